@@ -1,0 +1,61 @@
+//! The company's dialing rules. Times are lengths; every one has a default that the engine's tests use too.
+
+use std::time::Duration;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// Customer's answer to agent bridged, at most; then the message.
+    pub answer_wait: Duration,
+    /// Another ready agent is tried after this long without the agent's answer.
+    pub offer_timeout: Duration,
+    /// A customer leg rings this long, then the call is a no-answer. Never below `ring_min`.
+    pub no_answer: Duration,
+    /// A ringing customer leg is never cancelled before this.
+    pub ring_min: Duration,
+    /// A leg that shows no sign of ringing is given up after this.
+    pub setup_timeout: Duration,
+    /// The abandon message is cut off after this.
+    pub message_max: Duration,
+    /// After a talk the agent is not offered a call for this long.
+    pub wrap_up: Duration,
+    /// After a missed offer the agent is not offered a call for this long.
+    pub miss_pause: Duration,
+    /// Missed offers in a row after which the agent is paused; 0: never.
+    pub misses_max: u32,
+    /// How agents are reached.
+    pub agent_legs: AgentLegs,
+    /// A finished call that is not saved is offered to the store again after this.
+    pub save_retry: Duration,
+    /// After a failed lease the next is tried no sooner than this.
+    pub lease_retry: Duration,
+    /// With so many finished calls unsaved, nothing new is dialed.
+    pub unsaved_max: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AgentLegs {
+    /// The extension is rung for each call.
+    RungPerCall,
+    /// The leg is brought up once and stays up.
+    KeptUp,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            answer_wait: Duration::from_millis(2000),
+            offer_timeout: Duration::from_millis(1000),
+            no_answer: Duration::from_secs(25),
+            ring_min: Duration::from_secs(15),
+            setup_timeout: Duration::from_secs(32),
+            message_max: Duration::from_secs(30),
+            wrap_up: Duration::from_secs(3),
+            miss_pause: Duration::from_secs(3),
+            misses_max: 3,
+            agent_legs: AgentLegs::RungPerCall,
+            save_retry: Duration::from_secs(1),
+            lease_retry: Duration::from_secs(1),
+            unsaved_max: 1000,
+        }
+    }
+}

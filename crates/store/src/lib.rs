@@ -1,0 +1,127 @@
+//! Remembers. The only SQL of the project. One trait, each verb one transaction, `now` always an argument.
+//!
+//! Verbs block: call them from a thread that may block. When a verb that writes returns `Ok`, what it wrote survives a
+//! power cut.
+
+use engine::{
+    AgentId, CallId, CallRecord, CampaignId, CampaignStatus, Cause, CompanyId, EndReason, GroupId, LeadId, LeaseSlot,
+    LeasedLead, Outcome, PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
+};
+
+mod rows;
+pub use rows::*;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A unique name is taken; says which.
+    #[error("{0} exists already")]
+    Taken(&'static str),
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// The state of the row forbids it.
+    #[error("{0}")]
+    Refused(&'static str),
+    /// Too many writers are waiting; try again later.
+    #[error("the store is busy")]
+    Busy,
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// What every database driver can do. `Send + Sync`: shared by all threads.
+pub trait Store: Send + Sync {
+    // Provisioning. `put_*` inserts or, where the unique key exists, updates; ids stay.
+    /// Unique: `code`.
+    fn put_company(&self, company: &NewCompany) -> Result<Company>;
+    fn companies(&self) -> Result<Vec<Company>>;
+    /// Unique: `appid`.
+    fn put_app_key(&self, key: &AppKey) -> Result<()>;
+    fn app_key(&self, appid: &str) -> Result<Option<AppKey>>;
+    fn app_keys(&self, company: CompanyId) -> Result<Vec<AppKey>>;
+    /// Unique over all companies: `number`. `Taken` when another company has it.
+    fn put_extension(&self, extension: &NewExtension) -> Result<Extension>;
+    /// All companies' when None. Ordered by number.
+    fn extensions(&self, company: Option<CompanyId>) -> Result<Vec<Extension>>;
+    fn extension(&self, number: &str) -> Result<Option<Extension>>;
+    /// Unique in the company: `name`.
+    fn put_trunk(&self, trunk: &NewTrunk) -> Result<Trunk>;
+    fn trunks(&self, company: CompanyId) -> Result<Vec<Trunk>>;
+    /// Unique in the company: `number`.
+    fn put_caller_id(&self, caller_id: &CallerId) -> Result<()>;
+    fn caller_ids(&self, company: CompanyId) -> Result<Vec<CallerId>>;
+
+    // API tokens. Only hashes are kept.
+    fn put_token(&self, token: &Token) -> Result<()>;
+    /// None when unknown or expired at `now`.
+    fn token(&self, now: Timestamp, hash: &[u8; 32]) -> Result<Option<Token>>;
+    /// Deletes expired ones on the way.
+    fn delete_token(&self, now: Timestamp, hash: &[u8; 32]) -> Result<()>;
+    fn delete_tokens_of(&self, appid: &str) -> Result<()>;
+
+    // Groups. Unique in the company: `name`.
+    /// Fails with `Taken` when the name exists.
+    fn add_group(&self, group: &NewGroup) -> Result<Group>;
+    /// Changes everything but company and members, by id.
+    fn edit_group(&self, group: &Group) -> Result<()>;
+    /// `Refused` while a campaign that has not ended uses it.
+    fn delete_group(&self, company: CompanyId, group: GroupId) -> Result<()>;
+    /// Ordered by id, with members in the order in which they came.
+    fn groups(&self, company: CompanyId) -> Result<Vec<Group>>;
+    /// Adds the member or changes its sign-in.
+    fn put_member(&self, group: GroupId, agent: AgentId, signed_in: SignIn) -> Result<()>;
+    fn delete_member(&self, group: GroupId, agent: AgentId) -> Result<()>;
+    fn set_paused(&self, agent: AgentId, paused: bool) -> Result<()>;
+
+    // Registrations of extensions, so that a restarted server reaches its phones at once.
+    fn put_registration(&self, registration: &Registration) -> Result<()>;
+    fn delete_registration(&self, agent: AgentId, contact: &str) -> Result<()>;
+    /// Those not expired at `now`.
+    fn registrations(&self, now: Timestamp) -> Result<Vec<Registration>>;
+
+    // Campaigns and leads.
+    /// One transaction: all or nothing. A row whose number repeats one before it is not stored but listed in
+    /// `duplicates`. `Refused` and nothing stored when no row is left. `Taken` on a `taskid` or non-empty
+    /// `client_id` of the company that exists.
+    fn create_campaign(&self, now: Timestamp, campaign: &NewCampaign, leads: &[NewLead]) -> Result<Created>;
+    /// `Refused` when the campaign has ended. Otherwise as `create_campaign`, but no row left is fine (stored 0).
+    fn append_leads(&self, now: Timestamp, campaign: CampaignId, leads: &[NewLead]) -> Result<Appended>;
+    /// A command: open, pause or end. `Refused` when it has ended and `status` is not Ended. The state it has already is
+    /// fine. Sets `started_at` on the first Running, `ended_at` on Ended.
+    fn set_campaign_status(&self, now: Timestamp, campaign: CampaignId, status: CampaignStatus) -> Result<Campaign>;
+    /// The engine's wish. `Over`: only if no lead is left to call now or later and none is in flight, else Ok(None).
+    /// Ended already: Ok(Some).
+    fn end_campaign(&self, now: Timestamp, campaign: CampaignId, why: EndReason) -> Result<Option<Campaign>>;
+    fn campaign(&self, company: CompanyId, taskid: &str) -> Result<Option<Campaign>>;
+    fn campaign_by_id(&self, campaign: CampaignId) -> Result<Option<Campaign>>;
+    /// Draft, running and paused ones of the company, oldest first: what an engine loads at start.
+    fn open_campaigns(&self, company: CompanyId) -> Result<Vec<Campaign>>;
+    /// Newest first; the total and one page.
+    fn list_campaigns(&self, company: CompanyId, filter: &CampaignFilter, page: Page) -> Result<(u64, Vec<Campaign>)>;
+    /// In the order in which the numbers were submitted; the total and one page. Any page costs the same.
+    fn list_leads(&self, campaign: CampaignId, page: Page) -> Result<(u64, Vec<Lead>)>;
+    /// Puts called leads whose last result matches back to not called (attempts 0, `round` stays), and sets status,
+    /// `not_before` and `run_until`. Refused when running. `NotFound("lead")` and no change when nothing matches.
+    fn recall_leads(&self, now: Timestamp, campaign: CampaignId, recall: &Recall) -> Result<Campaign>;
+    /// Deletes leads that were never called and are not in flight. How many.
+    fn delete_leads(&self, campaign: CampaignId, numbers: &[PhoneNumber]) -> Result<u64>;
+
+    // Calls.
+    /// Takes up to `slots.len()` due leads, first come first: attempt counted, `round` counted, call row written with the
+    /// slot's call, trunk and caller id, `dialed_at` = now. Leads past their own deadline are given up on the way
+    /// (stay not called, `mark` "expired", never leased). Empty when the campaign is not running.
+    fn lease_leads(&self, now: Timestamp, campaign: CampaignId, slots: &[LeaseSlot]) -> Result<(Vec<LeasedLead>, Supply)>;
+    /// Undoes leases of calls that were never placed: attempt and round counted back, call row deleted.
+    fn return_leads(&self, calls: &[CallId]) -> Result<()>;
+    /// Call row, lead and counters. Idempotent by call. When the lead may be called again (attempts left and the
+    /// outcome's retry delay is Some) it becomes due and the time is returned.
+    fn finish_call(&self, now: Timestamp, call: &CallRecord, retry: &RetryRule) -> Result<Option<Timestamp>>;
+    /// At start: every call of the company that is still open ends as `lost`, its lead follows the retry rule.
+    /// The calls that were ended.
+    fn rescue_calls(&self, now: Timestamp, company: CompanyId, retry: &RetryRule) -> Result<Vec<CallId>>;
+    /// Calls of the campaign that ended at or after `since`: (answered by a person, abandoned).
+    fn answered_since(&self, campaign: CampaignId, since: Timestamp) -> Result<(u32, u32)>;
+    /// All calls of a campaign, oldest first, `after` exclusive; at most `limit`.
+    fn list_calls(&self, campaign: CampaignId, after: Option<CallId>, limit: u32) -> Result<Vec<Call>>;
+}
