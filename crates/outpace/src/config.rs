@@ -1,0 +1,381 @@
+//! One struct, one TOML file. Every key is documented in `outpace.toml`, which a test parses.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::Deserialize;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    pub server: Server,
+    pub api: Api,
+    pub sip: Sip,
+    pub media: Media,
+    pub dialing: Dialing,
+    pub retry: Retry,
+    pub company: Vec<CompanyConfig>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    pub data: PathBuf,
+    /// `sqlite` (in `data`) or `memory` (nothing survives; for trying things).
+    pub store: StoreKind,
+    pub drain_s: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreKind {
+    Sqlite,
+    Memory,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Api {
+    pub listen: SocketAddr,
+    pub body_max_bytes: usize,
+    pub request_timeout_s: u64,
+    pub requests_per_second_max: u32,
+    pub login_failures_per_minute_max: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sip {
+    pub listen: SocketAddr,
+    /// Address that phones and trunks see; needed when `listen` is 0.0.0.0 and the machine has several addresses.
+    pub advertise: Option<IpAddr>,
+    pub realm: String,
+    pub session_expires_s: u64,
+    pub register_expires_min_s: u64,
+    pub register_expires_max_s: u64,
+    pub invites_per_second_max: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Media {
+    pub bind: Option<IpAddr>,
+    pub port_first: u16,
+    pub port_last: u16,
+    pub rtp_timeout_s: u64,
+    /// WAV file for customers whom no agent can take; none: a built-in tone sequence.
+    pub abandon_message: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dialing {
+    pub answer_wait_ms: u64,
+    pub offer_timeout_ms: u64,
+    pub no_answer_s: f64,
+    pub ring_min_s: f64,
+    pub setup_timeout_s: f64,
+    pub message_max_s: u64,
+    pub wrap_up_s: f64,
+    pub miss_pause_s: f64,
+    pub misses_max: u32,
+    pub agent_legs: AgentLegs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentLegs {
+    RungPerCall,
+    KeptUp,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retry {
+    pub busy_s: u64,
+    pub no_answer_s: u64,
+    pub failed_s: u64,
+    pub lost_s: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompanyConfig {
+    pub code: String,
+    #[serde(default)]
+    pub name: String,
+    #[serde(default = "default_time_zone")]
+    pub time_zone: String,
+    #[serde(default = "default_language")]
+    pub language: String,
+    #[serde(default)]
+    pub int_codes: bool,
+    /// `yyyy-mm-dd`
+    #[serde(default)]
+    pub licensed_until: Option<String>,
+    #[serde(default)]
+    pub allow_from: Vec<String>,
+    #[serde(default)]
+    pub app: Vec<AppConfig>,
+    #[serde(default)]
+    pub extension: Vec<ExtensionConfig>,
+    #[serde(default)]
+    pub group: Vec<GroupConfig>,
+    #[serde(default)]
+    pub trunk: Vec<TrunkConfig>,
+    #[serde(default)]
+    pub caller_id: Vec<CallerIdConfig>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppConfig {
+    pub appid: String,
+    pub accesskey: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExtensionConfig {
+    /// One number, or the first of a range when `last` is given.
+    pub number: String,
+    #[serde(default)]
+    pub last: Option<String>,
+    pub password: String,
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupConfig {
+    pub name: String,
+    /// 1 longest idle … 8 priority, as in the API.
+    #[serde(default = "one")]
+    pub strategy: i64,
+    #[serde(default)]
+    pub members: Vec<String>,
+    /// Members are signed in when they are first put here.
+    #[serde(default)]
+    pub sign_in: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrunkConfig {
+    pub name: String,
+    /// `host:port`
+    pub address: String,
+    #[serde(default = "udp")]
+    pub transport: String,
+    #[serde(default)]
+    pub username: String,
+    #[serde(default)]
+    pub password: String,
+    #[serde(default)]
+    pub register: bool,
+    #[serde(default)]
+    pub prefix: String,
+    #[serde(default = "channels")]
+    pub channels_max: u32,
+    #[serde(default)]
+    pub cps_max: u32,
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallerIdConfig {
+    pub number: String,
+    #[serde(default = "yes")]
+    pub automatic: bool,
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+fn default_time_zone() -> String {
+    "Asia/Shanghai".into()
+}
+fn default_language() -> String {
+    "zh".into()
+}
+fn yes() -> bool {
+    true
+}
+fn one() -> i64 {
+    1
+}
+fn udp() -> String {
+    "udp".into()
+}
+fn channels() -> u32 {
+    100
+}
+
+impl Default for Server {
+    fn default() -> Server {
+        Server { data: "data".into(), store: StoreKind::Sqlite, drain_s: 120 }
+    }
+}
+
+impl Default for Api {
+    fn default() -> Api {
+        Api {
+            listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
+            body_max_bytes: 16 << 20,
+            request_timeout_s: 30,
+            requests_per_second_max: 1000,
+            login_failures_per_minute_max: 10,
+        }
+    }
+}
+
+impl Default for Sip {
+    fn default() -> Sip {
+        Sip {
+            listen: SocketAddr::from(([0, 0, 0, 0], 5060)),
+            advertise: None,
+            realm: "outpace".into(),
+            session_expires_s: 600,
+            register_expires_min_s: 30,
+            register_expires_max_s: 3600,
+            invites_per_second_max: 2000,
+        }
+    }
+}
+
+impl Default for Media {
+    fn default() -> Media {
+        Media { bind: None, port_first: 20000, port_last: 29999, rtp_timeout_s: 30, abandon_message: None }
+    }
+}
+
+impl Default for Dialing {
+    fn default() -> Dialing {
+        Dialing {
+            answer_wait_ms: 2000,
+            offer_timeout_ms: 1000,
+            no_answer_s: 25.0,
+            ring_min_s: 15.0,
+            setup_timeout_s: 32.0,
+            message_max_s: 30,
+            wrap_up_s: 3.0,
+            miss_pause_s: 3.0,
+            misses_max: 3,
+            agent_legs: AgentLegs::RungPerCall,
+        }
+    }
+}
+
+impl Default for Retry {
+    fn default() -> Retry {
+        Retry { busy_s: 60, no_answer_s: 120, failed_s: 60, lost_s: 10 }
+    }
+}
+
+impl Config {
+    /// Reads the file, then applies `OUTPACE_<SECTION>_<KEY>` from the environment.
+    pub fn load(path: &Path) -> anyhow::Result<Config> {
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        Config::parse(&text, std::env::vars()).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// `vars`: the environment, or a test's stand-in.
+    pub fn parse(text: &str, vars: impl Iterator<Item = (String, String)>) -> anyhow::Result<Config> {
+        let mut table: toml::Table = text.parse().context("not valid TOML")?;
+        for (name, value) in vars {
+            override_key(&mut table, &name, &value);
+        }
+        let config: Config = table.try_into()?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let d = &self.dialing;
+        for (name, s) in [
+            ("no_answer_s", d.no_answer_s),
+            ("ring_min_s", d.ring_min_s),
+            ("setup_timeout_s", d.setup_timeout_s),
+            ("wrap_up_s", d.wrap_up_s),
+            ("miss_pause_s", d.miss_pause_s),
+        ] {
+            anyhow::ensure!(
+                (0.0..=86_400.0).contains(&s),
+                "dialing.{name} must be between 0 and 86400, not {s}"
+            );
+        }
+        anyhow::ensure!(
+            self.media.port_first < self.media.port_last,
+            "media.port_first must be below media.port_last"
+        );
+        for c in &self.company {
+            anyhow::ensure!(!c.code.is_empty(), "a [[company]] needs a code");
+            anyhow::ensure!(
+                jiff::tz::TimeZone::get(&c.time_zone).is_ok(),
+                "company {}: time_zone {:?} is not an IANA name such as Asia/Shanghai",
+                c.code,
+                c.time_zone
+            );
+            anyhow::ensure!(
+                matches!(c.language.as_str(), "zh" | "en"),
+                "company {}: language must be zh or en",
+                c.code
+            );
+        }
+        Ok(())
+    }
+
+    pub fn engine(&self) -> engine::Config {
+        use std::time::Duration;
+        let d = &self.dialing;
+        engine::Config {
+            answer_wait: Duration::from_millis(d.answer_wait_ms),
+            offer_timeout: Duration::from_millis(d.offer_timeout_ms),
+            no_answer: Duration::from_secs_f64(d.no_answer_s),
+            ring_min: Duration::from_secs_f64(d.ring_min_s),
+            setup_timeout: Duration::from_secs_f64(d.setup_timeout_s),
+            message_max: Duration::from_secs(d.message_max_s),
+            wrap_up: Duration::from_secs_f64(d.wrap_up_s),
+            miss_pause: Duration::from_secs_f64(d.miss_pause_s),
+            misses_max: d.misses_max,
+            agent_legs: match d.agent_legs {
+                AgentLegs::RungPerCall => engine::AgentLegs::RungPerCall,
+                AgentLegs::KeptUp => engine::AgentLegs::KeptUp,
+            },
+            ..engine::Config::default()
+        }
+    }
+
+    pub fn retry_rule(&self) -> store::RetryRule {
+        let delay = |s: u64| Some(std::time::Duration::from_secs(s));
+        store::RetryRule {
+            busy: delay(self.retry.busy_s),
+            no_answer: delay(self.retry.no_answer_s),
+            failed: delay(self.retry.failed_s),
+            lost: delay(self.retry.lost_s),
+        }
+    }
+}
+
+/// `OUTPACE_SIP_LISTEN=…` sets `sip.listen`. The value is taken as TOML when it reads as such, else as a string.
+fn override_key(table: &mut toml::Table, name: &str, value: &str) {
+    let Some(rest) = name.strip_prefix("OUTPACE_") else { return };
+    let rest = rest.to_ascii_lowercase();
+    let Some((section, key)) = rest.split_once('_') else { return };
+    if !["server", "api", "sip", "media", "dialing", "retry"].contains(&section) {
+        return;
+    }
+    let value = format!("v = {value}")
+        .parse::<toml::Table>()
+        .ok()
+        .and_then(|mut t| t.remove("v"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+    let section = table.entry(section).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    if let Some(section) = section.as_table_mut() {
+        section.insert(key.to_owned(), value);
+    }
+}
