@@ -4,8 +4,8 @@
 //! power cut.
 
 use engine::{
-    AgentId, CallId, CallRecord, CampaignId, CampaignStatus, Cause, CompanyId, EndReason, GroupId, LeadId, LeaseSlot,
-    LeasedLead, Outcome, PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
+    AgentId, CallId, CallRecord, CampaignId, CampaignStatus, Cause, CompanyId, EndReason, GroupId, LeadId,
+    LeaseSlot, LeasedLead, Outcome, PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
 };
 
 mod rows;
@@ -89,7 +89,12 @@ pub trait Store: Send + Sync {
     fn append_leads(&self, now: Timestamp, campaign: CampaignId, leads: &[NewLead]) -> Result<Appended>;
     /// A command: open, pause or end. `Refused` when it has ended and `status` is not Ended. The state it has already is
     /// fine. Sets `started_at` on the first Running, `ended_at` on Ended.
-    fn set_campaign_status(&self, now: Timestamp, campaign: CampaignId, status: CampaignStatus) -> Result<Campaign>;
+    fn set_campaign_status(
+        &self,
+        now: Timestamp,
+        campaign: CampaignId,
+        status: CampaignStatus,
+    ) -> Result<Campaign>;
     /// The engine's wish. `Over`: only if no lead is left to call now or later and none is in flight, else Ok(None).
     /// Ended already: Ok(Some).
     fn end_campaign(&self, now: Timestamp, campaign: CampaignId, why: EndReason) -> Result<Option<Campaign>>;
@@ -98,7 +103,12 @@ pub trait Store: Send + Sync {
     /// Draft, running and paused ones of the company, oldest first: what an engine loads at start.
     fn open_campaigns(&self, company: CompanyId) -> Result<Vec<Campaign>>;
     /// Newest first; the total and one page.
-    fn list_campaigns(&self, company: CompanyId, filter: &CampaignFilter, page: Page) -> Result<(u64, Vec<Campaign>)>;
+    fn list_campaigns(
+        &self,
+        company: CompanyId,
+        filter: &CampaignFilter,
+        page: Page,
+    ) -> Result<(u64, Vec<Campaign>)>;
     /// In the order in which the numbers were submitted; the total and one page. Any page costs the same.
     fn list_leads(&self, campaign: CampaignId, page: Page) -> Result<(u64, Vec<Lead>)>;
     /// Puts called leads whose last result matches back to not called (attempts 0, `round` stays), and sets status,
@@ -111,7 +121,12 @@ pub trait Store: Send + Sync {
     /// Takes up to `slots.len()` due leads, first come first: attempt counted, `round` counted, call row written with the
     /// slot's call, trunk and caller id, `dialed_at` = now. Leads past their own deadline are given up on the way
     /// (stay not called, `mark` "expired", never leased). Empty when the campaign is not running.
-    fn lease_leads(&self, now: Timestamp, campaign: CampaignId, slots: &[LeaseSlot]) -> Result<(Vec<LeasedLead>, Supply)>;
+    fn lease_leads(
+        &self,
+        now: Timestamp,
+        campaign: CampaignId,
+        slots: &[LeaseSlot],
+    ) -> Result<(Vec<LeasedLead>, Supply)>;
     /// Undoes leases of calls that were never placed: attempt and round counted back, call row deleted.
     fn return_leads(&self, calls: &[CallId]) -> Result<()>;
     /// Call row, lead and counters. Idempotent by call. When the lead may be called again (attempts left and the

@@ -1,0 +1,147 @@
+//! Campaigns: creation, ends, recalls, lists.
+
+use super::*;
+
+impl Tables {
+    pub(super) fn create_campaign(
+        &mut self,
+        now: Timestamp,
+        new: &NewCampaign,
+        leads: &[NewLead],
+    ) -> Result<Created> {
+        rule::check_new(new, leads)?;
+        self.check_company(new.company)?;
+        let others = || self.campaigns.values().map(|t| &t.campaign.settings);
+        if others().any(|s| s.taskid == new.taskid) {
+            return Err(StoreError::Taken("taskid"));
+        }
+        let same_client_id = |s: &NewCampaign| s.company == new.company && s.client_id == new.client_id;
+        if !new.client_id.is_empty() && others().any(same_client_id) {
+            return Err(StoreError::Taken("client_id"));
+        }
+        let id = CampaignId(self.campaigns.last_key_value().map_or(0, |(id, _)| id.0) + 1);
+        let mut table = CampaignTable::new(rule::created(id, now, new.clone()));
+        let duplicates = table.add_leads(now, leads);
+        let campaign = table.campaign.clone();
+        self.campaigns.insert(id, table);
+        Ok(Created { campaign, duplicates })
+    }
+
+    pub(super) fn append_leads(
+        &mut self,
+        now: Timestamp,
+        campaign: CampaignId,
+        leads: &[NewLead],
+    ) -> Result<Appended> {
+        let table = self.table_mut(campaign)?;
+        if table.campaign.settings.status == CampaignStatus::Ended {
+            return Err(StoreError::Refused("the campaign has ended"));
+        }
+        let duplicates = table.add_leads(now, leads);
+        Ok(Appended { stored: (leads.len() - duplicates.len()) as u64, duplicates })
+    }
+
+    pub(super) fn campaign(&self, company: CompanyId, taskid: &str) -> Option<Campaign> {
+        self.of_company(company).find(|c| c.settings.taskid == taskid).cloned()
+    }
+
+    pub(super) fn open_campaigns(&self, company: CompanyId) -> Vec<Campaign> {
+        let mut open: Vec<Campaign> = self
+            .of_company(company)
+            .filter(|c| c.settings.status != CampaignStatus::Ended)
+            .cloned()
+            .collect();
+        open.sort_by_key(|c| (c.created_at, c.id));
+        open
+    }
+
+    pub(super) fn list_campaigns(
+        &self,
+        company: CompanyId,
+        filter: &CampaignFilter,
+        page: Page,
+    ) -> (u64, Vec<Campaign>) {
+        let mut found: Vec<&Campaign> = self.of_company(company).filter(|c| matches(c, filter)).collect();
+        found.sort_by_key(|c| std::cmp::Reverse((c.created_at, c.id)));
+        (found.len() as u64, page_of(found.into_iter().cloned(), page))
+    }
+
+    fn of_company(&self, company: CompanyId) -> impl Iterator<Item = &Campaign> {
+        self.campaigns.values().map(|t| &t.campaign).filter(move |c| c.settings.company == company)
+    }
+}
+
+fn matches(campaign: &Campaign, filter: &CampaignFilter) -> bool {
+    let settings = &campaign.settings;
+    let by_group = matches!(settings.assignment, Assignment::Group(..));
+    let assigned_to = match &settings.assignment {
+        Assignment::Group(_, name) => *name == filter.assigned_to,
+        Assignment::Extensions(list) => list.iter().any(|(_, number)| *number == filter.assigned_to),
+    };
+    let name_part = filter.name_part.to_ascii_lowercase();
+    filter.created_from.is_none_or(|t| campaign.created_at >= t)
+        && filter.created_to.is_none_or(|t| campaign.created_at <= t)
+        && (filter.taskids.is_empty() || filter.taskids.contains(&settings.taskid))
+        && settings.name.to_ascii_lowercase().contains(&name_part)
+        && (filter.statuses.is_empty() || filter.statuses.contains(&settings.status))
+        && filter.by_group.is_none_or(|wanted| wanted == by_group)
+        && (filter.assigned_to.is_empty() || assigned_to)
+        && (filter.client_id.is_empty() || filter.client_id == settings.client_id)
+}
+
+impl CampaignTable {
+    pub(super) fn new(campaign: Campaign) -> CampaignTable {
+        CampaignTable {
+            campaign,
+            seq_last: 0,
+            leads: BTreeMap::new(),
+            numbers: HashMap::new(),
+            pending: BTreeSet::new(),
+            in_flight: 0,
+            holes: BTreeSet::new(),
+            calls: BTreeMap::new(),
+            open: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn end(&mut self, now: Timestamp, why: EndReason) -> Option<Campaign> {
+        if self.campaign.settings.status == CampaignStatus::Ended {
+            return Some(self.campaign.clone());
+        }
+        if why == EndReason::Over {
+            let callable = |seq: &u64| !rule::is_past(self.leads[seq].lead.not_after, now);
+            if self.in_flight > 0 || self.pending.iter().any(|(_, seq)| callable(seq)) {
+                return None;
+            }
+            for (_, seq) in std::mem::take(&mut self.pending) {
+                self.lead_mut(seq).give_up();
+            }
+        }
+        rule::end(&mut self.campaign, now, why);
+        Some(self.campaign.clone())
+    }
+
+    pub(super) fn recall(&mut self, now: Timestamp, recall: &Recall) -> Result<Campaign> {
+        rule::check_recall(&self.campaign, recall)?;
+        let mut found = false;
+        for (seq, lead) in &mut self.leads {
+            let Some(outcome) = lead.result.as_ref().map(|r| r.outcome) else { continue };
+            if lead.state == LeadState::InFlight || !recall.which.matches(outcome) {
+                continue;
+            }
+            found = true;
+            self.campaign.counters.change(Some(outcome), None);
+            self.pending.remove(&(lead.due_at, *seq));
+            lead.result = None;
+            lead.attempts = 0;
+            lead.state = LeadState::Pending;
+            lead.due_at = rule::DUE_AT_ONCE;
+            self.pending.insert((lead.due_at, *seq));
+        }
+        if !found {
+            return Err(StoreError::NotFound("lead"));
+        }
+        rule::reopen(&mut self.campaign, now, recall);
+        Ok(self.campaign.clone())
+    }
+}

@@ -1,0 +1,263 @@
+//! Everything in memory, for tests, demonstrations and the simulation. Nothing survives a restart.
+
+mod calls;
+mod campaigns;
+mod leads;
+mod provision;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::*;
+use rule::LeadState;
+
+/// One lock around everything: a verb is a transaction because it checks before it changes.
+#[derive(Default)]
+pub struct MemStore {
+    tables: Mutex<Tables>,
+}
+
+#[derive(Default)]
+struct Tables {
+    companies: Vec<Company>,
+    app_keys: BTreeMap<String, AppKey>,
+    tokens: HashMap<[u8; 32], Token>,
+    /// By number.
+    extensions: BTreeMap<String, Extension>,
+    extension_numbers: HashMap<AgentId, String>,
+    trunks: Vec<Trunk>,
+    caller_ids: Vec<CallerId>,
+    groups: BTreeMap<GroupId, Group>,
+    /// Ids of deleted groups are not used again.
+    groups_added: i64,
+    registrations: BTreeMap<(AgentId, String), Registration>,
+    campaigns: BTreeMap<CampaignId, CampaignTable>,
+    /// Where each call lies.
+    calls: HashMap<CallId, CampaignId>,
+}
+
+/// A campaign with its leads and calls.
+struct CampaignTable {
+    campaign: Campaign,
+    /// Sequence number of the lead that came last; they start at 1.
+    seq_last: u64,
+    leads: BTreeMap<u64, LeadRow>,
+    numbers: HashMap<PhoneNumber, u64>,
+    /// Leads to call, by due time and sequence number.
+    pending: BTreeSet<(i64, u64)>,
+    in_flight: u64,
+    /// Sequence numbers of deleted leads.
+    holes: BTreeSet<u64>,
+    calls: BTreeMap<CallId, Call>,
+    open: BTreeSet<CallId>,
+}
+
+struct LeadRow {
+    lead: NewLead,
+    created_at: Timestamp,
+    state: LeadState,
+    /// Kept while the lead is in flight, so that a returned lead gets its place back.
+    due_at: i64,
+    /// Calls placed in this round.
+    attempts: u32,
+    /// Calls placed in all rounds.
+    round: u32,
+    result: Option<LeadResult>,
+}
+
+impl MemStore {
+    pub fn new() -> MemStore {
+        MemStore::default()
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn table(&self, campaign: CampaignId) -> Result<&CampaignTable> {
+        self.campaigns.get(&campaign).ok_or(StoreError::NotFound("campaign"))
+    }
+
+    fn table_mut(&mut self, campaign: CampaignId) -> Result<&mut CampaignTable> {
+        self.campaigns.get_mut(&campaign).ok_or(StoreError::NotFound("campaign"))
+    }
+
+    fn check_company(&self, company: CompanyId) -> Result<()> {
+        match self.companies.iter().any(|c| c.id == company) {
+            true => Ok(()),
+            false => Err(StoreError::NotFound("company")),
+        }
+    }
+}
+
+/// The row of a list that is `number`th from 1.
+fn next_id<T>(rows: &[T]) -> i64 {
+    i64::try_from(rows.len()).unwrap_or(i64::MAX - 1) + 1
+}
+
+fn page_of<T>(rows: impl Iterator<Item = T>, page: Page) -> Vec<T> {
+    let offset = usize::try_from(page.offset).unwrap_or(usize::MAX);
+    rows.skip(offset).take(page.limit.min(rule::PAGE_MAX) as usize).collect()
+}
+
+impl Store for MemStore {
+    fn put_company(&self, company: &NewCompany) -> Result<Company> {
+        self.tables().put_company(company)
+    }
+    fn companies(&self) -> Result<Vec<Company>> {
+        Ok(self.tables().companies.clone())
+    }
+    fn put_app_key(&self, key: &AppKey) -> Result<()> {
+        self.tables().put_app_key(key)
+    }
+    fn app_key(&self, appid: &str) -> Result<Option<AppKey>> {
+        Ok(self.tables().app_keys.get(appid).cloned())
+    }
+    fn app_keys(&self, company: CompanyId) -> Result<Vec<AppKey>> {
+        Ok(self.tables().app_keys.values().filter(|k| k.company == company).cloned().collect())
+    }
+    fn put_extension(&self, extension: &NewExtension) -> Result<Extension> {
+        self.tables().put_extension(extension)
+    }
+    fn extensions(&self, company: Option<CompanyId>) -> Result<Vec<Extension>> {
+        let tables = self.tables();
+        Ok(tables.extensions.values().filter(|e| company.is_none_or(|c| e.company == c)).cloned().collect())
+    }
+    fn extension(&self, number: &str) -> Result<Option<Extension>> {
+        Ok(self.tables().extensions.get(number).cloned())
+    }
+    fn put_trunk(&self, trunk: &NewTrunk) -> Result<Trunk> {
+        self.tables().put_trunk(trunk)
+    }
+    fn trunks(&self, company: CompanyId) -> Result<Vec<Trunk>> {
+        Ok(self.tables().trunks.iter().filter(|t| t.settings.company == company).cloned().collect())
+    }
+    fn put_caller_id(&self, caller_id: &CallerId) -> Result<()> {
+        self.tables().put_caller_id(caller_id)
+    }
+    fn caller_ids(&self, company: CompanyId) -> Result<Vec<CallerId>> {
+        Ok(self.tables().caller_ids.iter().filter(|c| c.company == company).cloned().collect())
+    }
+
+    fn put_token(&self, token: &Token) -> Result<()> {
+        self.tables().put_token(token)
+    }
+    fn token(&self, now: Timestamp, hash: &[u8; 32]) -> Result<Option<Token>> {
+        Ok(self.tables().tokens.get(hash).filter(|t| t.expires_at > now).cloned())
+    }
+    fn delete_token(&self, now: Timestamp, hash: &[u8; 32]) -> Result<()> {
+        self.tables().tokens.retain(|_, t| t.sha256 != *hash && t.expires_at > now);
+        Ok(())
+    }
+    fn delete_tokens_of(&self, appid: &str) -> Result<()> {
+        self.tables().tokens.retain(|_, t| t.appid != appid);
+        Ok(())
+    }
+
+    fn add_group(&self, group: &NewGroup) -> Result<Group> {
+        self.tables().add_group(group)
+    }
+    fn edit_group(&self, group: &Group) -> Result<()> {
+        self.tables().edit_group(group)
+    }
+    fn delete_group(&self, company: CompanyId, group: GroupId) -> Result<()> {
+        self.tables().delete_group(company, group)
+    }
+    fn groups(&self, company: CompanyId) -> Result<Vec<Group>> {
+        Ok(self.tables().groups.values().filter(|g| g.company == company).cloned().collect())
+    }
+    fn put_member(&self, group: GroupId, agent: AgentId, signed_in: SignIn) -> Result<()> {
+        self.tables().put_member(group, agent, signed_in)
+    }
+    fn delete_member(&self, group: GroupId, agent: AgentId) -> Result<()> {
+        self.tables().delete_member(group, agent)
+    }
+    fn set_paused(&self, agent: AgentId, paused: bool) -> Result<()> {
+        self.tables().set_paused(agent, paused)
+    }
+
+    fn put_registration(&self, registration: &Registration) -> Result<()> {
+        self.tables().put_registration(registration)
+    }
+    fn delete_registration(&self, agent: AgentId, contact: &str) -> Result<()> {
+        self.tables().registrations.remove(&(agent, contact.to_owned()));
+        Ok(())
+    }
+    fn registrations(&self, now: Timestamp) -> Result<Vec<Registration>> {
+        Ok(self.tables().registrations.values().filter(|r| r.expires_at > now).cloned().collect())
+    }
+
+    fn create_campaign(&self, now: Timestamp, campaign: &NewCampaign, leads: &[NewLead]) -> Result<Created> {
+        self.tables().create_campaign(now, campaign, leads)
+    }
+    fn append_leads(&self, now: Timestamp, campaign: CampaignId, leads: &[NewLead]) -> Result<Appended> {
+        self.tables().append_leads(now, campaign, leads)
+    }
+    fn set_campaign_status(
+        &self,
+        now: Timestamp,
+        campaign: CampaignId,
+        status: CampaignStatus,
+    ) -> Result<Campaign> {
+        let mut tables = self.tables();
+        let table = tables.table_mut(campaign)?;
+        rule::set_status(&mut table.campaign, now, status)?;
+        Ok(table.campaign.clone())
+    }
+    fn end_campaign(&self, now: Timestamp, campaign: CampaignId, why: EndReason) -> Result<Option<Campaign>> {
+        Ok(self.tables().table_mut(campaign)?.end(now, why))
+    }
+    fn campaign(&self, company: CompanyId, taskid: &str) -> Result<Option<Campaign>> {
+        Ok(self.tables().campaign(company, taskid))
+    }
+    fn campaign_by_id(&self, campaign: CampaignId) -> Result<Option<Campaign>> {
+        Ok(self.tables().campaigns.get(&campaign).map(|t| t.campaign.clone()))
+    }
+    fn open_campaigns(&self, company: CompanyId) -> Result<Vec<Campaign>> {
+        Ok(self.tables().open_campaigns(company))
+    }
+    fn list_campaigns(
+        &self,
+        company: CompanyId,
+        filter: &CampaignFilter,
+        page: Page,
+    ) -> Result<(u64, Vec<Campaign>)> {
+        Ok(self.tables().list_campaigns(company, filter, page))
+    }
+    fn list_leads(&self, campaign: CampaignId, page: Page) -> Result<(u64, Vec<Lead>)> {
+        Ok(self.tables().table(campaign)?.list_leads(page))
+    }
+    fn recall_leads(&self, now: Timestamp, campaign: CampaignId, recall: &Recall) -> Result<Campaign> {
+        self.tables().table_mut(campaign)?.recall(now, recall)
+    }
+    fn delete_leads(&self, campaign: CampaignId, numbers: &[PhoneNumber]) -> Result<u64> {
+        Ok(self.tables().table_mut(campaign)?.delete_leads(numbers))
+    }
+
+    fn lease_leads(
+        &self,
+        now: Timestamp,
+        campaign: CampaignId,
+        slots: &[LeaseSlot],
+    ) -> Result<(Vec<LeasedLead>, Supply)> {
+        self.tables().lease_leads(now, campaign, slots)
+    }
+    fn return_leads(&self, calls: &[CallId]) -> Result<()> {
+        self.tables().return_leads(calls);
+        Ok(())
+    }
+    fn finish_call(&self, now: Timestamp, call: &CallRecord, retry: &RetryRule) -> Result<Option<Timestamp>> {
+        self.tables().finish_call(now, call, retry)
+    }
+    fn rescue_calls(&self, now: Timestamp, company: CompanyId, retry: &RetryRule) -> Result<Vec<CallId>> {
+        Ok(self.tables().rescue_calls(now, company, retry))
+    }
+    fn answered_since(&self, campaign: CampaignId, since: Timestamp) -> Result<(u32, u32)> {
+        Ok(self.tables().table(campaign)?.answered_since(since))
+    }
+    fn list_calls(&self, campaign: CampaignId, after: Option<CallId>, limit: u32) -> Result<Vec<Call>> {
+        Ok(self.tables().table(campaign)?.list_calls(after, limit))
+    }
+}

@@ -1,0 +1,181 @@
+//! Companies, keys, extensions, trunks, caller ids, tokens, groups, registrations.
+
+use super::*;
+
+impl Tables {
+    pub(super) fn put_company(&mut self, settings: &NewCompany) -> Result<Company> {
+        if let Some(company) = self.companies.iter_mut().find(|c| c.settings.code == settings.code) {
+            company.settings = settings.clone();
+            return Ok(company.clone());
+        }
+        let company = Company { id: CompanyId(next_id(&self.companies)), settings: settings.clone() };
+        self.companies.push(company.clone());
+        Ok(company)
+    }
+
+    pub(super) fn put_app_key(&mut self, key: &AppKey) -> Result<()> {
+        self.check_company(key.company)?;
+        if self.app_keys.get(&key.appid).is_some_and(|k| k.company != key.company) {
+            return Err(StoreError::Taken("appid"));
+        }
+        self.app_keys.insert(key.appid.clone(), key.clone());
+        Ok(())
+    }
+
+    pub(super) fn put_extension(&mut self, new: &NewExtension) -> Result<Extension> {
+        self.check_company(new.company)?;
+        if let Some(extension) = self.extensions.get_mut(&new.number) {
+            if extension.company != new.company {
+                return Err(StoreError::Taken("extension"));
+            }
+            extension.password.clone_from(&new.password);
+            extension.enabled = new.enabled;
+            return Ok(extension.clone());
+        }
+        let id = AgentId(i64::try_from(self.extensions.len()).unwrap_or(i64::MAX - 1) + 1);
+        let extension = Extension {
+            id,
+            company: new.company,
+            number: new.number.clone(),
+            password: new.password.clone(),
+            enabled: new.enabled,
+            paused: false,
+        };
+        self.extension_numbers.insert(id, new.number.clone());
+        self.extensions.insert(new.number.clone(), extension.clone());
+        Ok(extension)
+    }
+
+    fn extension_mut(&mut self, agent: AgentId) -> Result<&mut Extension> {
+        let number = self.extension_numbers.get(&agent).ok_or(StoreError::NotFound("extension"))?;
+        self.extensions.get_mut(number).ok_or(StoreError::NotFound("extension"))
+    }
+
+    pub(super) fn set_paused(&mut self, agent: AgentId, paused: bool) -> Result<()> {
+        self.extension_mut(agent)?.paused = paused;
+        Ok(())
+    }
+
+    pub(super) fn put_trunk(&mut self, settings: &NewTrunk) -> Result<Trunk> {
+        self.check_company(settings.company)?;
+        let same = |t: &&mut Trunk| t.settings.company == settings.company && t.settings.name == settings.name;
+        if let Some(trunk) = self.trunks.iter_mut().find(same) {
+            trunk.settings = settings.clone();
+            return Ok(trunk.clone());
+        }
+        let trunk = Trunk { id: TrunkId(next_id(&self.trunks)), settings: settings.clone() };
+        self.trunks.push(trunk.clone());
+        Ok(trunk)
+    }
+
+    pub(super) fn put_caller_id(&mut self, new: &CallerId) -> Result<()> {
+        self.check_company(new.company)?;
+        let same = |c: &&mut CallerId| c.company == new.company && c.number == new.number;
+        match self.caller_ids.iter_mut().find(same) {
+            Some(caller_id) => *caller_id = new.clone(),
+            None => self.caller_ids.push(new.clone()),
+        }
+        Ok(())
+    }
+
+    pub(super) fn put_token(&mut self, token: &Token) -> Result<()> {
+        self.check_company(token.company)?;
+        self.tokens.insert(token.sha256, token.clone());
+        Ok(())
+    }
+
+    pub(super) fn put_registration(&mut self, registration: &Registration) -> Result<()> {
+        let agent = registration.agent;
+        self.extension_mut(agent)?;
+        self.registrations.insert((agent, registration.contact.clone()), registration.clone());
+        let of_agent = self.registrations.range((agent, String::new())..).take_while(|(k, _)| k.0 == agent);
+        let mut kept: Vec<(Timestamp, String)> =
+            of_agent.map(|(_, r)| (r.expires_at, r.contact.clone())).collect();
+        kept.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        for (_, contact) in kept.into_iter().skip(rule::REGISTRATIONS_MAX) {
+            self.registrations.remove(&(agent, contact));
+        }
+        Ok(())
+    }
+
+    fn group_named(&self, company: CompanyId, name: &str) -> Option<GroupId> {
+        self.groups.values().find(|g| g.company == company && g.name == name).map(|g| g.id)
+    }
+
+    fn group_mut(&mut self, group: GroupId) -> Result<&mut Group> {
+        self.groups.get_mut(&group).ok_or(StoreError::NotFound("group"))
+    }
+
+    pub(super) fn add_group(&mut self, new: &NewGroup) -> Result<Group> {
+        self.check_company(new.company)?;
+        if self.group_named(new.company, &new.name).is_some() {
+            return Err(StoreError::Taken("group"));
+        }
+        self.groups_added += 1;
+        let group = Group {
+            id: GroupId(self.groups_added),
+            company: new.company,
+            name: new.name.clone(),
+            enabled: new.enabled,
+            strategy: new.strategy,
+            remark: new.remark.clone(),
+            automatic: new.automatic,
+            members: Vec::new(),
+        };
+        self.groups.insert(group.id, group.clone());
+        Ok(group)
+    }
+
+    pub(super) fn edit_group(&mut self, edited: &Group) -> Result<()> {
+        let company = self.group_mut(edited.id)?.company;
+        if self.group_named(company, &edited.name).is_some_and(|id| id != edited.id) {
+            return Err(StoreError::Taken("group"));
+        }
+        let group = self.group_mut(edited.id)?;
+        let members = std::mem::take(&mut group.members);
+        *group = Group { company, members, ..edited.clone() };
+        Ok(())
+    }
+
+    pub(super) fn delete_group(&mut self, company: CompanyId, group: GroupId) -> Result<()> {
+        if self.group_mut(group)?.company != company {
+            return Err(StoreError::NotFound("group"));
+        }
+        let uses = |t: &CampaignTable| {
+            let settings = &t.campaign.settings;
+            settings.status != CampaignStatus::Ended
+                && matches!(settings.assignment, Assignment::Group(id, _) if id == group)
+        };
+        if self.campaigns.values().any(uses) {
+            return Err(StoreError::Refused("a campaign that has not ended uses the group"));
+        }
+        self.groups.remove(&group);
+        Ok(())
+    }
+
+    pub(super) fn put_member(&mut self, group: GroupId, agent: AgentId, signed_in: SignIn) -> Result<()> {
+        let company = self.group_mut(group)?.company;
+        if self.extension_mut(agent)?.company != company {
+            return Err(StoreError::NotFound("extension"));
+        }
+        let members = &mut self.group_mut(group)?.members;
+        match members.iter_mut().find(|m| m.agent == agent) {
+            Some(_) if signed_in == SignIn::Keep => {}
+            Some(member) => member.signed_in = signed_in,
+            None => {
+                let signed_in = if signed_in == SignIn::In { SignIn::In } else { SignIn::Out };
+                members.push(Member { agent, signed_in });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn delete_member(&mut self, group: GroupId, agent: AgentId) -> Result<()> {
+        let members = &mut self.group_mut(group)?.members;
+        let Some(at) = members.iter().position(|m| m.agent == agent) else {
+            return Err(StoreError::NotFound("member"));
+        };
+        members.remove(at);
+        Ok(())
+    }
+}

@@ -1,0 +1,234 @@
+//! What every driver decides alike: states of a lead, when it is called again, what a command does to a campaign.
+
+use super::*;
+
+/// Rows of one page at most; a greater `Page::limit` is cut to it.
+pub const PAGE_MAX: u32 = 10_000;
+/// Leads of one lease at most; further slots stay unused.
+pub const LEASE_MAX: usize = 1_000;
+/// Leads past their deadline that one lease gives up at most, so that a lease stays short.
+pub(crate) const EXPIRED_PER_LEASE_MAX: usize = 1_000;
+/// Registrations kept of one extension; the ones that expire first go.
+pub(crate) const REGISTRATIONS_MAX: usize = 16;
+/// `due_at` of a lead that waits for its first call of this round. Retries are always later.
+pub(crate) const DUE_AT_ONCE: i64 = 0;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LeadState {
+    /// To be called, now or later. May have a result: then it waits for a retry.
+    Pending,
+    /// Has an open call.
+    InFlight,
+    /// Called and not called again.
+    Called,
+    /// Its deadline came before its first call.
+    Expired,
+}
+
+impl LeadState {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            LeadState::Pending => "pending",
+            LeadState::InFlight => "in_flight",
+            LeadState::Called => "called",
+            LeadState::Expired => "expired",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<LeadState> {
+        [LeadState::Pending, LeadState::InFlight, LeadState::Called, LeadState::Expired]
+            .into_iter()
+            .find(|s| s.name() == name)
+    }
+
+    pub(crate) fn mark(self) -> String {
+        if self == LeadState::Expired { "expired".to_owned() } else { String::new() }
+    }
+}
+
+/// A lead's id is its campaign and its sequence number in it, so that a campaign's leads lie together and in order.
+pub(crate) const fn lead_id(campaign: CampaignId, seq: u64) -> LeadId {
+    LeadId(campaign.0 << 32 | seq as i64)
+}
+
+pub(crate) const fn campaign_of(lead: LeadId) -> CampaignId {
+    CampaignId(lead.0 >> 32)
+}
+
+pub(crate) const fn seq_of(lead: LeadId) -> u64 {
+    (lead.0 & 0xffff_ffff) as u64
+}
+
+/// The sequence number of the row that `offset` rows precede. `holes`: deleted sequence numbers, ascending. Sequence
+/// numbers start at 1.
+pub(crate) fn first_seq<E>(
+    offset: u64,
+    holes: impl Iterator<Item = std::result::Result<u64, E>>,
+) -> std::result::Result<u64, E> {
+    let mut seq = offset.saturating_add(1);
+    for hole in holes {
+        if hole? > seq {
+            break;
+        }
+        seq = seq.saturating_add(1);
+    }
+    Ok(seq)
+}
+
+/// What a lead's next state hangs on.
+#[derive(Clone, Copy)]
+pub(crate) struct Chances {
+    /// Calls placed in this round.
+    pub attempts: u32,
+    pub attempts_max: u32,
+    pub not_after: Option<Timestamp>,
+}
+
+impl Chances {
+    /// When the lead is called again after `outcome`; None: never. A retry that its own deadline forbids is none.
+    pub(crate) fn retry_at(self, now: Timestamp, outcome: Outcome, retry: &RetryRule) -> Option<Timestamp> {
+        if self.attempts >= self.attempts_max {
+            return None;
+        }
+        let due = now.plus(retry.delay(outcome)?).max(Timestamp(DUE_AT_ONCE + 1));
+        self.not_after.is_none_or(|end| due <= end).then_some(due)
+    }
+}
+
+pub(crate) fn is_past(not_after: Option<Timestamp>, now: Timestamp) -> bool {
+    not_after.is_some_and(|end| end < now)
+}
+
+pub(crate) fn result_of(record: &CallRecord, extension: Option<String>) -> LeadResult {
+    LeadResult {
+        call: record.call,
+        outcome: record.outcome,
+        cause: record.cause,
+        extension,
+        dialed_at: record.dialed_at,
+        waiting_seconds: record.waiting_seconds(),
+        talk_seconds: record.talk_seconds(),
+        sip_status: record.sip_status,
+    }
+}
+
+/// The record of a call that was open when its server died.
+pub(crate) fn lost(call: &Call, now: Timestamp) -> CallRecord {
+    CallRecord {
+        call: call.id,
+        campaign: call.campaign,
+        lead: call.lead,
+        attempt: call.attempt,
+        trunk: call.trunk,
+        caller_id: call.caller_id.clone(),
+        dialed_at: call.dialed_at,
+        ringing_at: None,
+        answered_at: None,
+        bridged_at: None,
+        ended_at: now,
+        agent: None,
+        outcome: Outcome::Lost,
+        cause: Cause::UNKNOWN,
+        hangup_by: HangupBy::Unknown,
+        sip_status: 0,
+    }
+}
+
+pub(crate) fn check_new(campaign: &NewCampaign, leads: &[NewLead]) -> Result<()> {
+    if !matches!(campaign.status, CampaignStatus::Draft | CampaignStatus::Running) {
+        return Err(StoreError::Refused("a campaign begins as draft or running"));
+    }
+    if leads.is_empty() {
+        return Err(StoreError::Refused("the campaign has no lead"));
+    }
+    Ok(())
+}
+
+/// A campaign as it is right after its creation, before its leads are counted.
+pub(crate) fn created(id: CampaignId, now: Timestamp, settings: NewCampaign) -> Campaign {
+    let started_at = (settings.status == CampaignStatus::Running).then_some(now);
+    Campaign {
+        id,
+        settings,
+        created_at: now,
+        started_at,
+        ended_at: None,
+        end_reason: None,
+        counters: Counters::default(),
+    }
+}
+
+/// A command sets the status.
+pub(crate) fn set_status(campaign: &mut Campaign, now: Timestamp, status: CampaignStatus) -> Result<()> {
+    if campaign.settings.status == status {
+        return Ok(());
+    }
+    if campaign.settings.status == CampaignStatus::Ended {
+        return Err(StoreError::Refused("the campaign has ended"));
+    }
+    match status {
+        CampaignStatus::Draft => return Err(StoreError::Refused("a campaign does not become a draft again")),
+        CampaignStatus::Running => campaign.started_at = campaign.started_at.or(Some(now)),
+        CampaignStatus::Paused => {}
+        CampaignStatus::Ended => return { end(campaign, now, EndReason::Over); Ok(()) },
+    }
+    campaign.settings.status = status;
+    Ok(())
+}
+
+pub(crate) fn end(campaign: &mut Campaign, now: Timestamp, why: EndReason) {
+    campaign.settings.status = CampaignStatus::Ended;
+    campaign.ended_at = Some(now);
+    campaign.end_reason = Some(why);
+}
+
+pub(crate) fn check_recall(campaign: &Campaign, recall: &Recall) -> Result<()> {
+    if campaign.settings.status == CampaignStatus::Running {
+        return Err(StoreError::Refused("the campaign is running"));
+    }
+    if !matches!(recall.status, CampaignStatus::Draft | CampaignStatus::Running) {
+        return Err(StoreError::Refused("a recalled campaign is draft or running"));
+    }
+    Ok(())
+}
+
+/// Opens the campaign again after leads were recalled.
+pub(crate) fn reopen(campaign: &mut Campaign, now: Timestamp, recall: &Recall) {
+    campaign.settings.status = recall.status;
+    campaign.settings.not_before = recall.not_before;
+    campaign.settings.run_until = recall.run_until;
+    campaign.ended_at = None;
+    campaign.end_reason = None;
+    if recall.status == CampaignStatus::Running {
+        campaign.started_at = campaign.started_at.or(Some(now));
+    }
+}
+
+impl RecallWhich {
+    pub(crate) const fn matches(self, outcome: Outcome) -> bool {
+        match self {
+            RecallWhich::All => true,
+            RecallWhich::Abandoned => matches!(outcome, Outcome::Abandoned),
+            RecallWhich::NotReached => !outcome.is_answered(),
+            RecallWhich::Connected => matches!(outcome, Outcome::Connected),
+        }
+    }
+}
+
+impl Counters {
+    /// A lead's last result changes from `old` to `new`.
+    pub(crate) fn change(&mut self, old: Option<Outcome>, new: Option<Outcome>) {
+        if let Some(outcome) = old {
+            self.called -= 1;
+            self.answered -= u64::from(outcome.is_answered());
+            self.connected -= u64::from(outcome == Outcome::Connected);
+            self.abandoned -= u64::from(outcome == Outcome::Abandoned);
+        }
+        if let Some(outcome) = new {
+            self.called += 1;
+            self.answered += u64::from(outcome.is_answered());
+            self.connected += u64::from(outcome == Outcome::Connected);
+            self.abandoned += u64::from(outcome == Outcome::Abandoned);
+        }
+    }
+}
