@@ -1,0 +1,43 @@
+# `make` shows what there is.
+
+# rustup's place, for shells that were opened before it was installed.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint deny clean
+
+help: ## list the targets
+	@echo "make <target>:"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo 'A shorter demo: make demo ARGS="--calls 300 --agents 10 --speed fast"'
+
+demo: ## build, then run a whole campaign against the built-in test carrier (about three minutes)
+	@scripts/install-build-tools
+	@echo "==> building (the first time takes some minutes)"
+	cargo build --release --locked --package outpace
+	cargo run --quiet --release --locked --package outpace -- demo $(ARGS)
+
+test: ## install the test tools, then format check, lints, dependency rules and every test
+	@scripts/install-test-tools
+	@$(MAKE) --no-print-directory lint
+	@if cargo deny --version >/dev/null 2>&1; then $(MAKE) --no-print-directory deny; \
+	    else echo "==> dependency rules: skipped, cargo-deny is not installed (make deny installs it)"; fi
+	@echo "==> tests"
+	scripts/run-tests
+
+lint: ## format check and clippy
+	@echo "==> format and lints"
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+deny: ## check licences and sources of the dependencies (installs cargo-deny when it is missing)
+	@cargo deny --version >/dev/null 2>&1 || { \
+	    echo "==> installing cargo-deny with cargo, to check the dependencies' licences (some minutes)"; \
+	    cargo install cargo-deny --locked; }
+	@echo "==> dependency rules"
+	cargo deny check licenses bans sources
+
+clean: ## delete what was built; databases stay
+	cargo clean
