@@ -19,11 +19,10 @@ demo: ## build, then run a whole campaign against the built-in test carrier (abo
 	cargo build --release --locked --package outpace
 	cargo run --quiet --release --locked --package outpace -- demo $(ARGS)
 
-test: ## install the test tools, then format check, lints, dependency rules and every test
+test: ## install the test tools (sipp, baresip, cargo-deny), then format check, lints, dependency rules and every test
 	@scripts/install-test-tools
 	@$(MAKE) --no-print-directory lint
-	@if cargo deny --version >/dev/null 2>&1; then $(MAKE) --no-print-directory deny; \
-	    else echo "==> dependency rules: skipped, cargo-deny is not installed (make deny installs it)"; fi
+	@$(MAKE) --no-print-directory deny
 	@echo "==> tests"
 	scripts/run-tests
 
@@ -34,10 +33,10 @@ lint: ## format check and clippy
 
 deny: ## check licences and sources of the dependencies (installs cargo-deny when it is missing)
 	@cargo deny --version >/dev/null 2>&1 || { \
-	    echo "==> installing cargo-deny with cargo, to check the dependencies' licences (some minutes)"; \
-	    cargo install cargo-deny --locked; }
+	    echo "==> installing cargo-deny with cargo, to check the dependencies' licences (about four minutes, once)"; \
+	    cargo install cargo-deny --locked --version 0.20.2; }
 	@echo "==> dependency rules"
-	cargo deny check licenses bans sources
+	cargo deny --locked check licenses bans sources
 
 clean: ## delete what was built; databases stay
 	cargo clean
