@@ -1,4 +1,13 @@
 //! Sound, pure per 20 ms frame, and the relay: RTP in, RTP out.
 
+pub mod g711;
+pub mod goertzel;
 mod relay;
+mod resample;
+pub mod rtp;
+mod sound;
+pub mod speech_like;
+pub mod tone;
+
 pub use relay::*;
+pub use sound::*;

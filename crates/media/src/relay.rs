@@ -1,8 +1,24 @@
 //! The relay's whole surface. One media thread owns every socket and leg; the handle sends it commands.
 
+mod incoming;
+mod latch;
+mod leg;
+mod outgoing;
+mod playback;
+mod ports;
+mod thread;
+mod timers;
+
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
+
+use crate::Sound;
+use ports::PortPool;
+use thread::{Command, MediaThread, Shared};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LegId(pub u64);
@@ -52,12 +68,23 @@ pub struct LegMedia {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RelayEvent {
     /// Both directions are open.
-    Bridged { a: LegId, b: LegId, at: Instant },
+    Bridged {
+        a: LegId,
+        b: LegId,
+        at: Instant,
+    },
     /// The sound was sent to its end.
-    Played { leg: LegId },
+    Played {
+        leg: LegId,
+    },
     /// RTP flowed from this leg and has stopped for `rtp_timeout`.
-    Silent { leg: LegId },
-    Closed { leg: LegId, stats: LegStats },
+    Silent {
+        leg: LegId,
+    },
+    Closed {
+        leg: LegId,
+        stats: LegStats,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -80,16 +107,147 @@ pub enum RelayError {
     Socket(#[from] std::io::Error),
 }
 
-// #[derive(Clone)] pub struct Relay
-// impl Relay {
-//     pub fn start(config: RelayConfig, on_event: impl Fn(RelayEvent) + Send + 'static) -> Result<Relay, RelayError>;
-//     pub fn open(&self) -> Result<(LegId, SocketAddr), RelayError>;        // binds the port here, hands the socket to the thread
-//     pub fn configure(&self, leg: LegId, media: LegMedia);                  // may be called again (re-INVITE)
-//     pub fn bridge(&self, a: LegId, b: LegId);                              // each side's RTP goes to the other; unbridges what was
-//     pub fn unbridge(&self, leg: LegId);
-//     pub fn play(&self, leg: LegId, sound: Arc<Sound>);                     // 8 kHz mono 16 bit; replaces what plays
-//     pub fn stop(&self, leg: LegId);
-//     pub fn close(&self, leg: LegId);
-//     pub fn legs(&self) -> usize;
-// }
-// pub struct Sound: from_wav(reader) -> Result<Sound, SoundError> (any rate, mono/stereo, 8/16/24/32 bit, limits), from_samples(Vec<i16> at 8 kHz), frames(), tone/silence/speech-like generators
+/// The handle to the media thread. Clones are cheap and serve any thread; no call waits for the media thread. Calls for a
+/// leg that is closed, or was never there, do nothing.
+///
+/// The thread ends, and every socket with it, when the last handle is dropped. There are no `Closed` events for that.
+#[derive(Clone)]
+pub struct Relay {
+    handle: Arc<Handle>,
+}
+
+struct Handle {
+    commands: mpsc::Sender<Command>,
+    waker: mio::Waker,
+    shared: Arc<Shared>,
+    bind: IpAddr,
+    legs_max: usize,
+    next_leg: AtomicU64,
+}
+
+impl Relay {
+    /// Starts the media thread.
+    ///
+    /// `on_event` is called on that thread, between two packets: it must hand the event over and return at once (a send into
+    /// a channel), never wait. It may call the relay, but must not own a handle, or the thread never ends.
+    pub fn start(
+        config: RelayConfig,
+        on_event: impl Fn(RelayEvent) + Send + 'static,
+    ) -> Result<Relay, RelayError> {
+        let poll = mio::Poll::new()?;
+        let waker = mio::Waker::new(poll.registry(), thread::WAKE)?;
+        // Not bounded by itself, because a caller must never wait here; every turn of the thread empties it.
+        let (commands, received) = mpsc::channel();
+        let ports = Mutex::new(PortPool::new(config.ports, config.port_rest));
+        let shared = Arc::new(Shared { ports, legs: AtomicUsize::new(0) });
+        let media = MediaThread::new(poll, received, shared.clone(), config.rtp_timeout, on_event);
+        std::thread::Builder::new().name("media".into()).spawn(move || media.run())?;
+        let (bind, legs_max) = (config.bind, config.legs_max);
+        let handle = Handle { commands, waker, shared, bind, legs_max, next_leg: AtomicU64::new(1) };
+        Ok(Relay { handle: Arc::new(handle) })
+    }
+
+    /// Binds a port and opens a leg on it. The address is the local one, with `RelayConfig::bind` as its host.
+    ///
+    /// Until it is configured, a leg takes and sends nothing.
+    pub fn open(&self) -> Result<(LegId, SocketAddr), RelayError> {
+        let handle = &self.handle;
+        let room = |legs: usize| (legs < handle.legs_max).then_some(legs + 1);
+        if handle.shared.legs.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room).is_err() {
+            return Err(RelayError::Full);
+        }
+        let opened = handle.open();
+        if opened.is_err() {
+            handle.shared.legs.fetch_sub(1, Ordering::Relaxed);
+        }
+        opened
+    }
+
+    /// Tells where the far end is and what it speaks; again when a re-INVITE changes it.
+    pub fn configure(&self, leg: LegId, media: LegMedia) {
+        self.handle.command(Command::Configure { leg, media });
+    }
+
+    /// Each leg hears the other from now on, and nobody else. `Bridged` follows once both are configured.
+    pub fn bridge(&self, a: LegId, b: LegId) {
+        self.handle.command(Command::Bridge { a, b });
+    }
+
+    /// The leg and its partner hear each other no more.
+    pub fn unbridge(&self, leg: LegId) {
+        self.handle.command(Command::Unbridge { leg });
+    }
+
+    /// Plays a sound to the leg, from its start, in place of a bridge's sound and of what plays already (for which no
+    /// `Played` comes). A leg that is not configured yet hears it once it is.
+    pub fn play(&self, leg: LegId, sound: Arc<Sound>) {
+        self.handle.command(Command::Play { leg, sound });
+    }
+
+    /// Ends what plays; no `Played` comes.
+    pub fn stop(&self, leg: LegId) {
+        self.handle.command(Command::Stop { leg });
+    }
+
+    /// Ends the leg; `Closed` follows. Its port rests for `RelayConfig::port_rest`.
+    pub fn close(&self, leg: LegId) {
+        self.handle.command(Command::Close { leg });
+    }
+
+    /// Legs that are open now; a closing one counts until its `Closed`.
+    pub fn legs(&self) -> usize {
+        self.handle.shared.legs.load(Ordering::Relaxed)
+    }
+}
+
+impl Handle {
+    fn open(&self) -> Result<(LegId, SocketAddr), RelayError> {
+        let tries = self.shared.with_ports(|ports| ports.len());
+        for _ in 0..tries {
+            let now = Instant::now();
+            let port = self.shared.with_ports(|ports| ports.take(now)).ok_or(RelayError::NoPort)?;
+            match ports::bind(self.bind, port) {
+                Ok(socket) => return self.opened(socket, port),
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    self.shared.with_ports(|ports| ports.rest(port, now));
+                }
+                Err(error) => {
+                    self.shared.with_ports(|ports| ports.give_back(port));
+                    return Err(error.into());
+                }
+            }
+        }
+        Err(RelayError::NoPort)
+    }
+
+    fn opened(&self, socket: std::net::UdpSocket, port: u16) -> Result<(LegId, SocketAddr), RelayError> {
+        let address = SocketAddr::new(self.bind, port);
+        let leg = LegId(self.next_leg.fetch_add(1, Ordering::Relaxed));
+        let socket = mio::net::UdpSocket::from_std(socket);
+        if !self.command(Command::Open { leg, socket, port }) {
+            return Err(io::Error::other("the media thread has ended").into());
+        }
+        Ok((leg, address))
+    }
+
+    /// Whether the thread is there to take it.
+    fn command(&self, command: Command) -> bool {
+        if self.commands.send(command).is_err() {
+            tracing::error!("the media thread has ended");
+            return false;
+        }
+        if let Err(error) = self.waker.wake() {
+            // It takes the command with the next packet or timer.
+            tracing::warn!(%error, "the media thread was not woken");
+        }
+        true
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // A thread that has ended already needs no telling.
+        let _ = self.commands.send(Command::End);
+        let _ = self.waker.wake();
+    }
+}

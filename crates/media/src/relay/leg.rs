@@ -1,0 +1,134 @@
+//! One leg, as the media thread sees it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use mio::net::UdpSocket;
+
+use super::incoming::Incoming;
+use super::latch::Latch;
+use super::outgoing::Outgoing;
+use super::playback::Playback;
+use super::{Codec, LegId, LegMedia, LegStats};
+use crate::g711;
+use crate::rtp::COMFORT_NOISE;
+
+pub(super) struct Leg {
+    pub(super) id: LegId,
+    pub(super) socket: UdpSocket,
+    pub(super) port: u16,
+    pub(super) far: Option<Far>,
+    pub(super) incoming: Incoming,
+    pub(super) outgoing: Outgoing,
+    /// Slot of the leg that hears this one, and is heard by it.
+    pub(super) peer: Option<usize>,
+    pub(super) playing: Option<Playback>,
+    pub(super) silence: Silence,
+    pub(super) stats: LegStats,
+    /// It stands in the queue of sockets to read.
+    pub(super) queued: bool,
+}
+
+/// What is known about the far end once the leg is configured.
+pub(super) struct Far {
+    pub(super) media: LegMedia,
+    pub(super) latch: Latch,
+}
+
+/// Whether RTP flows.
+#[derive(Default)]
+pub(super) struct Silence {
+    pub(super) heard_at: Option<Instant>,
+    /// Serial of the timer that looks after it; `None` before RTP flowed and after the silence was told.
+    pub(super) watch: Option<u64>,
+}
+
+/// What a payload type means on a leg.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Content {
+    Sound(Codec),
+    ComfortNoise,
+    Dtmf,
+}
+
+impl Leg {
+    pub(super) fn new(id: LegId, socket: UdpSocket, port: u16) -> Leg {
+        Leg {
+            id,
+            socket,
+            port,
+            far: None,
+            incoming: Incoming::default(),
+            outgoing: Outgoing::new(),
+            peer: None,
+            playing: None,
+            silence: Silence::default(),
+            stats: LegStats::default(),
+            queued: false,
+        }
+    }
+
+    pub(super) fn configure(&mut self, media: LegMedia) {
+        match &mut self.far {
+            Some(far) => {
+                far.latch.rename(media.remote);
+                far.media = media;
+            }
+            None => self.far = Some(Far { latch: Latch::new(media.remote), media }),
+        }
+    }
+
+    /// Where to send, if the far end wants to hear anything.
+    pub(super) fn destination(&self) -> Option<(SocketAddr, LegMedia)> {
+        let far = self.far.as_ref().filter(|far| far.media.send)?;
+        Some((far.latch.destination()?, far.media))
+    }
+
+    /// Sends a whole datagram. What the network does not take is lost, as it may be further on.
+    pub(super) fn send(&mut self, datagram: &[u8], destination: SocketAddr) {
+        let mut sent = self.socket.send_to(datagram, destination);
+        if matches!(&sent, Err(error) if error.kind() == io::ErrorKind::ConnectionRefused) {
+            // An ICMP error about an earlier datagram; telling it took the place of sending this one.
+            sent = self.socket.send_to(datagram, destination);
+        }
+        match sent {
+            Ok(_) => self.stats.packets_out += 1,
+            Err(error) => tracing::trace!(leg = self.id.0, %error, "packet not sent"),
+        }
+    }
+
+    pub(super) fn final_stats(&self) -> LegStats {
+        LegStats { packets_lost: self.incoming.lost(), ..self.stats }
+    }
+}
+
+/// What a payload type is on a leg with this media, `None` when it was not agreed.
+pub(super) fn content(media: &LegMedia, payload_type: u8) -> Option<Content> {
+    // Both laws are taken whichever was agreed: their numbers are fixed, so there is no doubt what is meant.
+    if media.dtmf == Some(payload_type) {
+        Some(Content::Dtmf)
+    } else if payload_type == Codec::Pcmu.payload_type() {
+        Some(Content::Sound(Codec::Pcmu))
+    } else if payload_type == Codec::Pcma.payload_type() {
+        Some(Content::Sound(Codec::Pcma))
+    } else {
+        (payload_type == COMFORT_NOISE).then_some(Content::ComfortNoise)
+    }
+}
+
+/// Changes a payload to what the other leg wants, in place, and says its payload type there; `None` when it has none.
+pub(super) fn translate(content: Content, to: &LegMedia, payload: &mut [u8]) -> Option<u8> {
+    match content {
+        Content::Dtmf => to.dtmf,
+        Content::ComfortNoise => Some(COMFORT_NOISE),
+        Content::Sound(from) => {
+            match (from, to.codec) {
+                (Codec::Pcma, Codec::Pcmu) => payload.iter_mut().for_each(|c| *c = g711::alaw_to_ulaw(*c)),
+                (Codec::Pcmu, Codec::Pcma) => payload.iter_mut().for_each(|c| *c = g711::ulaw_to_alaw(*c)),
+                (Codec::Pcma, Codec::Pcma) | (Codec::Pcmu, Codec::Pcmu) => {}
+            }
+            Some(to.codec.payload_type())
+        }
+    }
+}

@@ -1,0 +1,418 @@
+//! The media thread: waits for sockets, timers and commands, and does what they ask. No allocation and no lock a packet.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use mio::net::UdpSocket;
+use mio::{Events, Interest, Poll, Token};
+
+use super::leg::{Leg, content, translate};
+use super::playback::{Next, Playback, encode};
+use super::ports::PortPool;
+use super::timers::{Due, Timer, Timers};
+use super::{LegId, LegMedia, RelayEvent};
+use crate::rtp::{self, HEADER_LEN, PACKET_MAX};
+use crate::{FRAME_SAMPLES, Sound};
+
+/// The waker's token; legs have their slot's number.
+pub(super) const WAKE: Token = Token(usize::MAX);
+/// Packets of one leg before the others get their turn.
+const TURN_PACKETS: usize = 16;
+
+pub(super) enum Command {
+    Open { leg: LegId, socket: UdpSocket, port: u16 },
+    Configure { leg: LegId, media: LegMedia },
+    Bridge { a: LegId, b: LegId },
+    Unbridge { leg: LegId },
+    Play { leg: LegId, sound: Arc<Sound> },
+    Stop { leg: LegId },
+    Close { leg: LegId },
+    End,
+}
+
+/// What the thread shares with the handles; touched at open and close only.
+pub(super) struct Shared {
+    pub(super) ports: Mutex<PortPool>,
+    pub(super) legs: AtomicUsize,
+}
+
+impl Shared {
+    /// The pool is whole after a panic elsewhere: each of its calls is one step.
+    pub(super) fn with_ports<T>(&self, act: impl FnOnce(&mut PortPool) -> T) -> T {
+        act(&mut self.ports.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The leg's socket must be closed before.
+    fn released(&self, port: u16) {
+        self.with_ports(|ports| ports.rest(port, Instant::now()));
+        self.legs.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+pub(super) struct MediaThread<F> {
+    poll: Poll,
+    commands: Receiver<Command>,
+    shared: Arc<Shared>,
+    on_event: F,
+    rtp_timeout: Duration,
+    slots: Vec<Option<Leg>>,
+    free: Vec<usize>,
+    ids: HashMap<LegId, usize>,
+    /// Slots whose socket may hold more packets.
+    unread: VecDeque<usize>,
+    timers: Timers,
+    /// One byte more than is taken, so that a longer datagram is seen to be longer.
+    datagram: [u8; PACKET_MAX + 1],
+}
+
+impl<F: Fn(RelayEvent)> MediaThread<F> {
+    pub(super) fn new(
+        poll: Poll,
+        commands: Receiver<Command>,
+        shared: Arc<Shared>,
+        rtp_timeout: Duration,
+        on_event: F,
+    ) -> MediaThread<F> {
+        MediaThread {
+            poll,
+            commands,
+            shared,
+            on_event,
+            rtp_timeout,
+            slots: Vec::new(),
+            free: Vec::new(),
+            ids: HashMap::new(),
+            unread: VecDeque::new(),
+            timers: Timers::default(),
+            datagram: [0; PACKET_MAX + 1],
+        }
+    }
+
+    /// Until the last handle is gone.
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(1024);
+        loop {
+            if let Err(error) = self.poll.poll(&mut events, self.patience())
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, "the media thread cannot wait for its sockets and ends");
+                return;
+            }
+            for event in &events {
+                match event.token() {
+                    WAKE => {}
+                    Token(slot) => self.queue(slot),
+                }
+            }
+            if !self.obey() {
+                return;
+            }
+            let now = Instant::now();
+            // Playback first: it is little work, and its time is heard.
+            while let Some(timer) = self.timers.pop(now) {
+                match timer.due {
+                    Due::Playback => self.play_on(timer, now),
+                    Due::Silence => self.check_silence(timer, now),
+                }
+            }
+            for _ in 0..self.unread.len() {
+                if let Some(slot) = self.unread.pop_front() {
+                    self.read(slot, now);
+                }
+            }
+        }
+    }
+
+    fn patience(&self) -> Option<Duration> {
+        if !self.unread.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        self.timers.next().map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    fn queue(&mut self, slot: usize) {
+        // An event of a leg that was closed in between finds nobody, or the slot's next leg, which has nothing to read.
+        if let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut)
+            && !leg.queued
+        {
+            leg.queued = true;
+            self.unread.push_back(slot);
+        }
+    }
+
+    fn leg(&mut self, slot: usize) -> Option<&mut Leg> {
+        self.slots.get_mut(slot)?.as_mut()
+    }
+
+    fn slot(&self, leg: LegId) -> Option<usize> {
+        self.ids.get(&leg).copied()
+    }
+
+    fn emit(&self, event: RelayEvent) {
+        (self.on_event)(event);
+    }
+}
+
+/// Commands.
+impl<F: Fn(RelayEvent)> MediaThread<F> {
+    /// Whether to go on.
+    fn obey(&mut self) -> bool {
+        loop {
+            match self.commands.try_recv() {
+                Ok(Command::End) | Err(TryRecvError::Disconnected) => return false,
+                Ok(command) => self.command(command, Instant::now()),
+                Err(TryRecvError::Empty) => return true,
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Open { leg, socket, port } => self.open(leg, socket, port),
+            Command::Configure { leg, media } => self.configure(leg, media, now),
+            Command::Bridge { a, b } => self.bridge(a, b, now),
+            Command::Unbridge { leg } => {
+                if let Some(slot) = self.slot(leg) {
+                    self.unbridge(slot);
+                }
+            }
+            Command::Play { leg, sound } => self.play(leg, sound, now),
+            Command::Stop { leg } => {
+                if let Some(leg) = self.slot(leg).and_then(|slot| self.leg(slot)) {
+                    leg.playing = None;
+                }
+            }
+            Command::Close { leg } => self.close(leg),
+            Command::End => unreachable!("taken by `obey`"),
+        }
+    }
+
+    fn open(&mut self, id: LegId, mut socket: UdpSocket, port: u16) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        if let Err(error) = self.poll.registry().register(&mut socket, Token(slot), Interest::READABLE) {
+            tracing::error!(leg = id.0, %error, "the RTP socket cannot be watched");
+            drop(socket);
+            self.free.push(slot);
+            self.shared.released(port);
+            self.emit(RelayEvent::Closed { leg: id, stats: Default::default() });
+            return;
+        }
+        self.slots[slot] = Some(Leg::new(id, socket, port));
+        self.ids.insert(id, slot);
+    }
+
+    fn configure(&mut self, id: LegId, media: LegMedia, now: Instant) {
+        let Some(slot) = self.slot(id) else { return };
+        let Some(leg) = self.leg(slot) else { return };
+        let (first, received_before) = match &leg.far {
+            Some(far) => (false, far.media.receive),
+            None => (true, false),
+        };
+        leg.configure(media);
+        if !media.send {
+            leg.outgoing.interrupt();
+        }
+        // After a hold, RTP gets the whole time to come back.
+        let resumes = media.receive && !received_before && leg.silence.heard_at.is_some();
+        if let Some(playback) = leg.playing.as_mut().filter(|_| first) {
+            playback.start_at(now);
+            let timer = Timer { at: now, serial: playback.serial, slot, due: Due::Playback };
+            self.timers.set(timer);
+        }
+        if resumes {
+            self.heard(slot, now);
+        }
+        if first {
+            self.announce_bridge(slot, now);
+        }
+    }
+
+    fn bridge(&mut self, a: LegId, b: LegId, now: Instant) {
+        let (Some(slot_a), Some(slot_b)) = (self.slot(a), self.slot(b)) else { return };
+        if slot_a == slot_b {
+            return;
+        }
+        self.unbridge(slot_a);
+        self.unbridge(slot_b);
+        for (slot, peer) in [(slot_a, slot_b), (slot_b, slot_a)] {
+            if let Some(leg) = self.leg(slot) {
+                leg.peer = Some(peer);
+            }
+        }
+        self.announce_bridge(slot_a, now);
+    }
+
+    fn unbridge(&mut self, slot: usize) {
+        let peer = self.leg(slot).and_then(|leg| leg.peer.take());
+        if let Some(other) = peer.and_then(|peer| self.leg(peer)) {
+            other.peer = None;
+        }
+    }
+
+    /// Once both legs of a bridge know where to send.
+    fn announce_bridge(&mut self, slot: usize, at: Instant) {
+        let Some(Leg { id: a, peer: Some(peer), far: Some(_), .. }) = self.leg(slot) else { return };
+        let (a, peer) = (*a, *peer);
+        let Some(Leg { id: b, far: Some(_), .. }) = self.leg(peer) else { return };
+        let b = *b;
+        self.emit(RelayEvent::Bridged { a, b, at });
+    }
+
+    fn play(&mut self, id: LegId, sound: Arc<Sound>, now: Instant) {
+        let Some(slot) = self.slot(id) else { return };
+        let serial = self.timers.serial();
+        let Some(leg) = self.leg(slot) else { return };
+        leg.playing = Some(Playback::new(sound, serial, now));
+        if leg.far.is_some() {
+            self.timers.set(Timer { at: now, serial, slot, due: Due::Playback });
+        }
+    }
+
+    fn close(&mut self, id: LegId) {
+        let Some(slot) = self.ids.remove(&id) else { return };
+        self.unbridge(slot);
+        let Some(mut leg) = self.slots[slot].take() else { return };
+        if leg.queued {
+            self.unread.retain(|queued| *queued != slot);
+        }
+        self.free.push(slot);
+        let (port, stats) = (leg.port, leg.final_stats());
+        if let Err(error) = self.poll.registry().deregister(&mut leg.socket) {
+            // Closing it takes it out of epoll as well.
+            tracing::debug!(leg = id.0, %error, "the RTP socket was not watched");
+        }
+        drop(leg);
+        self.shared.released(port);
+        self.emit(RelayEvent::Closed { leg: id, stats });
+    }
+}
+
+/// Timers.
+impl<F: Fn(RelayEvent)> MediaThread<F> {
+    fn play_on(&mut self, timer: Timer, now: Instant) {
+        let Some(leg) = self.slots.get_mut(timer.slot).and_then(Option::as_mut) else { return };
+        let destination = leg.destination();
+        let Some(playback) = leg.playing.as_mut().filter(|playback| playback.serial == timer.serial) else {
+            return;
+        };
+        let frame = match playback.next_frame(now) {
+            Next::Frame(frame) => frame,
+            Next::Later => {
+                let at = playback.due();
+                self.timers.set(Timer { at, ..timer });
+                return;
+            }
+            Next::Over => {
+                leg.playing = None;
+                let leg = leg.id;
+                self.emit(RelayEvent::Played { leg });
+                return;
+            }
+        };
+        let at = playback.due();
+        if let Some((destination, media)) = destination {
+            let header = leg.outgoing.frame(timer.serial, media.codec.payload_type(), now);
+            let mut datagram = [0; HEADER_LEN + FRAME_SAMPLES];
+            datagram[..HEADER_LEN].copy_from_slice(&header.to_bytes());
+            encode(media.codec, &frame, &mut datagram[HEADER_LEN..]);
+            leg.send(&datagram, destination);
+        }
+        self.timers.set(Timer { at, ..timer });
+    }
+
+    fn check_silence(&mut self, timer: Timer, now: Instant) {
+        let rtp_timeout = self.rtp_timeout;
+        let Some(leg) = self.leg(timer.slot).filter(|leg| leg.silence.watch == Some(timer.serial)) else {
+            return;
+        };
+        let expected = leg.far.as_ref().is_some_and(|far| far.media.receive);
+        let at = leg.silence.heard_at.map_or(now, |heard_at| heard_at + rtp_timeout);
+        if expected && at > now {
+            self.timers.set(Timer { at, ..timer });
+            return;
+        }
+        leg.silence.watch = None;
+        let leg = leg.id;
+        if expected {
+            self.emit(RelayEvent::Silent { leg });
+        }
+    }
+
+    /// RTP flows from this leg.
+    fn heard(&mut self, slot: usize, now: Instant) {
+        let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        leg.silence.heard_at = Some(now);
+        if leg.silence.watch.is_none() && leg.far.as_ref().is_some_and(|far| far.media.receive) {
+            let serial = self.timers.serial();
+            leg.silence.watch = Some(serial);
+            self.timers.set(Timer { at: now + self.rtp_timeout, serial, slot, due: Due::Silence });
+        }
+    }
+}
+
+/// Packets.
+impl<F: Fn(RelayEvent)> MediaThread<F> {
+    /// Reads a socket until it is empty or its turn is over.
+    fn read(&mut self, slot: usize, now: Instant) {
+        let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        leg.queued = false;
+        for _ in 0..TURN_PACKETS {
+            let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+            match leg.socket.recv_from(&mut self.datagram) {
+                Ok((len, source)) => self.packet(slot, len, source, now),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // Interrupted, or an ICMP error about something sent: it is told once, and the socket goes on.
+                Err(error) => tracing::trace!(leg = leg.id.0, %error, "RTP socket"),
+            }
+        }
+        self.queue(slot);
+    }
+
+    fn packet(&mut self, slot: usize, len: usize, source: std::net::SocketAddr, now: Instant) {
+        let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        let parsed = match rtp::parse(&self.datagram[..len]) {
+            Ok(parsed) => parsed,
+            Err(rtp::RtpError::Rtcp) => return,
+            Err(_) => {
+                leg.stats.packets_refused += 1;
+                return;
+            }
+        };
+        let header = parsed.header;
+        let meant = leg.far.as_mut().and_then(|far| {
+            let content = content(&far.media, header.payload_type)?;
+            far.latch.accept(source, now).then_some((content, far.media.receive))
+        });
+        let Some((content, receive)) = meant else {
+            leg.stats.packets_refused += 1;
+            return;
+        };
+        leg.stats.packets_in += 1;
+        leg.incoming.count(&header);
+        let (from, peer) = (leg.id, leg.peer);
+        self.heard(slot, now);
+        let Some(to) = peer.filter(|_| receive).and_then(|peer| self.slots[peer].as_mut()) else { return };
+        let Some((destination, media)) = to.destination() else { return };
+        if to.playing.is_some() {
+            return;
+        }
+        let payload = parsed.payload();
+        let Some(payload_type) = translate(content, &media, &mut self.datagram[payload.clone()]) else {
+            to.outgoing.skip(from, &header);
+            return;
+        };
+        let Some(header) = to.outgoing.forward(from, &header, now) else { return };
+        // The new header is put right before the payload, over whatever the old one had there.
+        let start = payload.start - HEADER_LEN;
+        let header = rtp::Header { payload_type, ..header };
+        self.datagram[start..payload.start].copy_from_slice(&header.to_bytes());
+        to.send(&self.datagram[start..payload.end], destination);
+    }
+}
