@@ -3,13 +3,23 @@
 //! Verbs block: call them from a thread that may block. When a verb that writes returns `Ok`, what it wrote survives a
 //! power cut.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use engine::{
-    AgentId, CallId, CallRecord, CampaignId, CampaignStatus, Cause, CompanyId, EndReason, GroupId, LeadId,
-    LeaseSlot, LeasedLead, Outcome, PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
+    AgentId, CallId, CallRecord, CampaignId, CampaignStatus, Cause, CompanyId, EndReason, GroupId, HangupBy,
+    LeadId, LeaseSlot, LeasedLead, Outcome, PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
 };
 
+pub mod mem;
 mod rows;
+mod rule;
+pub mod sqlite;
+
+pub use mem::MemStore;
 pub use rows::*;
+pub use rule::{LEASE_MAX, PAGE_MAX};
+pub use sqlite::SqliteStore;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -29,6 +39,15 @@ pub enum StoreError {
 }
 
 pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// `sqlite:<path>`, or `mem:` for a store that forgets everything when it is dropped.
+pub fn open(url: &str) -> Result<Arc<dyn Store>> {
+    match url.split_once(':') {
+        Some(("mem", "")) => Ok(Arc::new(MemStore::new())),
+        Some(("sqlite", path)) if !path.is_empty() => Ok(Arc::new(SqliteStore::open(Path::new(path))?)),
+        _ => Err(StoreError::Failed("a database is named sqlite:<path> or mem:".to_owned())),
+    }
+}
 
 /// What every database driver can do. `Send + Sync`: shared by all threads.
 pub trait Store: Send + Sync {

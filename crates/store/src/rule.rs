@@ -170,7 +170,12 @@ pub(crate) fn set_status(campaign: &mut Campaign, now: Timestamp, status: Campai
         CampaignStatus::Draft => return Err(StoreError::Refused("a campaign does not become a draft again")),
         CampaignStatus::Running => campaign.started_at = campaign.started_at.or(Some(now)),
         CampaignStatus::Paused => {}
-        CampaignStatus::Ended => return { end(campaign, now, EndReason::Over); Ok(()) },
+        CampaignStatus::Ended => {
+            return {
+                end(campaign, now, EndReason::Over);
+                Ok(())
+            };
+        }
     }
     campaign.settings.status = status;
     Ok(())

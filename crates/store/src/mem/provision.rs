@@ -58,7 +58,8 @@ impl Tables {
 
     pub(super) fn put_trunk(&mut self, settings: &NewTrunk) -> Result<Trunk> {
         self.check_company(settings.company)?;
-        let same = |t: &&mut Trunk| t.settings.company == settings.company && t.settings.name == settings.name;
+        let same =
+            |t: &&mut Trunk| t.settings.company == settings.company && t.settings.name == settings.name;
         if let Some(trunk) = self.trunks.iter_mut().find(same) {
             trunk.settings = settings.clone();
             return Ok(trunk.clone());

@@ -1,0 +1,280 @@
+//! Leads of a campaign, and the campaign's counters that change with them.
+
+use std::rc::Rc;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::column::*;
+use super::*;
+
+/// What a transaction adds to the counters of a campaign.
+#[derive(Default)]
+pub(super) struct Delta {
+    pub total: i64,
+    pub called: i64,
+    pub connected: i64,
+    pub abandoned: i64,
+    pub pending: i64,
+    pub in_flight: i64,
+}
+
+impl Delta {
+    /// The last result of `leads` leads changes from `old` to `new`.
+    pub(super) fn results(&mut self, old: Option<Outcome>, new: Option<Outcome>, leads: i64) {
+        for (outcome, leads) in [(old, -leads), (new, leads)] {
+            match outcome {
+                Some(Outcome::Connected) => self.connected += leads,
+                Some(Outcome::Abandoned) => self.abandoned += leads,
+                _ => {}
+            }
+            self.called += if outcome.is_some() { leads } else { 0 };
+        }
+    }
+
+    pub(super) fn apply(&self, db: &Connection, campaign: CampaignId) -> Result<()> {
+        let sql = "UPDATE campaigns SET total = total + ?2, called = called + ?3, connected = connected + ?4,
+                abandoned = abandoned + ?5, pending = pending + ?6, in_flight = in_flight + ?7
+            WHERE id = ?1";
+        let id = campaign.0;
+        let values =
+            [id, self.total, self.called, self.connected, self.abandoned, self.pending, self.in_flight];
+        db.prepare_cached(sql)?.execute(values)?;
+        Ok(())
+    }
+}
+
+/// The indices of the rows that repeat a number.
+pub(super) fn add(
+    db: &Connection,
+    now: Timestamp,
+    campaign: CampaignId,
+    leads: &[NewLead],
+) -> Result<Vec<usize>> {
+    let mut last = db.prepare_cached("SELECT seq_last FROM campaigns WHERE id = ?1")?;
+    let first: u64 = last.query_row([campaign.0], |row| row.get(0))?;
+    let sql = "INSERT INTO leads (id, campaign, number, not_after, user_id, member_id, ext, custom_uuid, created_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+        ON CONFLICT (campaign, number) DO NOTHING";
+    let mut insert = db.prepare_cached(sql)?;
+    let mut seq = first;
+    let mut duplicates = Vec::new();
+    for (i, lead) in leads.iter().enumerate() {
+        let stored = insert.execute(params![
+            rule::lead_id(campaign, seq + 1).0,
+            campaign.0,
+            lead.number.as_str(),
+            lead.not_after.map(|t| t.0),
+            lead.user_id,
+            lead.member_id,
+            lead.ext,
+            lead.custom_uuid,
+            now.0,
+        ])?;
+        match stored {
+            0 => duplicates.push(i),
+            _ => seq += 1,
+        }
+    }
+    db.prepare_cached("UPDATE campaigns SET seq_last = ?2 WHERE id = ?1")?
+        .execute(params![campaign.0, seq])?;
+    let stored = (seq - first) as i64;
+    Delta { total: stored, pending: stored, ..Delta::default() }.apply(db, campaign)?;
+    Ok(duplicates)
+}
+
+pub(super) fn list(db: &Connection, campaign: CampaignId, page: Page) -> Result<(u64, Vec<Lead>)> {
+    let mut total = db.prepare_cached("SELECT total FROM campaigns WHERE id = ?1")?;
+    let total: Option<u64> = total.query_row([campaign.0], |row| row.get(0)).optional()?;
+    let total = total.ok_or(StoreError::NotFound("campaign"))?;
+    if page.offset >= total {
+        return Ok((total, Vec::new()));
+    }
+    let mut holes = db.prepare_cached("SELECT seq FROM deleted_leads WHERE campaign = ?1 ORDER BY seq")?;
+    let holes = holes.query_map([campaign.0], |row| row.get::<_, u64>(0))?;
+    let first = rule::lead_id(campaign, rule::first_seq(page.offset, holes)?);
+    let (_, end) = range(campaign);
+    let sql = "SELECT * FROM leads WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
+    let values = params![first.0, end, page.limit.min(rule::PAGE_MAX)];
+    Ok((total, rows(db, sql, values, lead_row)?))
+}
+
+/// The ids of a campaign's leads: from the first, to before the second.
+const fn range(campaign: CampaignId) -> (i64, i64) {
+    (rule::lead_id(campaign, 0).0, rule::lead_id(CampaignId(campaign.0 + 1), 0).0)
+}
+
+fn lead_row(row: &Row<'_>) -> rusqlite::Result<Lead> {
+    let lead = NewLead {
+        number: number_at(row, "number")?,
+        not_after: time_or_none(row, "not_after")?,
+        user_id: row.get("user_id")?,
+        member_id: row.get("member_id")?,
+        ext: row.get("ext")?,
+        custom_uuid: row.get("custom_uuid")?,
+    };
+    let called = row.get::<_, Option<i64>>("cause")?.is_some();
+    Ok(Lead {
+        id: LeadId(row.get("id")?),
+        lead,
+        created_at: time_at(row, "created_at")?,
+        round: row.get("round")?,
+        mark: parsed(row, "state", rule::LeadState::from_name)?.mark(),
+        result: if called { Some(result(row)?) } else { None },
+    })
+}
+
+fn result(row: &Row<'_>) -> rusqlite::Result<LeadResult> {
+    Ok(LeadResult {
+        call: call_at(row, "call")?,
+        outcome: parsed(row, "outcome", Outcome::from_name)?,
+        cause: Cause(row.get("cause")?),
+        extension: row.get("extension")?,
+        dialed_at: time_at(row, "dialed_at")?,
+        waiting_seconds: row.get("waiting_seconds")?,
+        talk_seconds: row.get("talk_seconds")?,
+        sip_status: row.get("sip_status")?,
+    })
+}
+
+/// Puts the called leads that match back to not called. None: there is none.
+pub(super) fn recall(db: &Connection, campaign: CampaignId, which: RecallWhich) -> Result<Option<Delta>> {
+    let (first, end) = range(campaign);
+    let sql = "SELECT outcome, count(*), count(*) FILTER (WHERE state = 'pending') FROM leads
+        WHERE id >= ?1 AND id < ?2 AND outcome IS NOT NULL AND state <> 'in_flight' GROUP BY outcome";
+    let counted = rows(db, sql, [first, end], |row| {
+        Ok((parsed(row, "outcome", Outcome::from_name)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+    })?;
+    let mut delta = Delta::default();
+    let mut outcomes = Vec::new();
+    for (outcome, called, waiting) in counted.into_iter().filter(|(o, ..)| which.matches(*o)) {
+        delta.results(Some(outcome), None, called);
+        delta.pending += called - waiting;
+        outcomes.push(Value::from(outcome.name().to_owned()));
+    }
+    if outcomes.is_empty() {
+        return Ok(None);
+    }
+    let sql = "UPDATE leads SET state = 'pending', due_at = ?4, attempts = 0, call = NULL, outcome = NULL, cause = NULL,
+            extension = NULL, dialed_at = NULL, waiting_seconds = NULL, talk_seconds = NULL, sip_status = NULL
+        WHERE id >= ?1 AND id < ?2 AND outcome IN rarray(?3) AND state <> 'in_flight'";
+    db.prepare_cached(sql)?.execute(params![first, end, Rc::new(outcomes), rule::DUE_AT_ONCE])?;
+    Ok(Some(delta))
+}
+
+pub(super) fn delete(db: &Connection, campaign: CampaignId, numbers: &[PhoneNumber]) -> Result<u64> {
+    campaigns::status(db, campaign)?;
+    let sql = "DELETE FROM leads
+        WHERE campaign = ?1 AND number = ?2 AND outcome IS NULL AND state <> 'in_flight'
+        RETURNING id, state = 'pending'";
+    let mut delete = db.prepare_cached(sql)?;
+    let mut hole = db.prepare_cached("INSERT INTO deleted_leads (campaign, seq) VALUES (?1, ?2)")?;
+    let mut delta = Delta::default();
+    for number in numbers {
+        let row = |row: &Row<'_>| Ok((LeadId(row.get(0)?), row.get::<_, bool>(1)?));
+        let Some((lead, pending)) = delete.query_row(params![campaign.0, number.as_str()], row).optional()?
+        else {
+            continue;
+        };
+        hole.execute(params![campaign.0, rule::seq_of(lead)])?;
+        delta.total -= 1;
+        delta.pending -= i64::from(pending);
+    }
+    delta.apply(db, campaign)?;
+    Ok(delta.total.unsigned_abs())
+}
+
+/// A lead to call now.
+pub(super) struct DueLead {
+    pub id: LeadId,
+    pub number: PhoneNumber,
+    pub attempts: u32,
+}
+
+/// Up to `count` leads to call now, in the order of the lease; gives up those past their deadline on the way. They stay
+/// pending.
+pub(super) fn take_due(
+    db: &Connection,
+    now: Timestamp,
+    campaign: CampaignId,
+    count: usize,
+) -> Result<Vec<DueLead>> {
+    let retries = "SELECT id, number, attempts, not_after FROM leads
+        WHERE campaign = ?1 AND state = 'pending' AND due_at > 0 AND due_at <= ?2 ORDER BY due_at, id LIMIT ?3";
+    let fresh = "SELECT id, number, attempts, not_after FROM leads
+        WHERE campaign = ?1 AND state = 'pending' AND due_at = 0 AND ?2 = ?2 ORDER BY id LIMIT ?3";
+    let mut taken = Vec::new();
+    let mut expired = Vec::new();
+    for sql in [retries, fresh] {
+        let limit = count - taken.len() + rule::EXPIRED_PER_LEASE_MAX - expired.len() + 1;
+        let mut query = db.prepare_cached(sql)?;
+        let mut found = query.query(params![campaign.0, now.0, limit])?;
+        while taken.len() < count {
+            let Some(row) = found.next()? else { break };
+            let id = LeadId(row.get("id")?);
+            if !rule::is_past(time_or_none(row, "not_after")?, now) {
+                taken.push(DueLead { id, number: number_at(row, "number")?, attempts: row.get("attempts")? });
+            } else if expired.len() < rule::EXPIRED_PER_LEASE_MAX {
+                expired.push(id);
+            } else {
+                give_up(db, campaign, &expired)?;
+                return Ok(taken);
+            }
+        }
+    }
+    give_up(db, campaign, &expired)?;
+    Ok(taken)
+}
+
+/// A lead that was called keeps its result and is not called again.
+fn give_up(db: &Connection, campaign: CampaignId, leads: &[LeadId]) -> Result<()> {
+    if leads.is_empty() {
+        return Ok(());
+    }
+    let sql = "UPDATE leads SET state = iif(outcome IS NULL, 'expired', 'called') WHERE id = ?1";
+    let mut update = db.prepare_cached(sql)?;
+    for lead in leads {
+        update.execute([lead.0])?;
+    }
+    Delta { pending: -(leads.len() as i64), ..Delta::default() }.apply(db, campaign)
+}
+
+/// False when a lead is in flight or may be called now or later. Else every lead that is left is past its deadline, and
+/// is given up.
+pub(super) fn settle(db: &Connection, now: Timestamp, campaign: CampaignId) -> Result<bool> {
+    let mut left = db.prepare_cached("SELECT pending, in_flight FROM campaigns WHERE id = ?1")?;
+    let left = left.query_row([campaign.0], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
+    let pending = match left {
+        (0, 0) => return Ok(true),
+        (_, 1..) => return Ok(false),
+        (pending, _) => pending,
+    };
+    let callable = "SELECT 1 FROM leads
+        WHERE campaign = ?1 AND state = 'pending' AND (not_after IS NULL OR not_after >= ?2)";
+    if db.prepare_cached(callable)?.exists([campaign.0, now.0])? {
+        return Ok(false);
+    }
+    let sql = "UPDATE leads SET state = iif(outcome IS NULL, 'expired', 'called')
+        WHERE campaign = ?1 AND state = 'pending'";
+    db.prepare_cached(sql)?.execute([campaign.0])?;
+    Delta { pending: -pending, ..Delta::default() }.apply(db, campaign)?;
+    Ok(true)
+}
+
+pub(super) fn supply(
+    db: &Connection,
+    now: Timestamp,
+    campaign: CampaignId,
+    status: CampaignStatus,
+) -> Result<Supply> {
+    if status == CampaignStatus::Ended {
+        return Ok(Supply::Exhausted);
+    }
+    let sql = "SELECT due_at FROM leads WHERE campaign = ?1 AND state = 'pending' ORDER BY due_at LIMIT 1";
+    let due = db.prepare_cached(sql)?.query_row([campaign.0], |row| row.get::<_, i64>(0)).optional()?;
+    Ok(match due {
+        None => Supply::Exhausted,
+        Some(due) if due <= now.0.max(rule::DUE_AT_ONCE) => Supply::Available,
+        Some(due) => Supply::Due(Timestamp(due)),
+    })
+}

@@ -1,0 +1,239 @@
+//! One SQLite file in write-ahead mode: one thread writes and commits for many verbs at once, a few connections read.
+
+mod calls;
+mod campaigns;
+mod column;
+mod connection;
+mod groups;
+mod leads;
+mod provision;
+mod readers;
+mod verify;
+mod writer;
+
+use std::path::Path;
+
+use rusqlite::{Connection, Params, Row};
+
+use super::*;
+use readers::Readers;
+use writer::Writer;
+
+/// Dropped: what was begun is committed, then the file is closed.
+pub struct SqliteStore {
+    readers: Readers,
+    writer: Writer,
+}
+
+impl SqliteStore {
+    /// Creates the file and its folder where there is none, and brings an older schema up to date.
+    pub fn open(path: &Path) -> Result<SqliteStore> {
+        let writer = Writer::start(connection::open_writer(path)?)?;
+        Ok(SqliteStore { readers: Readers::open(path)?, writer })
+    }
+
+    /// Counts what the counters keep, and says which campaign's differ. Reads every lead: for tests and for support.
+    pub fn verify(&self) -> Result<()> {
+        self.read(verify::verify)
+    }
+
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        self.readers.run(work)
+    }
+
+    fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        self.writer.run(work)
+    }
+}
+
+fn rows<T>(
+    db: &Connection,
+    sql: &str,
+    values: impl Params,
+    row: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>> {
+    let mut query = db.prepare_cached(sql)?;
+    let found = query.query_map(values, row)?.collect::<rusqlite::Result<_>>()?;
+    Ok(found)
+}
+
+/// For a statement that changes one row by its id.
+fn found(changed: usize, what: &'static str) -> Result<()> {
+    if changed == 0 { Err(StoreError::NotFound(what)) } else { Ok(()) }
+}
+
+impl Store for SqliteStore {
+    fn put_company(&self, company: &NewCompany) -> Result<Company> {
+        let company = company.clone();
+        self.write(move |db| provision::put_company(db, &company))
+    }
+    fn companies(&self) -> Result<Vec<Company>> {
+        self.read(provision::companies)
+    }
+    fn put_app_key(&self, key: &AppKey) -> Result<()> {
+        let key = key.clone();
+        self.write(move |db| provision::put_app_key(db, &key))
+    }
+    fn app_key(&self, appid: &str) -> Result<Option<AppKey>> {
+        self.read(|db| provision::app_key(db, appid))
+    }
+    fn app_keys(&self, company: CompanyId) -> Result<Vec<AppKey>> {
+        self.read(|db| provision::app_keys(db, company))
+    }
+    fn put_extension(&self, extension: &NewExtension) -> Result<Extension> {
+        let extension = extension.clone();
+        self.write(move |db| provision::put_extension(db, &extension))
+    }
+    fn extensions(&self, company: Option<CompanyId>) -> Result<Vec<Extension>> {
+        self.read(|db| provision::extensions(db, company))
+    }
+    fn extension(&self, number: &str) -> Result<Option<Extension>> {
+        self.read(|db| provision::extension(db, number))
+    }
+    fn put_trunk(&self, trunk: &NewTrunk) -> Result<Trunk> {
+        let trunk = trunk.clone();
+        self.write(move |db| provision::put_trunk(db, &trunk))
+    }
+    fn trunks(&self, company: CompanyId) -> Result<Vec<Trunk>> {
+        self.read(|db| provision::trunks(db, company))
+    }
+    fn put_caller_id(&self, caller_id: &CallerId) -> Result<()> {
+        let caller_id = caller_id.clone();
+        self.write(move |db| provision::put_caller_id(db, &caller_id))
+    }
+    fn caller_ids(&self, company: CompanyId) -> Result<Vec<CallerId>> {
+        self.read(|db| provision::caller_ids(db, company))
+    }
+
+    fn put_token(&self, token: &Token) -> Result<()> {
+        let token = token.clone();
+        self.write(move |db| provision::put_token(db, &token))
+    }
+    fn token(&self, now: Timestamp, hash: &[u8; 32]) -> Result<Option<Token>> {
+        self.read(|db| provision::token(db, now, hash))
+    }
+    fn delete_token(&self, now: Timestamp, hash: &[u8; 32]) -> Result<()> {
+        let hash = *hash;
+        self.write(move |db| provision::delete_token(db, now, &hash))
+    }
+    fn delete_tokens_of(&self, appid: &str) -> Result<()> {
+        let appid = appid.to_owned();
+        self.write(move |db| provision::delete_tokens_of(db, &appid))
+    }
+
+    fn add_group(&self, group: &NewGroup) -> Result<Group> {
+        let group = group.clone();
+        self.write(move |db| groups::add_group(db, &group))
+    }
+    fn edit_group(&self, group: &Group) -> Result<()> {
+        let group = group.clone();
+        self.write(move |db| groups::edit_group(db, &group))
+    }
+    fn delete_group(&self, company: CompanyId, group: GroupId) -> Result<()> {
+        self.write(move |db| groups::delete_group(db, company, group))
+    }
+    fn groups(&self, company: CompanyId) -> Result<Vec<Group>> {
+        self.read(|db| groups::groups(db, company))
+    }
+    fn put_member(&self, group: GroupId, agent: AgentId, signed_in: SignIn) -> Result<()> {
+        self.write(move |db| groups::put_member(db, group, agent, signed_in))
+    }
+    fn delete_member(&self, group: GroupId, agent: AgentId) -> Result<()> {
+        self.write(move |db| groups::delete_member(db, group, agent))
+    }
+    fn set_paused(&self, agent: AgentId, paused: bool) -> Result<()> {
+        self.write(move |db| provision::set_paused(db, agent, paused))
+    }
+
+    fn put_registration(&self, registration: &Registration) -> Result<()> {
+        let registration = registration.clone();
+        self.write(move |db| provision::put_registration(db, &registration))
+    }
+    fn delete_registration(&self, agent: AgentId, contact: &str) -> Result<()> {
+        let contact = contact.to_owned();
+        self.write(move |db| provision::delete_registration(db, agent, &contact))
+    }
+    fn registrations(&self, now: Timestamp) -> Result<Vec<Registration>> {
+        self.read(|db| provision::registrations(db, now))
+    }
+
+    fn create_campaign(&self, now: Timestamp, campaign: &NewCampaign, leads: &[NewLead]) -> Result<Created> {
+        let (campaign, leads) = (campaign.clone(), leads.to_vec());
+        self.write(move |db| campaigns::create(db, now, &campaign, &leads))
+    }
+    fn append_leads(&self, now: Timestamp, campaign: CampaignId, leads: &[NewLead]) -> Result<Appended> {
+        let leads = leads.to_vec();
+        self.write(move |db| campaigns::append(db, now, campaign, &leads))
+    }
+    fn set_campaign_status(
+        &self,
+        now: Timestamp,
+        campaign: CampaignId,
+        status: CampaignStatus,
+    ) -> Result<Campaign> {
+        self.write(move |db| campaigns::set_status(db, now, campaign, status))
+    }
+    fn end_campaign(&self, now: Timestamp, campaign: CampaignId, why: EndReason) -> Result<Option<Campaign>> {
+        self.write(move |db| campaigns::end(db, now, campaign, why))
+    }
+    fn campaign(&self, company: CompanyId, taskid: &str) -> Result<Option<Campaign>> {
+        self.read(|db| campaigns::by_taskid(db, company, taskid))
+    }
+    fn campaign_by_id(&self, campaign: CampaignId) -> Result<Option<Campaign>> {
+        self.read(|db| campaigns::by_id(db, campaign))
+    }
+    fn open_campaigns(&self, company: CompanyId) -> Result<Vec<Campaign>> {
+        self.read(|db| campaigns::open(db, company))
+    }
+    fn list_campaigns(
+        &self,
+        company: CompanyId,
+        filter: &CampaignFilter,
+        page: Page,
+    ) -> Result<(u64, Vec<Campaign>)> {
+        self.read(|db| campaigns::list(db, company, filter, page))
+    }
+    fn list_leads(&self, campaign: CampaignId, page: Page) -> Result<(u64, Vec<Lead>)> {
+        self.read(|db| leads::list(db, campaign, page))
+    }
+    fn recall_leads(&self, now: Timestamp, campaign: CampaignId, recall: &Recall) -> Result<Campaign> {
+        let recall = recall.clone();
+        self.write(move |db| campaigns::recall(db, now, campaign, &recall))
+    }
+    fn delete_leads(&self, campaign: CampaignId, numbers: &[PhoneNumber]) -> Result<u64> {
+        let numbers = numbers.to_vec();
+        self.write(move |db| leads::delete(db, campaign, &numbers))
+    }
+
+    fn lease_leads(
+        &self,
+        now: Timestamp,
+        campaign: CampaignId,
+        slots: &[LeaseSlot],
+    ) -> Result<(Vec<LeasedLead>, Supply)> {
+        let slots = slots.to_vec();
+        self.write(move |db| calls::lease(db, now, campaign, &slots))
+    }
+    fn return_leads(&self, calls: &[CallId]) -> Result<()> {
+        let calls = calls.to_vec();
+        self.write(move |db| calls::give_back(db, &calls))
+    }
+    fn finish_call(&self, now: Timestamp, call: &CallRecord, retry: &RetryRule) -> Result<Option<Timestamp>> {
+        let (call, retry) = (call.clone(), *retry);
+        self.write(move |db| calls::finish(db, now, &call, &retry))
+    }
+    fn rescue_calls(&self, now: Timestamp, company: CompanyId, retry: &RetryRule) -> Result<Vec<CallId>> {
+        let retry = *retry;
+        self.write(move |db| calls::rescue(db, now, company, &retry))
+    }
+    fn answered_since(&self, campaign: CampaignId, since: Timestamp) -> Result<(u32, u32)> {
+        self.read(|db| calls::answered_since(db, campaign, since))
+    }
+    fn list_calls(&self, campaign: CampaignId, after: Option<CallId>, limit: u32) -> Result<Vec<Call>> {
+        self.read(|db| calls::list(db, campaign, after, limit))
+    }
+}
