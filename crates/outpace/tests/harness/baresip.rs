@@ -1,0 +1,109 @@
+//! baresip as an agent: answers by itself, sends a tone and keeps what it hears.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use super::TempDir;
+
+/// Frequency of the tone that it sends.
+pub const TONE_HZ: f64 = 440.0;
+
+pub struct Baresip {
+    child: Child,
+    dir: TempDir,
+}
+
+impl Baresip {
+    /// Registers the extension at `registrar` from the port.
+    pub fn start(registrar: SocketAddr, port: u16, extension: &str, password: &str) -> Baresip {
+        let dir = TempDir::new();
+        write_tone(&dir.path().join("tone.wav"));
+        let account = format!(
+            "<sip:{extension}@{registrar};transport=udp>;auth_user={extension};auth_pass={password};\
+             regint=60;answermode=auto;audio_codecs=pcma/8000/1\n"
+        );
+        std::fs::write(dir.path().join("accounts"), account).expect("it can be written");
+        std::fs::write(dir.path().join("config"), config(&dir, port)).expect("it can be written");
+        let out = std::fs::File::create(dir.path().join("out.txt")).expect("it can be written");
+        let err = out.try_clone().expect("a file can be cloned");
+        let child = Command::new("baresip")
+            .args(["-4", "-f"])
+            .arg(dir.path())
+            .current_dir(dir.path())
+            .stdin(Stdio::null())
+            .stdout(out)
+            .stderr(err)
+            .spawn()
+            .expect("baresip is installed");
+        Baresip { child, dir }
+    }
+
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("out.txt")).unwrap_or_default()
+    }
+
+    /// 8 kHz samples of all that it heard so far.
+    pub fn heard(&self) -> Vec<i16> {
+        let mut samples = Vec::new();
+        for path in self.recordings() {
+            let bytes = std::fs::read(path).unwrap_or_default();
+            // The header of a WAV file that sndfile writes, format and data chunk.
+            let data = bytes.get(44..).unwrap_or_default();
+            samples.extend(data.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])));
+        }
+        samples
+    }
+
+    fn recordings(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.dir.path()).into_iter().flatten().flatten();
+        let mut paths: Vec<PathBuf> = entries
+            .map(|e| e.path())
+            .filter(|p| p.file_name().is_some_and(|n| n.to_string_lossy().ends_with("-dec.wav")))
+            .collect();
+        paths.sort();
+        paths
+    }
+}
+
+impl Drop for Baresip {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("baresip said:\n{}", self.output());
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn config(dir: &TempDir, port: u16) -> String {
+    let path = dir.path().display();
+    let mut t = String::new();
+    let _ = writeln!(t, "sip_listen 127.0.0.1:{port}\nmodule_path /usr/lib/baresip/modules");
+    let _ = writeln!(t, "audio_source aufile,{path}/tone.wav\naudio_player aubridge,nowhere");
+    let _ = writeln!(t, "audio_srate 8000-8000\naudio_channels 1-1\nsnd_path {path}");
+    for module in ["g711", "aufile", "aubridge", "sndfile"] {
+        let _ = writeln!(t, "module {module}.so");
+    }
+    let _ = writeln!(t, "module_app account.so\nmodule_app menu.so");
+    t
+}
+
+/// A minute of tone, 8 kHz, mono, 16 bit.
+fn write_tone(path: &Path) {
+    let samples: Vec<i16> = (0..8000 * 60)
+        .map(|i| (8000.0 * (std::f64::consts::TAU * TONE_HZ * f64::from(i) / 8000.0).sin()) as i16)
+        .collect();
+    let size = samples.len() as u32 * 2;
+    let mut wav = Vec::with_capacity(44 + samples.len() * 2);
+    wav.extend_from_slice(b"RIFF");
+    wav.extend_from_slice(&(36 + size).to_le_bytes());
+    wav.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    wav.extend_from_slice(&8000u32.to_le_bytes());
+    wav.extend_from_slice(&16000u32.to_le_bytes());
+    wav.extend_from_slice(b"\x02\0\x10\0data");
+    wav.extend_from_slice(&size.to_le_bytes());
+    wav.extend(samples.iter().flat_map(|s| s.to_le_bytes()));
+    std::fs::write(path, wav).expect("it can be written");
+}

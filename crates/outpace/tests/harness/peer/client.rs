@@ -1,0 +1,99 @@
+//! What a peer starts itself: registrations and calls.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use super::message::{Message, finish, sdp};
+use super::{Peer, digest, lock};
+use crate::harness::rtp::Rtp;
+
+/// A call that the peer placed and that was answered.
+pub struct Outgoing {
+    pub call_id: String,
+    pub rtp: Arc<Rtp>,
+    bye: String,
+    target: SocketAddr,
+}
+
+impl Peer {
+    /// Registers the extension for `expires` seconds (0: takes the registration back).
+    pub fn register(&self, registrar: SocketAddr, user: &str, password: &str, expires: u32) {
+        let call_id = format!("register-{:016x}", fastrand::u64(..));
+        let tag = fastrand::u32(..);
+        let mut credentials = String::new();
+        for cseq in 1..=3 {
+            let text = format!(
+                "REGISTER sip:{registrar} SIP/2.0\r\nVia: SIP/2.0/UDP {0};branch=z9hG4bK{1:016x};rport\r\n\
+                 Max-Forwards: 70\r\nFrom: <sip:{user}@{registrar}>;tag={tag:08x}\r\nTo: <sip:{user}@{registrar}>\r\n\
+                 Call-ID: {call_id}\r\nCSeq: {cseq} REGISTER\r\nContact: <sip:{user}@{0}>\r\n\
+                 Expires: {expires}\r\n{credentials}",
+                self.address(),
+                fastrand::u64(..),
+            );
+            let answer = self.transact(registrar, &call_id, &finish(text, ""));
+            match answer.status() {
+                200 => return,
+                401 => {
+                    let uri = format!("sip:{registrar}");
+                    credentials = digest::authorization(&answer, "REGISTER", &uri, user, password);
+                }
+                status => panic!("REGISTER of {user} got {status}"),
+            }
+        }
+        panic!("REGISTER of {user} is challenged again and again");
+    }
+
+    /// Calls `user` at `target`; panics when it is not answered.
+    pub fn call(&self, target: SocketAddr, user: &str) -> Outgoing {
+        let call_id = format!("call-{:016x}", fastrand::u64(..));
+        let rtp = self.shared.rtp(&call_id);
+        let (branch, tag) = (fastrand::u64(..), fastrand::u32(..));
+        let from = format!("<sip:test@{}>;tag={tag:08x}", self.address());
+        let line = |method: &str, uri: &str, to: &str, cseq: u32, branch: u64| {
+            format!(
+                "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {0};branch=z9hG4bK{branch:016x};rport\r\n\
+                 Max-Forwards: 70\r\nFrom: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
+                 Contact: <sip:test@{0}>\r\n",
+                self.address()
+            )
+        };
+        let uri = format!("sip:{user}@{target}");
+        let invite = finish(line("INVITE", &uri, &format!("<{uri}>"), 1, branch), &sdp(rtp.port));
+        let answer = self.transact(target, &call_id, &invite);
+        assert_eq!(answer.status(), 200, "{}", answer.start);
+        if let Some(remote) = answer.rtp_address() {
+            rtp.set_remote(remote);
+        }
+        let (uri, to) = (answer.contact(), answer.header("to").to_owned());
+        let ack = finish(line("ACK", &uri, &to, 1, fastrand::u64(..)), "");
+        self.socket.send_to(ack.as_bytes(), target).expect("127.0.0.1 can be reached");
+        let bye = finish(line("BYE", &uri, &to, 2, fastrand::u64(..)), "");
+        Outgoing { call_id, rtp, bye, target }
+    }
+
+    pub fn hang_up(&self, call: &Outgoing) {
+        let answer = self.transact(call.target, &call.call_id, &call.bye);
+        assert_eq!(answer.status(), 200, "{}", answer.start);
+    }
+
+    /// Sends the request, again every 500 ms until something comes back; gives the final response.
+    fn transact(&self, target: SocketAddr, call_id: &str, request: &str) -> Message {
+        let method = request.split(' ').next().unwrap_or("").to_owned();
+        let (sender, responses) = mpsc::channel();
+        lock(&self.shared.waiting).insert(call_id.to_owned(), sender);
+        let end = Instant::now() + Duration::from_secs(20);
+        let mut heard = false;
+        loop {
+            assert!(Instant::now() < end, "no final response to {method} from {target}");
+            if !heard {
+                self.socket.send_to(request.as_bytes(), target).expect("127.0.0.1 can be reached");
+            }
+            let Ok(response) = responses.recv_timeout(Duration::from_millis(500)) else { continue };
+            heard = true;
+            if response.status() >= 200 && response.cseq().1 == method {
+                return response;
+            }
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! RTP of the test phones: A-law sound that can be recognised at the other end.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+pub const FRAME: usize = 160;
+const FRAME_TIME: Duration = Duration::from_millis(20);
+
+/// What a test phone sends.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Sound {
+    Nothing,
+    /// Sine of this frequency in Hz.
+    Tone(f64),
+    /// Frames of pseudo-random bytes that carry their place in the stream.
+    Pattern(u8),
+}
+
+impl Sound {
+    fn frame(self, index: u32) -> [u8; FRAME] {
+        let mut frame = [0xD5; FRAME];
+        match self {
+            Sound::Nothing => {}
+            Sound::Tone(hz) => {
+                for (i, byte) in frame.iter_mut().enumerate() {
+                    let t = (index as usize * FRAME + i) as f64 / 8000.0;
+                    *byte = encode_alaw((8000.0 * (std::f64::consts::TAU * hz * t).sin()) as i16);
+                }
+            }
+            Sound::Pattern(seed) => {
+                let mut rng = fastrand::Rng::with_seed(u64::from(seed) << 32 | u64::from(index));
+                frame.fill_with(|| rng.u8(..));
+                frame[..4].copy_from_slice(&index.to_be_bytes());
+            }
+        }
+        frame
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Packet {
+    pub at: Instant,
+    pub from: SocketAddr,
+    pub payload_type: u8,
+    pub sequence: u16,
+    pub payload: Vec<u8>,
+}
+
+/// One RTP socket: sends a sound every 20 ms to `remote` and keeps what comes in.
+pub struct Rtp {
+    pub port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    stop: AtomicBool,
+    remote: Mutex<Option<SocketAddr>>,
+    packets: Mutex<Vec<Packet>>,
+}
+
+impl Rtp {
+    /// `port` 0: any.
+    pub fn open(port: u16, sound: Sound) -> Rtp {
+        let socket = UdpSocket::bind(("127.0.0.1", port)).expect("the port is free");
+        let port = socket.local_addr().expect("it is bound").port();
+        let shared = Arc::new(Shared::default());
+        let of_thread = shared.clone();
+        std::thread::spawn(move || run(&socket, sound, &of_thread));
+        Rtp { port, shared }
+    }
+
+    pub fn set_remote(&self, remote: SocketAddr) {
+        *self.shared.remote.lock().expect("no panic inside") = Some(remote);
+    }
+
+    /// Sends nothing more; what came in stays.
+    pub fn close(&self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+    }
+
+    pub fn packets(&self) -> Vec<Packet> {
+        self.shared.packets.lock().expect("no panic inside").clone()
+    }
+}
+
+impl Drop for Rtp {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn run(socket: &UdpSocket, sound: Sound, shared: &Shared) {
+    let ssrc = fastrand::u32(..);
+    let mut index = 0u32;
+    let mut next = Instant::now();
+    let mut buffer = [0u8; 2048];
+    while !shared.stop.load(Ordering::Relaxed) {
+        let now = Instant::now();
+        if now >= next {
+            let remote = *shared.remote.lock().expect("no panic inside");
+            if let (Some(remote), true) = (remote, sound != Sound::Nothing) {
+                let _ = socket.send_to(&packet(ssrc, index, &sound.frame(index)), remote);
+                index += 1;
+            }
+            next += FRAME_TIME;
+            continue;
+        }
+        // A zero timeout would mean "for ever".
+        let wait = (next - now).max(Duration::from_micros(100));
+        socket.set_read_timeout(Some(wait)).expect("not zero");
+        if let Ok((n, from)) = socket.recv_from(&mut buffer)
+            && let Some(packet) = parse(&buffer[..n], from)
+        {
+            let mut packets = shared.packets.lock().expect("no panic inside");
+            if packets.len() < 100_000 {
+                packets.push(packet);
+            }
+        }
+    }
+}
+
+fn packet(ssrc: u32, index: u32, frame: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0x80, 8];
+    bytes.extend_from_slice(&(index as u16).to_be_bytes());
+    bytes.extend_from_slice(&(index * FRAME as u32).to_be_bytes());
+    bytes.extend_from_slice(&ssrc.to_be_bytes());
+    bytes.extend_from_slice(frame);
+    bytes
+}
+
+fn parse(bytes: &[u8], from: SocketAddr) -> Option<Packet> {
+    // RTP version 2 without extension or CSRC is all that our relay and phones send; RTCP types are 200 to 207.
+    if bytes.len() < 12 || bytes[0] >> 6 != 2 || (200..=207).contains(&bytes[1]) {
+        return None;
+    }
+    Some(Packet {
+        at: Instant::now(),
+        from,
+        payload_type: bytes[1] & 0x7f,
+        sequence: u16::from_be_bytes([bytes[2], bytes[3]]),
+        payload: bytes[12..].to_vec(),
+    })
+}
+
+/// Indices of the frames of `Sound::Pattern(seed)` among the packets; a frame with a changed byte does not count.
+pub fn pattern_frames(packets: &[Packet], seed: u8) -> Vec<u32> {
+    packets
+        .iter()
+        .filter_map(|p| {
+            let index = u32::from_be_bytes(p.payload.get(..4)?.try_into().ok()?);
+            (p.payload == Sound::Pattern(seed).frame(index)).then_some(index)
+        })
+        .collect()
+}
+
+/// Samples of the A-law packets, in order of arrival.
+pub fn samples(packets: &[Packet]) -> Vec<i16> {
+    packets.iter().filter(|p| p.payload_type == 8).flat_map(|p| &p.payload).map(|b| decode_alaw(*b)).collect()
+}
+
+/// The share of the energy that lies at `hz` (Goertzel), 0 to 1, in the loudest half second.
+pub fn tone_share(samples: &[i16], hz: f64) -> f64 {
+    samples.chunks_exact(4000).map(|chunk| goertzel(chunk, hz)).fold(0.0, f64::max)
+}
+
+fn goertzel(samples: &[i16], hz: f64) -> f64 {
+    let coefficient = 2.0 * (std::f64::consts::TAU * hz / 8000.0).cos();
+    let (mut s1, mut s2, mut energy) = (0.0, 0.0, 0.0);
+    for sample in samples {
+        let x = f64::from(*sample);
+        energy += x * x;
+        (s1, s2) = (x + coefficient * s1 - s2, s1);
+    }
+    // Silence has no tone: mean level below 100.
+    if energy < 1e4 * samples.len() as f64 {
+        return 0.0;
+    }
+    let power = s1 * s1 + s2 * s2 - coefficient * s1 * s2;
+    2.0 * power / (energy * samples.len() as f64)
+}
+
+/// ITU-T G.711 A-law.
+pub fn encode_alaw(sample: i16) -> u8 {
+    let (mask, level) = if sample >= 0 { (0xD5, sample >> 3) } else { (0x55, !(sample >> 3)) };
+    let segment = (0..8).find(|s| level < 0x20 << s).unwrap_or(7);
+    let step = level >> if segment < 2 { 1 } else { segment };
+    ((segment as u8) << 4 | (step as u8 & 0x0f)) ^ mask
+}
+
+pub fn decode_alaw(byte: u8) -> i16 {
+    let byte = byte ^ 0x55;
+    let segment = (byte >> 4) & 7;
+    let level = i16::from(byte & 0x0f) << 4;
+    let level = if segment == 0 { level + 8 } else { (level + 0x108) << (segment - 1) };
+    if byte & 0x80 != 0 { level } else { -level }
+}
