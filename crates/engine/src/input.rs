@@ -12,9 +12,13 @@ pub enum Input {
     /// A campaign was loaded, created or changed. Carries the whole of its settings and its status.
     Campaign(CampaignSettings),
     /// The campaign has leads to call again (added, recalled).
-    LeadsAdded { campaign: CampaignId },
+    LeadsAdded {
+        campaign: CampaignId,
+    },
     /// The store would not end the campaign: it has leads after all.
-    EndRefused { campaign: CampaignId },
+    EndRefused {
+        campaign: CampaignId,
+    },
     Agent(AgentSettings),
     Group(GroupSettings),
     GroupRemoved(GroupId),
@@ -22,33 +26,77 @@ pub enum Input {
     /// The company's caller ids that are enabled for automatic calls, for campaigns that name none.
     CallerIds(Vec<String>),
 
-    Registered { agent: AgentId },
-    Unregistered { agent: AgentId },
-    SignedIn { agent: AgentId, group: GroupId },
-    SignedOut { agent: AgentId, group: GroupId },
-    Paused { agent: AgentId },
-    Unpaused { agent: AgentId },
+    Registered {
+        agent: AgentId,
+    },
+    Unregistered {
+        agent: AgentId,
+    },
+    SignedIn {
+        agent: AgentId,
+        group: GroupId,
+    },
+    SignedOut {
+        agent: AgentId,
+        group: GroupId,
+    },
+    Paused {
+        agent: AgentId,
+    },
+    Unpaused {
+        agent: AgentId,
+    },
     /// A kept-up agent leg was answered; offers to this agent are answered at once.
-    AgentLegUp { agent: AgentId },
-    AgentLegDown { agent: AgentId },
+    AgentLegUp {
+        agent: AgentId,
+    },
+    AgentLegDown {
+        agent: AgentId,
+    },
 
     /// Answer to `Effect::LeaseLeads`. At most one lead per slot; slots without a lead are free again.
-    LeadsLeased { request: LeaseId, leads: Vec<LeasedLead>, next_due: Supply },
-    LeaseFailed { request: LeaseId },
+    LeadsLeased {
+        request: LeaseId,
+        leads: Vec<LeasedLead>,
+        next_due: Supply,
+    },
+    LeaseFailed {
+        request: LeaseId,
+    },
     /// The result is stored. `retry_at`: when the lead is due again, if it is.
-    CallSaved { call: CallId, retry_at: Option<Timestamp> },
-    SaveFailed { call: CallId },
-    ReturnDone { calls: Vec<CallId> },
-    ReturnFailed { calls: Vec<CallId> },
+    CallSaved {
+        call: CallId,
+        retry_at: Option<Timestamp>,
+    },
+    SaveFailed {
+        call: CallId,
+    },
+    ReturnDone {
+        calls: Vec<CallId>,
+    },
+    ReturnFailed {
+        calls: Vec<CallId>,
+    },
 
     /// Something happened on the customer's leg.
-    Customer { call: CallId, event: LegEvent },
+    Customer {
+        call: CallId,
+        event: LegEvent,
+    },
     /// Something happened on the leg of the agent to whom the call was offered.
-    AgentLeg { call: CallId, agent: AgentId, event: LegEvent },
+    AgentLeg {
+        call: CallId,
+        agent: AgentId,
+        event: LegEvent,
+    },
     /// The message of `Effect::PlayMessage` was played to its end (or could not be played).
-    MessagePlayed { call: CallId },
+    MessagePlayed {
+        call: CallId,
+    },
     /// Hang up the call that this agent is in.
-    HangUp { agent: AgentId },
+    HangUp {
+        agent: AgentId,
+    },
     /// Stop dialing; let calls finish.
     Drain,
 }
@@ -56,12 +104,16 @@ pub enum Input {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LegEvent {
     /// 180, or 183 with early media.
-    Ringing { early_media: bool },
+    Ringing {
+        early_media: bool,
+    },
     Answered,
     /// Ended before it was answered.
     Failed(Failure),
     /// Ended after it was answered, by its far end or by a time-out.
-    HungUp { cause: Cause },
+    HungUp {
+        cause: Cause,
+    },
 }
 
 /// What the store has left for a campaign after a lease.

@@ -66,7 +66,10 @@ mod tests {
 
     #[test]
     fn numbers_are_checked_and_normalised() {
-        assert_eq!(PhoneNumber::parse(" +86 138-0013-8000 ").map(|n| n.as_str().to_owned()), Ok("+8613800138000".into()));
+        assert_eq!(
+            PhoneNumber::parse(" +86 138-0013-8000 ").map(|n| n.as_str().to_owned()),
+            Ok("+8613800138000".into())
+        );
         assert_eq!(PhoneNumber::parse("13a"), Err(NumberError::NotDigits));
         assert_eq!(PhoneNumber::parse("12"), Err(NumberError::TooShort));
         assert_eq!(PhoneNumber::parse(""), Err(NumberError::Empty));

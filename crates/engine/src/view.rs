@@ -1,6 +1,8 @@
 //! What the engine shows of itself: read only, made on demand for the API, the console and the demo.
 
-use crate::{AgentId, CallId, CampaignId, RatioMilli, Timestamp};
+use crate::agent::Agent;
+use crate::campaign::Campaign;
+use crate::{AgentId, CallId, CampaignId, CampaignStatus, Engine, RatioMilli, Timestamp};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AgentState {
@@ -59,4 +61,91 @@ pub struct CampaignView {
     /// Calls that were answered by a person / abandoned since the engine started (with what came before it today).
     pub answered: u32,
     pub abandoned: u32,
+}
+
+/// How much the engine has in hand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Calls that have not ended.
+    pub calls: usize,
+    /// Lease requests under way.
+    pub leases: usize,
+    /// Slots of those requests.
+    pub reserved: usize,
+    /// Results that the store has not confirmed.
+    pub unsaved: usize,
+    /// Undone leases that the store has not confirmed.
+    pub returning: usize,
+}
+
+impl Engine {
+    /// By id.
+    pub fn agent_views(&self) -> Vec<AgentView> {
+        self.agents.values().map(|agent| self.view_of_agent(agent)).collect()
+    }
+
+    pub fn agent_view(&self, agent: AgentId) -> Option<AgentView> {
+        self.agents.get(&agent).map(|agent| self.view_of_agent(agent))
+    }
+
+    /// By id. Ended campaigns only while something of them is not done.
+    pub fn campaign_views(&self) -> Vec<CampaignView> {
+        self.campaigns.values().filter(|c| !c.is_retired).map(|c| self.view_of_campaign(c)).collect()
+    }
+
+    pub fn counts(&self) -> Counts {
+        Counts {
+            calls: self.calls.len(),
+            leases: self.leases.len(),
+            reserved: self.leases.values().map(|l| l.slots.len()).sum(),
+            unsaved: self.unsaved.len(),
+            returning: self.returning.len(),
+        }
+    }
+
+    fn view_of_agent(&self, agent: &Agent) -> AgentView {
+        AgentView {
+            agent: agent.id,
+            registered: agent.registered,
+            state: agent.state,
+            since: agent.since,
+            call: agent.call().and_then(|call| self.view_of_call(call)),
+            calls: agent.calls,
+            missed: agent.missed,
+            talk_seconds: agent.talked.as_secs(),
+            last_offered: agent.last_offered,
+            last_answered: agent.last_answered,
+        }
+    }
+
+    fn view_of_call(&self, id: CallId) -> Option<CallView> {
+        let call = self.calls.get(&id)?;
+        Some(CallView {
+            call: id,
+            campaign: call.campaign,
+            number: call.number.as_str().to_owned(),
+            caller_id: call.caller_id.clone(),
+            dialed_at: call.dialed_at,
+            answered_at: call.answered_at,
+            bridged_at: call.bridged_at,
+        })
+    }
+
+    fn view_of_campaign(&self, campaign: &Campaign) -> CampaignView {
+        let pool = self.pools.get(&campaign.pool);
+        let count = |n: Option<usize>| n.map_or(0, |n| u32::try_from(n).unwrap_or(u32::MAX));
+        let is_running = campaign.settings.status == CampaignStatus::Running;
+        CampaignView {
+            campaign: campaign.settings.campaign,
+            ratio_now: is_running.then(|| campaign.pacer.ratio(self.now.mono)),
+            leases_pending: campaign.in_flight.reserved,
+            ringing: campaign.in_flight.ringing,
+            waiting: campaign.in_flight.waiting + campaign.in_flight.offering,
+            talking: campaign.in_flight.talking,
+            agents_signed_in: count(pool.map(|p| p.present.len())),
+            agents_ready: count(pool.map(|p| p.ready_count())),
+            answered: campaign.pacer.answered,
+            abandoned: campaign.pacer.abandoned,
+        }
+    }
 }

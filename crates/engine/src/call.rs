@@ -1,0 +1,439 @@
+//! One call: `Dialing → Ringing → Waiting ⇄ Offering → Bridged`, or `Message` when no agent came, then `end`.
+
+use std::time::Duration;
+
+use crate::timer::TimerKey;
+use crate::{
+    AgentId, CallId, CallRecord, CampaignId, Cause, Effect, Engine, Failure, HangupBy, LeadId, LeasedLead,
+    LegEvent, Outcome, PhoneNumber, Supply, Timestamp, TrunkId,
+};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stage {
+    Dialing,
+    Ringing,
+    /// The customer answered and no agent is offered the call.
+    Waiting,
+    Offering(AgentId),
+    Bridged(AgentId),
+    /// No agent came in time: the customer hears the message.
+    Message,
+}
+
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) id: CallId,
+    pub(crate) campaign: CampaignId,
+    lead: LeadId,
+    pub(crate) number: PhoneNumber,
+    attempt: u32,
+    pub(crate) trunk: TrunkId,
+    pub(crate) caller_id: String,
+    pub(crate) stage: Stage,
+    /// Place among the answered calls: first come, first served.
+    pub(crate) order: u64,
+    pub(crate) dialed_at: Timestamp,
+    ringing_at: Option<Timestamp>,
+    pub(crate) answered_at: Option<Timestamp>,
+    pub(crate) bridged_at: Option<Timestamp>,
+    /// Start of the talk on the mono clock.
+    talk_began: Duration,
+    /// The agent to whom the call was offered last.
+    agent: Option<AgentId>,
+}
+
+impl Call {
+    pub(crate) fn new(
+        campaign: CampaignId,
+        trunk: TrunkId,
+        caller_id: String,
+        lead: LeasedLead,
+        now: Timestamp,
+    ) -> Call {
+        Call {
+            id: lead.call,
+            campaign,
+            lead: lead.lead,
+            number: lead.number,
+            attempt: lead.attempt,
+            trunk,
+            caller_id,
+            stage: Stage::Dialing,
+            order: 0,
+            dialed_at: now,
+            ringing_at: None,
+            answered_at: None,
+            bridged_at: None,
+            talk_began: Duration::ZERO,
+            agent: None,
+        }
+    }
+
+    pub(crate) fn offered_to(&self) -> Option<AgentId> {
+        match self.stage {
+            Stage::Offering(agent) => Some(agent),
+            _ => None,
+        }
+    }
+
+    fn record(self, ended_at: Timestamp, ending: Ending) -> CallRecord {
+        CallRecord {
+            call: self.id,
+            campaign: self.campaign,
+            lead: self.lead,
+            attempt: self.attempt,
+            trunk: self.trunk,
+            caller_id: self.caller_id,
+            dialed_at: self.dialed_at,
+            ringing_at: self.ringing_at,
+            answered_at: self.answered_at,
+            bridged_at: self.bridged_at,
+            ended_at,
+            agent: self.agent,
+            outcome: ending.outcome,
+            cause: ending.cause,
+            hangup_by: ending.by,
+            sip_status: if self.answered_at.is_some() { 200 } else { ending.sip_status },
+        }
+    }
+}
+
+/// How and why a call ends.
+#[derive(Clone, Copy, Debug)]
+struct Ending {
+    outcome: Outcome,
+    cause: Cause,
+    by: HangupBy,
+    sip_status: u16,
+    legs: Legs,
+}
+
+impl Ending {
+    const fn new(outcome: Outcome, cause: Cause, by: HangupBy, legs: Legs) -> Ending {
+        Ending { outcome, cause, by, sip_status: 0, legs }
+    }
+
+    /// The customer's leg failed before it was answered.
+    const fn failed(failure: Failure) -> Ending {
+        let Failure { outcome, cause, sip_status } = failure;
+        let by = match outcome {
+            Outcome::Busy | Outcome::Rejected | Outcome::NoAnswer => HangupBy::Customer,
+            _ => HangupBy::Unknown,
+        };
+        Ending { outcome, cause, by, sip_status, legs: Legs::Gone }
+    }
+}
+
+/// Whether the switch may still hold a leg of the call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Legs {
+    Gone,
+    Left,
+}
+
+/// Why an offer is over before the agent answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum OfferEnd {
+    /// Not the agent's fault.
+    Withdrawn,
+    /// The agent rang long enough, or said no.
+    Missed,
+    /// As missed, and the leg is gone already.
+    LegFailed,
+}
+
+impl Engine {
+    pub(crate) fn add_call(&mut self, call: Call) {
+        let id = call.id;
+        self.timers.set(TimerKey::Call(id), self.now.mono + self.config.setup_timeout);
+        let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
+        *campaign.in_flight.of(call.stage) += 1;
+        let before = self.calls.insert(id, call);
+        assert!(before.is_none(), "call ids are unique");
+    }
+
+    /// The only place where a call changes its stage before its end.
+    fn set_stage(&mut self, id: CallId, stage: Stage) {
+        let call = self.calls.get_mut(&id).expect("the caller looked it up");
+        let before = std::mem::replace(&mut call.stage, stage);
+        let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
+        *campaign.in_flight.of(before) -= 1;
+        *campaign.in_flight.of(stage) += 1;
+        if stage == Stage::Waiting {
+            campaign.unserved.insert((call.order, id));
+        } else {
+            campaign.unserved.remove(&(call.order, id));
+        }
+        self.dirty.insert(call.campaign);
+    }
+
+    pub(crate) fn customer_event(&mut self, id: CallId, event: LegEvent) {
+        match event {
+            LegEvent::Ringing { .. } => self.customer_rings(id),
+            LegEvent::Answered => self.customer_answered(id),
+            LegEvent::Failed(failure) => self.customer_left(id, failure),
+            LegEvent::HungUp { cause } => {
+                self.customer_left(id, Failure { outcome: Outcome::Failed, cause, sip_status: 0 });
+            }
+        }
+    }
+
+    fn customer_rings(&mut self, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id).filter(|c| c.stage == Stage::Dialing) else { return };
+        call.ringing_at = Some(self.now.wall);
+        let length = self.config.no_answer.max(self.config.ring_min);
+        self.timers.set(TimerKey::Call(id), self.now.mono + length);
+        self.set_stage(id, Stage::Ringing);
+    }
+
+    fn customer_answered(&mut self, id: CallId) {
+        let order = self.order();
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if !matches!(call.stage, Stage::Dialing | Stage::Ringing) {
+            return;
+        }
+        call.answered_at = Some(self.now.wall);
+        call.order = order;
+        self.timers.set(TimerKey::Call(id), self.now.mono + self.config.answer_wait);
+        self.set_stage(id, Stage::Waiting);
+        self.unplaced.insert((order, id));
+    }
+
+    /// The customer's leg is gone. `failure` counts when it was not answered.
+    fn customer_left(&mut self, id: CallId, failure: Failure) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let ending = match call.stage {
+            Stage::Dialing | Stage::Ringing => Ending::failed(failure),
+            Stage::Waiting | Stage::Offering(_) | Stage::Message => {
+                Ending::new(Outcome::Abandoned, Cause::NORMAL, HangupBy::Customer, Legs::Gone)
+            }
+            Stage::Bridged(_) => {
+                Ending::new(Outcome::Connected, failure.cause, HangupBy::Customer, Legs::Left)
+            }
+        };
+        if matches!(call.stage, Stage::Waiting | Stage::Offering(_)) {
+            self.note_answered(id, true);
+        }
+        self.end(id, ending);
+    }
+
+    /// What the call's stage allows is over.
+    pub(crate) fn call_timer(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(&id) else { return };
+        match call.stage {
+            Stage::Dialing => {
+                self.end(id, Ending::new(Outcome::Failed, Cause::TIMER, HangupBy::Platform, Legs::Left));
+            }
+            Stage::Ringing => {
+                self.end(
+                    id,
+                    Ending::new(Outcome::NoAnswer, Cause::NO_ANSWER, HangupBy::Platform, Legs::Left),
+                );
+            }
+            Stage::Waiting | Stage::Offering(_) => self.abandon(id),
+            Stage::Message => self.message_played(id),
+            Stage::Bridged(_) => {}
+        }
+    }
+
+    /// Nobody came in time. From here on no agent is wanted any more.
+    fn abandon(&mut self, id: CallId) {
+        let call = self.calls.get(&id).expect("the caller looked it up");
+        let is_overdue = !self.timers.is_set(TimerKey::Offer(id));
+        if call.offered_to().is_some() {
+            self.stop_offer(id, if is_overdue { OfferEnd::Missed } else { OfferEnd::Withdrawn });
+        }
+        self.note_answered(id, true);
+        self.set_stage(id, Stage::Message);
+        self.timers.set(TimerKey::Call(id), self.now.mono + self.config.message_max);
+        self.emit(Effect::PlayMessage { call: id });
+    }
+
+    pub(crate) fn message_played(&mut self, id: CallId) {
+        if self.calls.get(&id).is_some_and(|c| c.stage == Stage::Message) {
+            self.end(id, Ending::new(Outcome::Abandoned, Cause::PLATFORM, HangupBy::Platform, Legs::Left));
+        }
+    }
+
+    pub(crate) fn agent_event(&mut self, id: CallId, agent: AgentId, event: LegEvent) {
+        let Some(call) = self.calls.get(&id) else { return };
+        match (call.stage, event) {
+            (Stage::Offering(offered), LegEvent::Answered) if offered == agent => self.bridge(id, agent),
+            (Stage::Offering(offered), LegEvent::Failed(_) | LegEvent::HungUp { .. }) if offered == agent => {
+                self.stop_offer(id, OfferEnd::LegFailed);
+            }
+            (Stage::Bridged(talking), LegEvent::HungUp { cause }) if talking == agent => {
+                self.agent_hung_up(id, cause);
+            }
+            (Stage::Bridged(talking), LegEvent::Failed(failure)) if talking == agent => {
+                self.agent_hung_up(id, failure.cause);
+            }
+            // The leg of an offer that is over, or news that changes nothing.
+            _ => {}
+        }
+    }
+
+    fn bridge(&mut self, id: CallId, agent: AgentId) {
+        self.timers.cancel(TimerKey::Call(id));
+        self.timers.cancel(TimerKey::Offer(id));
+        self.note_answered(id, false);
+        self.set_stage(id, Stage::Bridged(agent));
+        let call = self.calls.get_mut(&id).expect("the caller looked it up");
+        call.bridged_at = Some(self.now.wall);
+        call.talk_began = self.now.mono;
+        self.emit(Effect::Bridge { call: id, agent });
+        self.seat_talking(agent, id);
+    }
+
+    pub(crate) fn agent_hung_up(&mut self, id: CallId, cause: Cause) {
+        self.end(id, Ending::new(Outcome::Connected, cause, HangupBy::Agent, Legs::Left));
+    }
+
+    pub(crate) fn hang_up(&mut self, agent: AgentId) {
+        match self.agents.get(&agent).map(|a| a.seat) {
+            Some(crate::agent::Seat::Talking(call)) => self.agent_hung_up(call, Cause::NORMAL),
+            Some(crate::agent::Seat::Offered(call)) => self.stop_offer(call, OfferEnd::Missed),
+            _ => {}
+        }
+    }
+
+    /// Lets answered calls and ready agents find each other, the longest waiting call first.
+    pub(crate) fn match_calls_with_agents(&mut self) {
+        loop {
+            if let Some((_, agent)) = self.newly_ready.pop_first() {
+                self.serve_longest_waiting(agent);
+            } else if let Some((_, call)) = self.unplaced.pop_first() {
+                self.place(call);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn serve_longest_waiting(&mut self, agent: AgentId) {
+        let keys = self.memberships.get(&agent).into_iter().flatten();
+        let pools = keys.filter_map(|key| self.pools.get(key)).filter(|p| p.is_ready(agent));
+        let served = pools.flat_map(|p| p.campaigns.iter()).filter_map(|id| self.campaigns.get(id));
+        let longest = served.filter_map(|c| c.unserved.first()).min().copied();
+        if let Some((_, call)) = longest {
+            self.offer(call, agent);
+        }
+    }
+
+    fn place(&mut self, id: CallId) {
+        let Some(call) =
+            self.calls.get(&id).filter(|c| matches!(c.stage, Stage::Waiting | Stage::Offering(_)))
+        else {
+            return;
+        };
+        let is_unserved = |c: &crate::Campaign| c.unserved.contains(&(call.order, id));
+        let Some(campaign) = self.campaigns.get(&call.campaign).filter(|c| is_unserved(c)) else { return };
+        let pool = self.pools.get(&campaign.pool);
+        if let Some(agent) = pool.and_then(|p| p.pick(&mut self.rng)) {
+            self.offer(id, agent);
+        }
+    }
+
+    /// Offers the call to a ready agent; one who let it ring too long loses it.
+    fn offer(&mut self, id: CallId, agent: AgentId) {
+        if self.calls.get(&id).is_some_and(|c| c.offered_to().is_some()) {
+            self.stop_offer(id, OfferEnd::Missed);
+        }
+        let call = self.calls.get_mut(&id).expect("the caller looked it up");
+        call.agent = Some(agent);
+        let campaign = self.campaigns.get(&call.campaign).expect("a campaign outlives its calls");
+        let pool = self.pools.get_mut(&campaign.pool).expect("the agent was picked from it");
+        pool.note_offer(agent);
+        self.set_stage(id, Stage::Offering(agent));
+        self.timers.set(TimerKey::Offer(id), self.now.mono + self.config.offer_timeout);
+        self.emit(Effect::Offer { call: id, agent });
+        self.seat_offered(agent, id);
+    }
+
+    /// The offered agent has had its time. While nobody else is ready it rings on.
+    pub(crate) fn offer_overdue(&mut self, id: CallId) {
+        let Some(call) = self.calls.get(&id).filter(|c| c.offered_to().is_some()) else { return };
+        let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
+        campaign.unserved.insert((call.order, id));
+        self.unplaced.insert((call.order, id));
+    }
+
+    /// The agent cannot take the call that is being offered.
+    pub(crate) fn withdraw(&mut self, id: CallId) {
+        self.stop_offer(id, OfferEnd::Withdrawn);
+    }
+
+    /// Back to waiting; another ready agent is tried before this input is done.
+    fn stop_offer(&mut self, id: CallId, why: OfferEnd) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let Some(agent) = call.offered_to() else { return };
+        let order = call.order;
+        self.timers.cancel(TimerKey::Offer(id));
+        self.set_stage(id, Stage::Waiting);
+        self.unplaced.insert((order, id));
+        if why != OfferEnd::LegFailed {
+            self.emit(Effect::CancelOffer { call: id, agent });
+        }
+        match why {
+            OfferEnd::Withdrawn => self.seat_freed(agent),
+            OfferEnd::Missed | OfferEnd::LegFailed => self.seat_missed(agent),
+        }
+    }
+
+    /// A person answered, and it is known whether an agent came.
+    fn note_answered(&mut self, id: CallId, abandoned: bool) {
+        let call = self.calls.get(&id).expect("the caller looked it up");
+        let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
+        campaign.pacer.note(self.now.mono, abandoned);
+    }
+
+    /// The only exit of a call.
+    fn end(&mut self, id: CallId, ending: Ending) {
+        if self.calls.get(&id).is_some_and(|c| c.offered_to().is_some()) {
+            self.stop_offer(id, OfferEnd::Withdrawn);
+        }
+        let Some(call) = self.calls.remove(&id) else { return };
+        self.timers.cancel(TimerKey::Call(id));
+        self.trunks.free(call.trunk);
+        let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
+        *campaign.in_flight.of(call.stage) -= 1;
+        campaign.unserved.remove(&(call.order, id));
+        campaign.unsaved += 1;
+        self.dirty.insert(call.campaign);
+        if ending.legs == Legs::Left {
+            self.emit(Effect::HangUp { call: id });
+        }
+        if let Stage::Bridged(agent) = call.stage {
+            self.seat_left(agent, self.now.mono.saturating_sub(call.talk_began));
+        }
+        let record = call.record(self.now.wall, ending);
+        self.emit(Effect::SaveCall(Box::new(record.clone())));
+        self.unsaved.insert(id, record);
+        self.wake_starved();
+    }
+
+    pub(crate) fn call_saved(&mut self, id: CallId, retry_at: Option<Timestamp>) {
+        let Some(record) = self.unsaved.remove(&id) else { return };
+        self.timers.cancel(TimerKey::Save(id));
+        let campaign = self.campaigns.get_mut(&record.campaign).expect("a campaign outlives its results");
+        campaign.unsaved -= 1;
+        if let Some(at) = retry_at {
+            campaign.hear_of_leads(Supply::Due(at));
+        }
+        self.dirty.insert(record.campaign);
+        self.wake_starved();
+    }
+
+    pub(crate) fn save_failed(&mut self, id: CallId) {
+        if self.unsaved.contains_key(&id) {
+            self.timers.set(TimerKey::Save(id), self.now.mono + self.config.save_retry);
+        }
+    }
+
+    pub(crate) fn save_again(&mut self, id: CallId) {
+        if let Some(record) = self.unsaved.get(&id) {
+            let record = Box::new(record.clone());
+            self.emit(Effect::SaveCall(record));
+        }
+    }
+}

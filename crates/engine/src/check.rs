@@ -1,0 +1,175 @@
+//! Invariants. The cheap ones are asserted after every input, the full check is for tests and the simulation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::agent::Seat;
+use crate::call::Stage;
+use crate::campaign::InFlight;
+use crate::group::PoolKey;
+use crate::timer::TimerKey;
+use crate::{CampaignId, Engine};
+
+impl Engine {
+    /// Counters against the sizes of tables.
+    pub(crate) fn check_counters(&self) {
+        let calls = u32::try_from(self.calls.len()).unwrap_or(u32::MAX);
+        assert_eq!(self.trunks.in_use(), calls + self.reserved, "each call and each slot has one channel");
+        assert!(
+            self.seats_taken <= calls,
+            "an agent is in one call at most, and a call has one agent at most"
+        );
+        assert!(self.newly_ready.is_empty() && self.unplaced.is_empty(), "calls and agents have met");
+        assert!(self.dirty.is_empty(), "every marked campaign was looked at");
+        assert!(self.leases.len() <= self.campaigns.len(), "a campaign has one lease at most");
+    }
+
+    /// Every invariant, by looking at everything. Panics on a broken one.
+    pub fn check(&self) {
+        self.check_counters();
+        self.timers.check();
+        self.check_campaigns();
+        self.check_agents();
+        self.check_pools();
+        self.check_waiting();
+        self.check_timers();
+        for trunk in self.trunks.ids() {
+            let calls = self.calls.values().filter(|c| c.trunk == trunk).count();
+            let slots = self.leases.values().flat_map(|l| &l.slots).filter(|s| s.trunk == trunk).count();
+            assert_eq!(self.trunks.in_use_of(trunk) as usize, calls + slots, "channels of trunk {trunk}");
+        }
+    }
+
+    fn check_campaigns(&self) {
+        let mut counts: BTreeMap<CampaignId, InFlight> = BTreeMap::new();
+        for call in self.calls.values() {
+            *counts.entry(call.campaign).or_default().of(call.stage) += 1;
+        }
+        for lease in self.leases.values() {
+            counts.entry(lease.campaign).or_default().reserved +=
+                u32::try_from(lease.slots.len()).unwrap_or(u32::MAX);
+        }
+        for (id, campaign) in &self.campaigns {
+            let count = counts.remove(id).unwrap_or_default();
+            assert_eq!(campaign.in_flight, count, "calls of campaign {id} by stage");
+            let unsaved = self.unsaved.values().filter(|r| r.campaign == *id).count();
+            assert_eq!(campaign.unsaved as usize, unsaved, "unsaved results of campaign {id}");
+            let returning = self.returning.values().filter(|r| r.campaign == *id).count();
+            assert_eq!(campaign.returning as usize, returning, "returns of campaign {id}");
+            assert_eq!(
+                campaign.lease.is_some(),
+                self.leases.values().any(|l| l.campaign == *id),
+                "lease of {id}"
+            );
+            assert!(!campaign.is_retired || count.total() == 0, "a retired campaign has no call");
+            let tied = self.pools.get(&campaign.pool).is_some_and(|p| p.campaigns.contains(id));
+            assert_eq!(tied, !campaign.is_retired, "campaign {id} is tied to its pool");
+        }
+        assert!(counts.is_empty(), "calls of unknown campaigns");
+    }
+
+    fn check_agents(&self) {
+        let mut seated = 0;
+        for (id, agent) in &self.agents {
+            if let Some(call) = agent.call() {
+                seated += 1;
+                let stage = self.calls.get(&call).map(|c| c.stage);
+                let expected = match agent.seat {
+                    Seat::Offered(_) => Stage::Offering(*id),
+                    _ => Stage::Bridged(*id),
+                };
+                assert_eq!(stage, Some(expected), "the call of agent {id} knows its agent");
+            }
+            if agent.seat == Seat::WrapUp {
+                assert!(self.timers.is_set(TimerKey::Seat(*id)), "the wrap-up of agent {id} ends");
+            }
+        }
+        assert_eq!(self.seats_taken, seated, "agents offered or talking");
+        let with_agent = |stage| matches!(stage, Stage::Offering(_) | Stage::Bridged(_));
+        let calls = self.calls.values().filter(|c| with_agent(c.stage)).count();
+        assert_eq!(self.seats_taken as usize, calls, "calls with an agent");
+    }
+
+    fn check_pools(&self) {
+        for (key, pool) in &self.pools {
+            pool.check();
+            for agent in &pool.candidates {
+                assert!(
+                    self.memberships.get(agent).is_some_and(|m| m.contains(key)),
+                    "memberships of agent {agent}"
+                );
+                let Some(agent) = self.agents.get(agent) else { continue };
+                let usable = agent.is_usable(self.config.agent_legs) && pool.enabled;
+                assert_eq!(pool.present.contains(&agent.id), usable, "agent {} is present", agent.id);
+                let ready = usable && agent.seat == Seat::Idle;
+                assert_eq!(pool.is_ready(agent.id), ready, "agent {} is ready in its pool", agent.id);
+            }
+        }
+        for (agent, keys) in &self.memberships {
+            for key in keys {
+                assert!(
+                    self.pools.get(key).is_some_and(|p| p.candidates.contains(agent)),
+                    "pool of agent {agent}"
+                );
+            }
+        }
+        let mut idle: BTreeMap<CampaignId, i64> = BTreeMap::new();
+        for agent in self.agents.values().filter(|a| a.is_ready) {
+            for id in &agent.serving {
+                *idle.entry(*id).or_default() += agent.share;
+            }
+        }
+        for (id, campaign) in &self.campaigns {
+            assert_eq!(campaign.idle, idle.remove(id).unwrap_or(0), "idle agents of campaign {id}");
+        }
+    }
+
+    /// No call waits while an agent who could take it is ready; what waits is listed.
+    fn check_waiting(&self) {
+        for (id, campaign) in &self.campaigns {
+            let calls = self.calls.values().filter(|c| c.campaign == *id);
+            let waiting = |stage| match stage {
+                Stage::Waiting => true,
+                Stage::Offering(_) => false,
+                _ => false,
+            };
+            let must: BTreeSet<_> =
+                calls.clone().filter(|c| waiting(c.stage)).map(|c| (c.order, c.id)).collect();
+            let offered = calls.filter(|c| c.offered_to().is_some()).map(|c| (c.order, c.id));
+            let may: BTreeSet<_> = must.iter().copied().chain(offered).collect();
+            assert!(must.is_subset(&campaign.unserved), "waiting calls of campaign {id} are listed");
+            assert!(campaign.unserved.is_subset(&may), "listed calls of campaign {id} wait");
+            let ready = self.pools.get(&campaign.pool).map_or(0, |p| p.ready_count());
+            assert!(
+                ready == 0 || campaign.unserved.is_empty(),
+                "no call of campaign {id} waits beside a ready agent"
+            );
+        }
+    }
+
+    fn check_timers(&self) {
+        for call in self.calls.values() {
+            let bridged = matches!(call.stage, Stage::Bridged(_));
+            assert_eq!(
+                self.timers.is_set(TimerKey::Call(call.id)),
+                !bridged,
+                "the stage of call {} ends",
+                call.id
+            );
+        }
+        for key in self.timers.keys() {
+            match key {
+                TimerKey::Call(id) => assert!(self.calls.contains_key(&id), "no timer outlives its call"),
+                TimerKey::Offer(id) => {
+                    let offered = self.calls.get(&id).is_some_and(|c| c.offered_to().is_some());
+                    assert!(offered, "no timer outlives its offer");
+                }
+                TimerKey::Save(id) => assert!(self.unsaved.contains_key(&id), "no timer outlives its result"),
+                _ => {}
+            }
+        }
+        for (key, pool) in &self.pools {
+            let PoolKey::Campaign(id) = key else { continue };
+            assert!(pool.campaigns.iter().all(|c| c == id), "named agents are of one campaign");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Idle agents are shared by the campaigns that want calls now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::pacing::{Demand, UNIT, allot};
+use crate::{AgentId, CampaignId, Engine};
+
+impl Engine {
+    /// An agent became ready (1) or is no longer (−1).
+    pub(crate) fn count_idle(&mut self, id: AgentId, by: i64) {
+        let agent = self.agents.get(&id).expect("the caller looked it up");
+        for campaign in &agent.serving {
+            if let Some(campaign) = self.campaigns.get_mut(campaign) {
+                campaign.idle += by * agent.share;
+                self.dirty.insert(campaign.settings.campaign);
+            }
+        }
+    }
+
+    /// Makes the marked campaigns dial, and those that share agents with them.
+    pub(crate) fn pace(&mut self, marked: BTreeSet<CampaignId>) {
+        let groups: BTreeSet<CampaignId> = if std::mem::take(&mut self.shares_stale) {
+            self.rebuild_shares();
+            self.sharing.keys().copied().collect()
+        } else {
+            let wanting = marked.iter().filter_map(|id| self.campaigns.get(id)).filter(|c| c.is_wanting);
+            wanting.map(|c| c.sharing).collect()
+        };
+        for group in groups {
+            self.pace_together(group);
+        }
+    }
+
+    fn pace_together(&mut self, group: CampaignId) {
+        let Some(members) = self.sharing.get(&group) else { return };
+        let mut members = members.clone();
+        // Whoever got the indivisible rest last comes first, and so gets it last.
+        members.sort_by_key(|id| std::cmp::Reverse(self.campaigns.get(id).map(|c| c.rest_order)));
+        let demands: Vec<Demand> = members.iter().map(|id| self.demand(*id)).collect();
+        for ((id, demand), calls) in members.iter().zip(&demands).zip(allot(&demands)) {
+            if calls == 0 {
+                continue;
+            }
+            if calls > demand.own_calls() {
+                let order = self.order();
+                self.campaigns.get_mut(id).expect("members exist").rest_order = order;
+            }
+            self.reserve(*id, usize::try_from(calls).unwrap_or(0));
+        }
+    }
+
+    fn demand(&self, id: CampaignId) -> Demand {
+        let mono = self.now.mono;
+        let campaign = self.campaigns.get(&id).expect("members exist");
+        let idle_agents = self.pools.get(&campaign.pool).map_or(0, |p| p.ready_count());
+        Demand {
+            ratio: campaign.pacer.ratio(mono),
+            idle: campaign.idle,
+            idle_agents: i64::try_from(idle_agents).unwrap_or(i64::MAX),
+            in_flight: campaign.in_flight.unserved().into(),
+            room: i64::from(campaign.settings.calls_max) - i64::from(campaign.in_flight.total()),
+        }
+    }
+
+    /// Divides the agents anew: somebody came or left, or a campaign wants calls or does not any more.
+    fn rebuild_shares(&mut self) {
+        self.sharing.clear();
+        for (id, campaign) in &mut self.campaigns {
+            campaign.idle = 0;
+            campaign.sharing = *id;
+        }
+        for agent in self.agents.values_mut() {
+            let keys = self.memberships.get(&agent.id).into_iter().flatten();
+            let pools = keys.filter_map(|key| self.pools.get(key)).filter(|p| p.present.contains(&agent.id));
+            let served = pools.flat_map(|p| p.campaigns.iter());
+            agent.serving.clear();
+            agent.serving.extend(served.filter(|id| self.campaigns.get(id).is_some_and(|c| c.is_wanting)));
+            let parts = i64::try_from(agent.serving.len().max(1)).unwrap_or(i64::MAX);
+            agent.share = (UNIT + parts - 1) / parts;
+            for id in &agent.serving {
+                tie(&mut self.campaigns, agent.serving[0], *id);
+                if agent.is_ready {
+                    self.campaigns.get_mut(id).expect("filtered above").idle += agent.share;
+                }
+            }
+        }
+        let wanting: Vec<CampaignId> =
+            self.campaigns.values().filter(|c| c.is_wanting).map(|c| c.settings.campaign).collect();
+        for id in wanting {
+            let first = root(&self.campaigns, id);
+            self.campaigns.get_mut(&id).expect("listed above").sharing = first;
+            self.sharing.entry(first).or_default().push(id);
+        }
+    }
+}
+
+/// Follows the ties to the first campaign of those that share.
+fn root(campaigns: &BTreeMap<CampaignId, crate::Campaign>, mut id: CampaignId) -> CampaignId {
+    while let Some(next) = campaigns.get(&id).map(|c| c.sharing).filter(|next| *next != id) {
+        id = next;
+    }
+    id
+}
+
+fn tie(campaigns: &mut BTreeMap<CampaignId, crate::Campaign>, a: CampaignId, b: CampaignId) {
+    let (a, b) = (root(campaigns, a), root(campaigns, b));
+    let (first, second) = (a.min(b), a.max(b));
+    if first != second {
+        campaigns.get_mut(&second).expect("roots exist").sharing = first;
+    }
+}
