@@ -118,7 +118,6 @@ pub struct Relay {
 
 struct Handle {
     commands: mpsc::Sender<Command>,
-    waker: mio::Waker,
     shared: Arc<Shared>,
     bind: IpAddr,
     legs_max: usize,
@@ -139,11 +138,11 @@ impl Relay {
         // Not bounded by itself, because a caller must never wait here; every turn of the thread empties it.
         let (commands, received) = mpsc::channel();
         let ports = Mutex::new(PortPool::new(config.ports, config.port_rest));
-        let shared = Arc::new(Shared { ports, legs: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared { waker, ports, legs: AtomicUsize::new(0) });
         let media = MediaThread::new(poll, received, shared.clone(), config.rtp_timeout, on_event);
         std::thread::Builder::new().name("media".into()).spawn(move || media.run())?;
         let (bind, legs_max) = (config.bind, config.legs_max);
-        let handle = Handle { commands, waker, shared, bind, legs_max, next_leg: AtomicU64::new(1) };
+        let handle = Handle { commands, shared, bind, legs_max, next_leg: AtomicU64::new(1) };
         Ok(Relay { handle: Arc::new(handle) })
     }
 
@@ -236,7 +235,7 @@ impl Handle {
             tracing::error!("the media thread has ended");
             return false;
         }
-        if let Err(error) = self.waker.wake() {
+        if let Err(error) = self.shared.waker.wake() {
             // It takes the command with the next packet or timer.
             tracing::warn!(%error, "the media thread was not woken");
         }
@@ -248,6 +247,6 @@ impl Drop for Handle {
     fn drop(&mut self) {
         // A thread that has ended already needs no telling.
         let _ = self.commands.send(Command::End);
-        let _ = self.waker.wake();
+        let _ = self.shared.waker.wake();
     }
 }

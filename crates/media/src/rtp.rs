@@ -53,16 +53,18 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, RtpError> {
     if bytes.len() > PACKET_MAX {
         return Err(RtpError::Long);
     }
-    let [first, second, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3, ..] = *bytes else {
-        return Err(RtpError::Short);
-    };
+    let &[first, second, ..] = bytes else { return Err(RtpError::Short) };
     if first >> 6 != 2 {
         return Err(RtpError::Version);
     }
-    // RFC 5761 §4: RTCP types 192 to 223 are what RTP types 64 to 95 with the marker would be, and RTP avoids those.
+    // RFC 5761 §4: RTCP types 192 to 223 are what RTP types 64 to 95 with the marker would be, and RTP avoids those. Seen
+    // first, because an empty report is shorter than an RTP header.
     if (192..=223).contains(&second) {
         return Err(RtpError::Rtcp);
     }
+    let [_, _, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3, ..] = *bytes else {
+        return Err(RtpError::Short);
+    };
     let csrc_count = first & 15;
     let mut start = HEADER_LEN + 4 * usize::from(csrc_count);
     let mut extension = None;

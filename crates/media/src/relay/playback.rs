@@ -54,6 +54,10 @@ impl Playback {
     }
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it lives on the stack for a moment, and nothing is allocated a frame"
+)]
 pub(super) enum Next {
     Later,
     Frame([i16; FRAME_SAMPLES]),

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mio::net::UdpSocket;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::leg::{Leg, content, translate};
 use super::playback::{Next, Playback, encode};
@@ -36,6 +36,8 @@ pub(super) enum Command {
 
 /// What the thread shares with the handles; touched at open and close only.
 pub(super) struct Shared {
+    /// The thread keeps it alive too: closed with the last handle, its last call would be lost.
+    pub(super) waker: Waker,
     pub(super) ports: Mutex<PortPool>,
     pub(super) legs: AtomicUsize,
 }
@@ -56,8 +58,6 @@ impl Shared {
 pub(super) struct MediaThread<F> {
     poll: Poll,
     commands: Receiver<Command>,
-    shared: Arc<Shared>,
-    on_event: F,
     rtp_timeout: Duration,
     slots: Vec<Option<Leg>>,
     free: Vec<usize>,
@@ -67,6 +67,9 @@ pub(super) struct MediaThread<F> {
     timers: Timers,
     /// One byte more than is taken, so that a longer datagram is seen to be longer.
     datagram: [u8; PACKET_MAX + 1],
+    shared: Arc<Shared>,
+    /// Last, so that it is dropped last: who sees its channel end knows that the sockets are closed.
+    on_event: F,
 }
 
 impl<F: Fn(RelayEvent)> MediaThread<F> {
@@ -80,8 +83,6 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         MediaThread {
             poll,
             commands,
-            shared,
-            on_event,
             rtp_timeout,
             slots: Vec::new(),
             free: Vec::new(),
@@ -89,6 +90,8 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             unread: VecDeque::new(),
             timers: Timers::default(),
             datagram: [0; PACKET_MAX + 1],
+            shared,
+            on_event,
         }
     }
 
@@ -216,9 +219,6 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             None => (true, false),
         };
         leg.configure(media);
-        if !media.send {
-            leg.outgoing.interrupt();
-        }
         // After a hold, RTP gets the whole time to come back.
         let resumes = media.receive && !received_before && leg.silence.heard_at.is_some();
         if let Some(playback) = leg.playing.as_mut().filter(|_| first) {
@@ -398,11 +398,15 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         leg.incoming.count(&header);
         let (from, peer) = (leg.id, leg.peer);
         self.heard(slot, now);
-        let Some(to) = peer.filter(|_| receive).and_then(|peer| self.slots[peer].as_mut()) else { return };
-        let Some((destination, media)) = to.destination() else { return };
+        let Some(to) = peer.and_then(|peer| self.slots[peer].as_mut()) else { return };
         if to.playing.is_some() {
             return;
         }
+        let Some((destination, media)) = to.destination().filter(|_| receive) else {
+            // Hold: what is not sent is no loss, and the sound begins anew afterwards.
+            to.outgoing.interrupt();
+            return;
+        };
         let payload = parsed.payload();
         let Some(payload_type) = translate(content, &media, &mut self.datagram[payload.clone()]) else {
             to.outgoing.skip(from, &header);
