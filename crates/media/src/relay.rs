@@ -20,9 +20,11 @@ use crate::Sound;
 use ports::PortPool;
 use thread::{Command, MediaThread, Shared};
 
+/// One side of a call, from `open` to `Closed`. Never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LegId(pub u64);
 
+/// G.711, in one of its laws.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Codec {
     Pcmu,
