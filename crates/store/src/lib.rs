@@ -11,6 +11,8 @@ use engine::{
     LeadId, LeaseSlot, LeasedLead, Outcome, PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
 };
 
+#[cfg(test)]
+mod conformance;
 pub mod mem;
 mod rows;
 mod rule;

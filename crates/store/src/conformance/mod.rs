@@ -1,0 +1,142 @@
+//! What every driver must do: one function for each behaviour, run on a fresh store of each driver.
+
+mod calls;
+mod campaigns;
+mod leads;
+mod provision;
+mod random;
+mod scene;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::*;
+use scene::*;
+
+/// A folder of its own, removed when dropped.
+pub(crate) struct Folder(pub PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Folder {
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let name = format!("store-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).expect("the temporary folder is writable");
+        Folder(path)
+    }
+
+    pub(crate) fn database(&self) -> PathBuf {
+        self.0.join("outpace.db")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn with_mem(behaviour: fn(&dyn Store)) {
+    behaviour(&MemStore::new());
+}
+
+fn with_sqlite(behaviour: fn(&dyn Store)) {
+    let folder = Folder::new();
+    let store = SqliteStore::open(&folder.database()).expect("a new database");
+    behaviour(&store);
+    store.verify().expect("the counters are what counting gives");
+}
+
+macro_rules! conformance {
+    ($($area:ident { $($behaviour:ident)* })*) => {
+        mod mem_store {$(
+            mod $area {$(
+                #[test]
+                fn $behaviour() {
+                    crate::conformance::with_mem(crate::conformance::$area::$behaviour);
+                }
+            )*}
+        )*}
+        mod sqlite_store {$(
+            mod $area {$(
+                #[test]
+                fn $behaviour() {
+                    crate::conformance::with_sqlite(crate::conformance::$area::$behaviour);
+                }
+            )*}
+        )*}
+    };
+}
+
+conformance! {
+    provision {
+        a_company_is_put_and_put_again
+        an_app_key_belongs_to_one_company
+        an_extension_number_belongs_to_one_company
+        an_extension_keeps_its_pause_when_put_again
+        trunks_and_caller_ids_keep_their_place
+        nothing_belongs_to_a_company_that_is_not_there
+        a_token_lives_until_it_expires
+        tokens_end_by_hash_and_by_appid
+        a_group_has_its_name_alone
+        a_group_in_use_is_not_deleted
+        members_come_in_order_and_keep_their_sign_in
+        a_member_is_of_the_groups_company
+        registrations_are_kept_until_they_expire
+        registrations_of_one_extension_are_bounded
+    }
+    campaigns {
+        a_campaign_reads_back_as_created
+        a_campaign_begins_as_draft_or_running_with_leads
+        repeated_numbers_are_listed_and_not_stored
+        a_taskid_and_a_client_id_are_taken_once
+        commands_open_pause_and_end
+        an_unknown_campaign_is_not_found
+        a_campaign_is_over_when_nothing_is_left
+        a_deadline_ends_whatever_is_left
+        leads_past_their_deadline_do_not_keep_a_campaign
+        recalled_leads_are_called_again
+        recall_takes_those_that_match
+        recall_leaves_leads_in_flight
+        recall_needs_a_match_and_a_campaign_that_rests
+        open_campaigns_come_oldest_first
+        campaigns_are_listed_newest_first_by_page
+        campaigns_are_found_by_each_filter
+    }
+    leads {
+        leads_are_listed_as_submitted_by_page
+        an_added_lead_comes_last
+        nothing_is_added_to_an_ended_campaign
+        deleted_leads_leave_no_gap_in_a_page
+        a_deleted_number_can_be_added_again
+        leads_that_were_called_are_not_deleted
+        a_page_is_bounded
+    }
+    calls {
+        a_lease_takes_the_first_and_writes_their_calls
+        a_lease_is_bounded_by_slots_and_leads
+        a_due_retry_goes_before_new_leads
+        a_campaign_that_does_not_run_leases_nothing
+        supply_tells_what_is_left
+        leads_past_their_deadline_are_given_up
+        a_lease_gives_up_a_bounded_number
+        a_returned_lead_gets_its_place_back
+        a_call_id_is_used_once
+        a_finished_call_reads_back_as_recorded
+        a_lead_shows_its_last_result
+        each_outcome_follows_the_retry_rule
+        attempts_end
+        a_retry_after_the_leads_deadline_is_none
+        a_call_finishes_once
+        an_unknown_call_does_not_finish
+        a_call_finishes_after_its_campaign_ended
+        counters_follow_the_last_result
+        a_rescue_ends_open_calls_as_lost
+        answered_calls_are_counted_from_a_time
+        calls_are_listed_by_id
+    }
+    random {
+        the_driver_answers_as_the_memory_does
+    }
+}
