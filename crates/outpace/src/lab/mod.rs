@@ -5,7 +5,7 @@ mod audio;
 pub mod carrier;
 mod driver;
 mod fate;
-mod ledger;
+pub mod ledger;
 mod sdp;
 mod tag;
 mod voice;
