@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use super::TempDir;
+use super::rtp::tone_wav;
 
 /// Frequency of the tone that it sends.
 pub const TONE_HZ: f64 = 440.0;
@@ -19,7 +20,7 @@ impl Baresip {
     /// Registers the extension at `registrar` from the port.
     pub fn start(registrar: SocketAddr, port: u16, extension: &str, password: &str) -> Baresip {
         let dir = TempDir::new();
-        write_tone(&dir.path().join("tone.wav"));
+        std::fs::write(dir.path().join("tone.wav"), tone_wav(TONE_HZ, 60)).expect("it can be written");
         let account = format!(
             "<sip:{extension}@{registrar};transport=udp>;auth_user={extension};auth_pass={password};\
              regint=60;answermode=auto;audio_codecs=pcma/8000/1\n"
@@ -88,22 +89,4 @@ fn config(dir: &TempDir, port: u16) -> String {
     }
     let _ = writeln!(t, "module_app account.so\nmodule_app menu.so");
     t
-}
-
-/// A minute of tone, 8 kHz, mono, 16 bit.
-fn write_tone(path: &Path) {
-    let samples: Vec<i16> = (0..8000 * 60)
-        .map(|i| (8000.0 * (std::f64::consts::TAU * TONE_HZ * f64::from(i) / 8000.0).sin()) as i16)
-        .collect();
-    let size = samples.len() as u32 * 2;
-    let mut wav = Vec::with_capacity(44 + samples.len() * 2);
-    wav.extend_from_slice(b"RIFF");
-    wav.extend_from_slice(&(36 + size).to_le_bytes());
-    wav.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
-    wav.extend_from_slice(&8000u32.to_le_bytes());
-    wav.extend_from_slice(&16000u32.to_le_bytes());
-    wav.extend_from_slice(b"\x02\0\x10\0data");
-    wav.extend_from_slice(&size.to_le_bytes());
-    wav.extend(samples.iter().flat_map(|s| s.to_le_bytes()));
-    std::fs::write(path, wav).expect("it can be written");
 }

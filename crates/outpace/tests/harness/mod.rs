@@ -5,6 +5,7 @@
 
 pub mod baresip;
 pub mod crm;
+pub mod floor;
 pub mod peer;
 pub mod ports;
 pub mod rtp;

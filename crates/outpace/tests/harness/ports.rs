@@ -1,9 +1,9 @@
 //! Ports of 127.0.0.1 that no other test has at the same time, and turns for the heavy tests.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::net::{TcpListener, UdpSocket};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 // Below the ephemeral range, so that no outgoing connection takes one between reservation and use.
@@ -14,7 +14,7 @@ const BLOCKS: u16 = 20;
 /// A block of ports; a file lock keeps other test processes out and goes with the process.
 pub struct Ports {
     base: u16,
-    used: Cell<u16>,
+    used: AtomicU16,
     _lock: File,
 }
 
@@ -29,15 +29,15 @@ impl Ports {
                 Some((FIRST + block * SIZE, lock))
             })
         });
-        Ports { base, used: Cell::new(0), _lock: lock }
+        Ports { base, used: AtomicU16::new(0), _lock: lock }
     }
 
     /// The next even port that is free for UDP and TCP, with the odd one after it.
     pub fn next(&self) -> u16 {
         loop {
-            let port = self.base + self.used.get();
-            assert!(self.used.get() < 100, "a test uses more than 50 ports");
-            self.used.set(self.used.get() + 2);
+            let used = self.used.fetch_add(2, Ordering::Relaxed);
+            assert!(used < 100, "a test uses more than 50 ports");
+            let port = self.base + used;
             let free = UdpSocket::bind(("127.0.0.1", port)).is_ok()
                 && TcpListener::bind(("127.0.0.1", port)).is_ok();
             if free {

@@ -182,6 +182,23 @@ fn goertzel(samples: &[i16], hz: f64) -> f64 {
     2.0 * power / (energy * samples.len() as f64)
 }
 
+/// A WAV file with a tone: 8 kHz, mono, 16 bit.
+pub fn tone_wav(hz: f64, seconds: u32) -> Vec<u8> {
+    let samples = (0..8000 * seconds)
+        .map(|i| (8000.0 * (std::f64::consts::TAU * hz * f64::from(i) / 8000.0).sin()) as i16);
+    let size = 16_000 * seconds;
+    let mut wav = Vec::with_capacity(44 + size as usize);
+    wav.extend_from_slice(b"RIFF");
+    wav.extend_from_slice(&(36 + size).to_le_bytes());
+    wav.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    wav.extend_from_slice(&8000u32.to_le_bytes());
+    wav.extend_from_slice(&16_000u32.to_le_bytes());
+    wav.extend_from_slice(b"\x02\0\x10\0data");
+    wav.extend_from_slice(&size.to_le_bytes());
+    wav.extend(samples.flat_map(i16::to_le_bytes));
+    wav
+}
+
 /// ITU-T G.711 A-law.
 pub fn encode_alaw(sample: i16) -> u8 {
     let (mask, level) = if sample >= 0 { (0xD5, sample >> 3) } else { (0x55, !(sample >> 3)) };

@@ -26,11 +26,13 @@ pub struct Company {
     pub extensions: (u32, u32),
     /// Name, members (extensions), signed in from the start.
     pub groups: Vec<(&'static str, Vec<u32>, bool)>,
+    /// Of all groups, as in the API.
+    pub strategy: u32,
 }
 
 impl Company {
     pub fn new(code: &'static str) -> Company {
-        Company { code, trunks: Vec::new(), extensions: (1001, 0), groups: Vec::new() }
+        Company { code, trunks: Vec::new(), extensions: (1001, 0), groups: Vec::new(), strategy: 1 }
     }
 
     pub fn trunk(mut self, port: u16) -> Company {
@@ -42,6 +44,11 @@ impl Company {
     pub fn agents(mut self, first: u32, count: u32) -> Company {
         self.extensions = (first, count);
         self.groups.push(("sales", (first..first + count).collect(), true));
+        self
+    }
+
+    pub fn strategy(mut self, strategy: u32) -> Company {
+        self.strategy = strategy;
         self
     }
 
@@ -84,7 +91,8 @@ impl Company {
             let members: Vec<String> = members.iter().map(u32::to_string).collect();
             let _ = writeln!(
                 t,
-                "[[company.group]]\nname = \"{name}\"\nmembers = {members:?}\nsign_in = {sign_in}"
+                "[[company.group]]\nname = \"{name}\"\nmembers = {members:?}\nsign_in = {sign_in}\nstrategy = {}",
+                self.strategy
             );
         }
         for port in &self.trunks {

@@ -64,6 +64,14 @@ impl Sipp {
         assert!(status.success(), "sipp {}: {status}\n{}", self.name, self.errors());
     }
 
+    /// Lets the calls that it has come to their end, then as `wait_success`.
+    pub fn finish(&mut self, limit: Duration) {
+        // sipp: USR1 is "no new calls, then exit".
+        let done = Command::new("kill").args(["-USR1", &self.child.id().to_string()]).status();
+        assert!(done.expect("kill is installed").success(), "sipp {} is gone:\n{}", self.name, self.errors());
+        self.wait_success(limit);
+    }
+
     pub fn wait_exit(&mut self, limit: Duration) -> ExitStatus {
         let what = format!("the end of sipp {}", self.name);
         let child = &mut self.child;
