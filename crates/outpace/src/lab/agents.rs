@@ -23,7 +23,7 @@ use super::voice::Voice;
 
 const EXPIRES: Duration = Duration::from_secs(300);
 /// At the end the BYEs and un-REGISTERs get this long.
-const GOODBYE: Duration = Duration::from_secs(1);
+const GOODBYE: Duration = Duration::from_millis(500);
 /// Customers heard that are remembered.
 const HEARD_MAX: usize = 200_000;
 const ACCOUNTS_MAX: usize = 10_000;
@@ -163,7 +163,7 @@ impl AgentsHandle {
 
 /// Starts agents in the background; they register at once.
 pub async fn start(options: AgentsOptions) -> anyhow::Result<AgentsHandle> {
-    let driver = Driver::bind(options.listen, options.behaviour.seed)
+    let driver = Driver::bind(options.listen)
         .await
         .with_context(|| format!("the lab agents cannot listen on {}", options.listen))?;
     let addr = driver.addr();

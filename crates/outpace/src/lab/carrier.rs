@@ -22,7 +22,7 @@ use super::voice::Voice;
 /// Numbers whose attempts are counted; past that, counting starts again.
 const NUMBERS_MAX: usize = 1_000_000;
 /// At the end the BYEs get this long.
-const GOODBYE: Duration = Duration::from_secs(1);
+const GOODBYE: Duration = Duration::from_millis(500);
 
 const HELP: &str = "\
 Numbers with a fixed fate, whatever the shares are (more digits may follow):
@@ -103,7 +103,7 @@ impl CarrierHandle {
 
 /// Starts a carrier in the background.
 pub async fn start(options: CarrierOptions) -> anyhow::Result<CarrierHandle> {
-    let driver = Driver::bind(options.listen, options.seed)
+    let driver = Driver::bind(options.listen)
         .await
         .with_context(|| format!("the lab carrier cannot listen on {}", options.listen))?;
     let addr = driver.addr();

@@ -24,7 +24,7 @@ pub struct Driver {
 
 impl Driver {
     /// Binds the socket. With a listening address of 0.0.0.0, messages name the address that routes to the outside.
-    pub async fn bind(listen: SocketAddr, seed: u64) -> io::Result<Driver> {
+    pub async fn bind(listen: SocketAddr) -> io::Result<Driver> {
         let socket = UdpSocket::bind(listen).await?;
         let mut addr = socket.local_addr()?;
         if addr.ip().is_unspecified() {
@@ -42,7 +42,9 @@ impl Driver {
             dialogs_max: 50_000,
             invites_per_second_max: 0,
         };
-        let endpoint = Endpoint::new(config, seed);
+        // Never the lab's own seed: a second run would send the branches and Call-IDs of the first, and a server that
+        // has not forgotten those would take its requests for repetitions.
+        let endpoint = Endpoint::new(config, fastrand::u64(..));
         Ok(Driver { endpoint, socket, addr, epoch: Instant::now(), buffer: vec![0; DATAGRAM_MAX] })
     }
 

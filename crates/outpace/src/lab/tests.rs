@@ -28,7 +28,7 @@ struct Peer {
 
 impl Peer {
     async fn new() -> Peer {
-        Peer { driver: Driver::bind(anywhere(), 1).await.unwrap(), audio: Audio::start(LOOPBACK).unwrap() }
+        Peer { driver: Driver::bind(anywhere()).await.unwrap(), audio: Audio::start(LOOPBACK).unwrap() }
     }
 
     fn call(&mut self, target: SocketAddr, user: &str) -> (DialogId, Line) {
