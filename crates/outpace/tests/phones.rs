@@ -9,6 +9,7 @@ use harness::peer::{Behaviour, Peer, What};
 use harness::ports::Ports;
 use harness::rtp::{Rtp, Sound, decode_alaw, encode_alaw, pattern_frames, samples, tone_share};
 use harness::server::PASSWORD;
+use harness::sipp::Sipp;
 use harness::{seconds, wait_for};
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -45,6 +46,17 @@ fn baresip_answers_sends_its_tone_and_keeps_what_it_hears() {
         (tone_share(&agent.heard(), 1000.0) > 0.9).then_some(())
     });
     caller.hang_up(&call);
+}
+
+#[test]
+fn sipp_and_our_phone_agree_on_digest() {
+    let ports = Ports::reserve();
+    let registrar = Peer::start(ports.next(), Sound::Nothing, |_| Behaviour::is_dead());
+    registrar.demand("1001", PASSWORD);
+    Sipp::register(registrar.address(), ports.next(), &["1001".to_owned()], PASSWORD);
+    let phone = Peer::start(ports.next(), Sound::Nothing, |_| Behaviour::is_dead());
+    phone.register(registrar.address(), "1001", PASSWORD, 300);
+    assert_eq!((registrar.all(What::Challenged).len(), registrar.all(What::Register).len()), (2, 2));
 }
 
 #[test]

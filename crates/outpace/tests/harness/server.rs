@@ -26,13 +26,22 @@ pub struct Company {
     pub extensions: (u32, u32),
     /// Name, members (extensions), signed in from the start.
     pub groups: Vec<(&'static str, Vec<u32>, bool)>,
+    /// Further lines of each trunk.
+    pub trunk_keys: &'static str,
     /// Of all groups, as in the API.
     pub strategy: u32,
 }
 
 impl Company {
     pub fn new(code: &'static str) -> Company {
-        Company { code, trunks: Vec::new(), extensions: (1001, 0), groups: Vec::new(), strategy: 1 }
+        Company {
+            code,
+            trunks: Vec::new(),
+            extensions: (1001, 0),
+            groups: Vec::new(),
+            trunk_keys: "",
+            strategy: 1,
+        }
     }
 
     pub fn trunk(mut self, port: u16) -> Company {
@@ -44,6 +53,11 @@ impl Company {
     pub fn agents(mut self, first: u32, count: u32) -> Company {
         self.extensions = (first, count);
         self.groups.push(("sales", (first..first + count).collect(), true));
+        self
+    }
+
+    pub fn trunk_keys(mut self, lines: &'static str) -> Company {
+        self.trunk_keys = lines;
         self
     }
 
@@ -98,7 +112,8 @@ impl Company {
         for port in &self.trunks {
             let _ = writeln!(
                 t,
-                "[[company.trunk]]\nname = \"carrier-{port}\"\naddress = \"127.0.0.1:{port}\"\nchannels_max = 500"
+                "[[company.trunk]]\nname = \"carrier-{port}\"\naddress = \"127.0.0.1:{port}\"\nchannels_max = 500\n{}",
+                self.trunk_keys
             );
         }
         let _ = writeln!(t, "[[company.caller_id]]\nnumber = \"{CALLER_ID}\"");

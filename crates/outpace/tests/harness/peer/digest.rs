@@ -12,16 +12,34 @@ pub fn authorization(challenged: &Message, method: &str, uri: &str, user: &str, 
         .unwrap_or_else(|| panic!("no challenge that we know in {challenged:?}"));
     let (realm, nonce) = (parameter(challenge, "realm"), parameter(challenge, "nonce"));
     let algorithm = parameter(challenge, "algorithm");
-    let hash = |text: String| if algorithm == "SHA-256" { sha256(&text) } else { md5(text.as_bytes()) };
     let cnonce = format!("{:016x}", fastrand::u64(..));
-    let ha1 = hash(format!("{user}:{realm}:{password}"));
-    let ha2 = hash(format!("{method}:{uri}"));
-    let response = hash(format!("{ha1}:{nonce}:00000001:{cnonce}:auth:{ha2}"));
+    let middle = format!("{nonce}:00000001:{cnonce}:auth");
+    let response =
+        response(&algorithm, &format!("{user}:{realm}:{password}"), &middle, &format!("{method}:{uri}"));
     let algorithm = if algorithm.is_empty() { String::new() } else { format!(", algorithm={algorithm}") };
     format!(
         "Authorization: Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", \
          response=\"{response}\", cnonce=\"{cnonce}\", nc=00000001, qop=auth{algorithm}\r\n"
     )
+}
+
+/// A challenge of ours, as the value of WWW-Authenticate or Proxy-Authenticate.
+pub fn challenge() -> String {
+    format!("Digest realm=\"carrier\", nonce=\"{:016x}\", algorithm=MD5, qop=\"auth\"", fastrand::u64(..))
+}
+
+/// Do these credentials (the value of an Authorization header) prove user and password?
+pub fn proves(credentials: &str, method: &str, user: &str, password: &str) -> bool {
+    let p = |name: &str| parameter(credentials, name);
+    let middle = format!("{}:{}:{}:{}", p("nonce"), p("nc"), p("cnonce"), p("qop"));
+    let expected =
+        response("MD5", &format!("{user}:carrier:{password}"), &middle, &format!("{method}:{}", p("uri")));
+    p("username") == user && p("response") == expected
+}
+
+fn response(algorithm: &str, a1: &str, middle: &str, a2: &str) -> String {
+    let hash = |text: &str| if algorithm == "SHA-256" { sha256(text) } else { md5(text.as_bytes()) };
+    hash(&format!("{}:{middle}:{}", hash(a1), hash(a2)))
 }
 
 fn parameter(challenge: &str, name: &str) -> String {

@@ -54,6 +54,12 @@ impl Message {
         uri.strip_prefix("sip:").and_then(|u| u.split('@').next()).unwrap_or("")
     }
 
+    /// User part of the From URI.
+    pub fn caller(&self) -> &str {
+        let from = self.header("from").split("sip:").nth(1).unwrap_or("");
+        from.split('@').next().unwrap_or("")
+    }
+
     pub fn has_to_tag(&self) -> bool {
         self.header("to").contains(";tag=")
     }

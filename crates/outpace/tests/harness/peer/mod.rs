@@ -85,6 +85,8 @@ pub struct Seen {
     pub at: Instant,
     /// User part of the INVITE's Request-URI.
     pub number: String,
+    /// User part of From; of a new INVITE only.
+    pub from_user: String,
     pub call_id: String,
     pub what: What,
 }
@@ -100,6 +102,10 @@ pub enum What {
     Bye,
     /// We hung up, and the BYE was answered with this.
     HungUp(u16),
+    /// A REGISTER with good credentials.
+    Register,
+    /// A request without credentials, or with wrong ones, while we demand them.
+    Challenged,
 }
 
 pub struct Peer {
@@ -118,6 +124,8 @@ struct Shared {
     /// Who waits for responses, by Call-ID.
     waiting: Mutex<HashMap<String, mpsc::Sender<Message>>>,
     sound: Sound,
+    /// User and password that INVITE and REGISTER must prove.
+    credentials: Mutex<Option<(String, String)>>,
     decide: Box<dyn Fn(&str) -> Behaviour + Send + Sync>,
 }
 
@@ -136,6 +144,7 @@ impl Peer {
             media: Mutex::default(),
             waiting: Mutex::default(),
             sound,
+            credentials: Mutex::default(),
             decide: Box::new(decide),
         });
         let on = Arc::new(AtomicBool::new(true));
@@ -152,6 +161,11 @@ impl Peer {
     /// Drops every message that comes in from now on.
     pub fn power_off(&self) {
         self.on.store(false, Ordering::Relaxed);
+    }
+
+    /// From now on INVITE and REGISTER must prove these.
+    pub fn demand(&self, user: &str, password: &str) {
+        *lock(&self.shared.credentials) = Some((user.into(), password.into()));
     }
 
     pub fn seen(&self) -> Vec<Seen> {
@@ -209,8 +223,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared {
     fn saw(&self, number: &str, call_id: &str, what: What) {
-        let seen = Seen { at: Instant::now(), number: number.into(), call_id: call_id.into(), what };
-        lock(&self.seen).push(seen);
+        self.saw_from("", number, call_id, what);
+    }
+
+    fn saw_from(&self, from_user: &str, number: &str, call_id: &str, what: What) {
+        lock(&self.seen).push(Seen {
+            at: Instant::now(),
+            number: number.into(),
+            from_user: from_user.into(),
+            call_id: call_id.into(),
+            what,
+        });
+    }
+
+    fn is_proven(&self, message: &Message) -> bool {
+        let demanded = lock(&self.credentials);
+        let Some((user, password)) = demanded.as_ref() else { return true };
+        let header = if message.method() == "INVITE" { "proxy-authorization" } else { "authorization" };
+        digest::proves(message.header(header), message.method(), user, password)
     }
 
     /// The media of the call; opened when it has none yet.
@@ -260,23 +290,35 @@ fn take(
         call.take_request(from, message, socket, shared);
         return;
     }
+    let reply = |text: String| {
+        let _ = socket.send_to(text.as_bytes(), from);
+    };
     match message.method() {
+        "INVITE" | "REGISTER" if !message.has_to_tag() && !shared.is_proven(&message) => {
+            shared.saw(message.user(), &call_id, What::Challenged);
+            let (status, name) = match message.method() {
+                "INVITE" => ("407 Proxy Authentication Required", "Proxy-Authenticate"),
+                _ => ("401 Unauthorized", "WWW-Authenticate"),
+            };
+            let header = format!("{name}: {}\r\n", digest::challenge());
+            reply(message.response(status, "challenge", &header, ""));
+        }
         "INVITE" if !message.has_to_tag() => {
             let behaviour = (shared.decide)(message.user());
-            shared.saw(message.user(), &call_id, What::Invite);
+            shared.saw_from(message.caller(), message.user(), &call_id, What::Invite);
             calls.insert(call_id, Call::new(from, message, behaviour));
+        }
+        "REGISTER" => {
+            shared.saw(message.user(), &call_id, What::Register);
+            let contact = format!("Contact: <{}>;expires=300\r\nExpires: 300\r\n", message.contact());
+            reply(message.response("200 OK", "register", &contact, ""));
         }
         "ACK" => {}
         "BYE" if lock(&shared.waiting).contains_key(&call_id) => {
             shared.saw(message.user(), &call_id, What::Bye);
-            let _ = socket.send_to(message.response("200 OK", "", "", "").as_bytes(), from);
+            reply(message.response("200 OK", "", "", ""));
         }
-        "OPTIONS" => {
-            let _ = socket.send_to(message.response("200 OK", "options", "", "").as_bytes(), from);
-        }
-        _ => {
-            let gone = message.response("481 Call/Transaction Does Not Exist", "gone", "", "");
-            let _ = socket.send_to(gone.as_bytes(), from);
-        }
+        "OPTIONS" => reply(message.response("200 OK", "options", "", "")),
+        _ => reply(message.response("481 Call/Transaction Does Not Exist", "gone", "", "")),
     }
 }
