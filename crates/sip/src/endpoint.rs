@@ -1,5 +1,23 @@
 //! The crate's whole surface.
+//!
+//! Bytes and time go in, bytes and events come out: after every call drain [`Endpoint::poll_transmit`],
+//! [`Endpoint::poll_event`] and [`Endpoint::poll_close`], and call [`Endpoint::handle_timeout`] at
+//! [`Endpoint::deadline`]. `now` is the time since any fixed moment and never goes back.
 
+mod registration;
+mod requests;
+mod responses;
+
+use crate::auth::Guard;
+use crate::core::Core;
+use crate::dialog::{Dialog, Phase, tag_of};
+use crate::message::{Frame, Stream, parse};
+use crate::overload::Overload;
+use crate::registrar::Registrar;
+use crate::timer::{DialogTimer, Timer};
+use crate::transaction::Lapse;
+use registration::Registration;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -103,31 +121,75 @@ pub enum Event {
         sdp: Vec<u8>,
     },
     /// 101 to 199 to our INVITE; `sdp` empty when there was none.
-    Progress { dialog: DialogId, status: u16, sdp: Vec<u8> },
+    Progress {
+        dialog: DialogId,
+        status: u16,
+        sdp: Vec<u8>,
+    },
     /// 2xx to our INVITE (the ACK is on its way), with its SDP; or the ACK to our 2xx (`sdp` empty).
-    Answered { dialog: DialogId, sdp: Vec<u8> },
+    Answered {
+        dialog: DialogId,
+        sdp: Vec<u8>,
+    },
     /// The end of a dialog that was never answered. `status`: 300–699 as received; 487 after `hang_up`; 408 with
     /// `local` when nothing came in time; 503 with `local` when the transport failed.
-    Failed { dialog: DialogId, status: u16, reason: String, q850: Option<u16>, local: bool },
+    Failed {
+        dialog: DialogId,
+        status: u16,
+        reason: String,
+        q850: Option<u16>,
+        local: bool,
+    },
     /// The end of an answered dialog.
-    Ended { dialog: DialogId, by: EndedBy, q850: Option<u16> },
+    Ended {
+        dialog: DialogId,
+        by: EndedBy,
+        q850: Option<u16>,
+    },
     /// Re-INVITE or UPDATE with an offer: answer with `answer_offer`.
-    Offer { dialog: DialogId, sdp: Vec<u8> },
+    Offer {
+        dialog: DialogId,
+        sdp: Vec<u8>,
+    },
     /// The far end answered our `reoffer`; None when it refused.
-    OfferAnswered { dialog: DialogId, sdp: Option<Vec<u8>> },
+    OfferAnswered {
+        dialog: DialogId,
+        sdp: Option<Vec<u8>>,
+    },
     /// INFO with a body in the dialog (answered 200 already).
-    Info { dialog: DialogId, content_type: String, body: Vec<u8> },
+    Info {
+        dialog: DialogId,
+        content_type: String,
+        body: Vec<u8>,
+    },
 
     /// An account registered, or refreshed its binding.
-    Bound { account: String, contact: String, flow: Flow, expires: Duration },
+    Bound {
+        account: String,
+        contact: String,
+        flow: Flow,
+        expires: Duration,
+    },
     /// Its binding expired or was removed.
-    Unbound { account: String, contact: String },
+    Unbound {
+        account: String,
+        contact: String,
+    },
 
     /// A registration that we keep was accepted / refused or lost (it is tried again by itself).
-    Registered { registration: RegistrationId, expires: Duration },
-    RegisterFailed { registration: RegistrationId, status: u16 },
+    Registered {
+        registration: RegistrationId,
+        expires: Duration,
+    },
+    RegisterFailed {
+        registration: RegistrationId,
+        status: u16,
+    },
     /// Answer to `options`: the status, 408 when none came.
-    OptionsResult { flow: Flow, status: u16 },
+    OptionsResult {
+        flow: Flow,
+        status: u16,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -140,35 +202,299 @@ pub enum EndedBy {
     Timeout,
 }
 
-// impl Endpoint {
-//     pub fn new(config: EndpointConfig, seed: u64) -> Endpoint;
-//     // bytes in
-//     pub fn receive(&mut self, now: Duration, flow: Flow, bytes: &[u8]);          // UDP: one datagram; TCP: a chunk of the stream
-//     pub fn connection_closed(&mut self, now: Duration, connection: u64);
-//     pub fn transport_failed(&mut self, now: Duration, flow: Flow);               // ICMP unreachable, connect refused: fails the client transactions to it (503 local)
-//     pub fn handle_timeout(&mut self, now: Duration);
-//     // out
-//     pub fn poll_transmit(&mut self) -> Option<Transmit>;
-//     pub fn poll_event(&mut self) -> Option<Event>;
-//     pub fn deadline(&self) -> Option<Duration>;
-//     // calls
-//     pub fn invite(&mut self, now: Duration, invite: Invite) -> DialogId;
-//     pub fn ring(&mut self, now: Duration, dialog: DialogId, status: u16, sdp: Option<Vec<u8>>);
-//     pub fn answer(&mut self, now: Duration, dialog: DialogId, sdp: Vec<u8>);
-//     pub fn reject(&mut self, now: Duration, dialog: DialogId, status: u16);
-//     pub fn hang_up(&mut self, now: Duration, dialog: DialogId);                  // CANCEL, final response or BYE, whatever fits; unknown dialog: nothing
-//     pub fn reoffer(&mut self, now: Duration, dialog: DialogId, sdp: Vec<u8>);
-//     pub fn answer_offer(&mut self, now: Duration, dialog: DialogId, sdp: Vec<u8>);
-//     pub fn peer_of(&self, dialog: DialogId) -> Option<Flow>;
-//     pub fn call_id_of(&self, dialog: DialogId) -> Option<String>;
-//     // registrar
-//     pub fn put_account(&mut self, username: &str, password: &str);               // may register and place calls with digest
-//     pub fn remove_account(&mut self, username: &str);
-//     pub fn restore_binding(&mut self, now: Duration, account: &str, contact: &str, flow: Flow, expires: Duration);
-//     pub fn bindings(&self, account: &str) -> Vec<(String, Flow)>;                // newest first
-//     // client side
-//     pub fn register(&mut self, now: Duration, register: Register) -> RegistrationId;  // refreshed until `unregister`
-//     pub fn unregister(&mut self, now: Duration, registration: RegistrationId);
-//     pub fn options(&mut self, now: Duration, flow: Flow, target: &str);
-//     pub fn counts(&self) -> Counts;                                              // transactions, dialogs, bindings, shed
-// }
+/// How much an endpoint holds.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Counts {
+    /// Client and server transactions, finished ones that still swallow repetitions included.
+    pub transactions: usize,
+    pub dialogs: usize,
+    pub bindings: usize,
+    /// INVITEs answered with a stateless 503 since the start.
+    pub shed: u64,
+}
+
+/// TCP connections whose unfinished messages are kept; data of further ones is dropped and they are to be closed.
+const STREAMS_MAX: usize = 65_536;
+
+/// A SIP endpoint: user agent, registrar and registering client in one.
+///
+/// Requests within a dialog go to the first entry of its route set, else to the far end's Contact when that is an IP
+/// literal, else to the flow of the dialog. A dialog over the flow of a registered account, or with an account that
+/// authenticated, stays on that flow.
+pub struct Endpoint {
+    pub(crate) core: Core,
+    pub(crate) dialogs: HashMap<u64, Box<Dialog>>,
+    pub(crate) registrar: Registrar,
+    pub(crate) guard: Guard,
+    pub(crate) overload: Overload,
+    registrations: HashMap<u64, Registration>,
+    next_registration: u64,
+    streams: HashMap<u64, Stream>,
+    closes: VecDeque<u64>,
+    /// What to add to `now` for the time since 1970.
+    wall: Option<Duration>,
+}
+
+impl Endpoint {
+    /// `seed` makes every tag, branch, Call-ID and the key of the nonces: give a random one.
+    pub fn new(config: EndpointConfig, seed: u64) -> Endpoint {
+        let mut core = Core::new(config, seed);
+        let guard = Guard::new(&core.io.config.realm.clone(), &mut core.io.rng);
+        Endpoint {
+            core,
+            dialogs: HashMap::new(),
+            registrar: Registrar::default(),
+            guard,
+            overload: Overload::default(),
+            registrations: HashMap::new(),
+            next_registration: 0,
+            streams: HashMap::new(),
+            closes: VecDeque::new(),
+            wall: None,
+        }
+    }
+
+    /// Tells the time since 1970 at `now`, for the Date header of registrar answers; without it there is none.
+    pub fn set_wall_clock(&mut self, now: Duration, since_epoch: Duration) {
+        self.wall = since_epoch.checked_sub(now);
+    }
+
+    /// Takes in one UDP datagram, or a chunk of a TCP stream (`flow.connection` not 0).
+    pub fn receive(&mut self, now: Duration, flow: Flow, bytes: &[u8]) {
+        if flow.transport == Transport::Udp {
+            self.receive_message(now, flow, bytes);
+            return;
+        }
+        if !self.streams.contains_key(&flow.connection) {
+            if self.streams.len() >= STREAMS_MAX {
+                self.closes.push_back(flow.connection);
+                return;
+            }
+            self.streams.insert(flow.connection, Stream::default());
+            self.core.connections.insert(flow.connection);
+        }
+        // A chunk larger than a message is taken in pieces, so that the buffer stays small.
+        for piece in bytes.chunks(crate::message::SIZE_MAX) {
+            self.receive_stream(now, flow, piece);
+        }
+    }
+
+    fn receive_stream(&mut self, now: Duration, flow: Flow, bytes: &[u8]) {
+        let Some(stream) = self.streams.get_mut(&flow.connection) else { return };
+        stream.push(bytes);
+        while let Some(frame) = self.streams.get_mut(&flow.connection).and_then(Stream::next) {
+            match frame {
+                Frame::Message(message) => self.receive_message(now, flow, &message),
+                // RFC 5626 §4.4.1.
+                Frame::Ping => self.core.io.send(flow, b"\r\n".to_vec()),
+                Frame::Broken(rest) => {
+                    self.receive_message(now, flow, &rest);
+                    self.closes.push_back(flow.connection);
+                }
+            }
+        }
+    }
+
+    fn receive_message(&mut self, now: Duration, flow: Flow, bytes: &[u8]) {
+        let Some(message) = parse(bytes) else { return };
+        match message.method() {
+            Some(_) => self.on_request(now, flow, message),
+            None => self.on_response(now, flow, &message),
+        }
+    }
+
+    /// The driver closed a TCP connection, or the far end did.
+    pub fn connection_closed(&mut self, now: Duration, connection: u64) {
+        self.streams.remove(&connection);
+        self.core.connections.remove(&connection);
+        self.registrar.connection_closed(&mut self.core.io, connection);
+        let lost = self.core.clients.fail_connection(&mut self.core.io, connection);
+        for (owner, flow) in lost {
+            self.on_silence(now, owner, flow, 503);
+        }
+    }
+
+    /// Nothing reaches this flow (ICMP unreachable, connection refused): what waits for an answer from there fails.
+    pub fn transport_failed(&mut self, now: Duration, flow: Flow) {
+        let lost = self.core.clients.fail(&mut self.core.io, flow);
+        for (owner, flow) in lost {
+            self.on_silence(now, owner, flow, 503);
+        }
+    }
+
+    /// Does everything that is due at `now`.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        while let Some(timer) = self.core.io.timers.pop(now) {
+            self.on_timer(now, timer);
+        }
+    }
+
+    fn on_timer(&mut self, now: Duration, timer: Timer) {
+        let Core { io, clients, servers, .. } = &mut self.core;
+        match timer {
+            Timer::ClientRetransmit(key) => clients.retransmit(io, now, key),
+            Timer::ClientTimeout(key) => {
+                if let Some((owner, flow)) = clients.time_out(io, now, key) {
+                    self.on_silence(now, owner, flow, 408);
+                }
+            }
+            Timer::ServerRetransmit(id) => servers.retransmit(io, now, id),
+            Timer::ServerTimeout(id) => {
+                if let Lapse::NoAck(dialog, server) = servers.time_out(io, id) {
+                    self.with_dialog(dialog, |dialog, core| dialog.on_no_ack(core, now, server));
+                }
+            }
+            Timer::Dialog(id, timer) => self.on_dialog_timer(now, DialogId(id), timer),
+            Timer::Registration(id) => self.refresh_registration(now, RegistrationId(id)),
+            Timer::Binding(id) => self.registrar.unbind(io, id),
+        }
+    }
+
+    fn on_dialog_timer(&mut self, now: Duration, id: DialogId, timer: DialogTimer) {
+        self.with_dialog(id, |dialog, core| match timer {
+            DialogTimer::Unanswered if dialog.phase == Phase::Incoming => {
+                dialog.withdraw(core, now, 480, (408, true), None);
+            }
+            DialogTimer::Unanswered => dialog.hang_up(core, now),
+            DialogTimer::Provisional => dialog.remind(core, now),
+            DialogTimer::Refresh => dialog.refresh(core, now),
+            DialogTimer::Expire => dialog.lose(core, now),
+            DialogTimer::OfferAgain => dialog.flush_offer(core, now),
+            DialogTimer::OfferUnanswered => dialog.refuse_offer(core, now, 500),
+        });
+    }
+
+    /// Lets `act` work on a dialog, and forgets the dialog when that was its end.
+    pub(crate) fn with_dialog(&mut self, id: DialogId, act: impl FnOnce(&mut Dialog, &mut Core)) {
+        let Some(dialog) = self.dialogs.get_mut(&id.0) else { return };
+        act(dialog, &mut self.core);
+        if dialog.phase == Phase::Over {
+            self.core.io.timers.cancel_dialog(id.0);
+            self.dialogs.remove(&id.0);
+        }
+    }
+
+    /// The next bytes to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.core.io.transmits.pop_front()
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.core.io.events.pop_front()
+    }
+
+    /// The next TCP connection that the driver is to close, after what is to be sent: its stream makes no sense any
+    /// more. Tell by `connection_closed` when it is done.
+    pub fn poll_close(&mut self) -> Option<u64> {
+        self.closes.pop_front()
+    }
+
+    /// When `handle_timeout` is to be called next.
+    pub fn deadline(&self) -> Option<Duration> {
+        self.core.io.timers.next()
+    }
+
+    /// Places a call. Past `dialogs_max` it fails at once with 503.
+    pub fn invite(&mut self, now: Duration, invite: Invite) -> DialogId {
+        let id = self.new_dialog_id();
+        if self.dialogs.len() >= self.core.io.config.dialogs_max {
+            let reason = "Too Many Dialogs".to_owned();
+            self.core.io.event(Event::Failed { dialog: id, status: 503, reason, q850: None, local: true });
+            return id;
+        }
+        let pinned = self.registrar.is_bound_flow(invite.flow);
+        let dialog = Dialog::place(&mut self.core, now, id, invite, pinned);
+        self.dialogs.insert(id.0, Box::new(dialog));
+        id
+    }
+
+    pub(crate) fn new_dialog_id(&mut self) -> DialogId {
+        loop {
+            let id = self.core.io.rng.u64(..);
+            if !self.dialogs.contains_key(&id) {
+                return DialogId(id);
+            }
+        }
+    }
+
+    /// 101 to 199 for an incoming call.
+    pub fn ring(&mut self, now: Duration, dialog: DialogId, status: u16, sdp: Option<Vec<u8>>) {
+        self.with_dialog(dialog, |dialog, core| dialog.ring(core, now, status, sdp.unwrap_or_default()));
+    }
+
+    /// 200 for an incoming call. `Event::Answered` follows with the ACK.
+    pub fn answer(&mut self, now: Duration, dialog: DialogId, sdp: Vec<u8>) {
+        self.with_dialog(dialog, |dialog, core| dialog.answer(core, now, sdp));
+    }
+
+    /// 300 to 699 for an incoming call; `Event::Failed` follows.
+    pub fn reject(&mut self, now: Duration, dialog: DialogId, status: u16) {
+        self.with_dialog(dialog, |dialog, core| dialog.reject(core, now, status));
+    }
+
+    /// CANCEL, final response or BYE, whatever fits; unknown dialog: nothing.
+    pub fn hang_up(&mut self, now: Duration, dialog: DialogId) {
+        self.with_dialog(dialog, |dialog, core| dialog.hang_up(core, now));
+    }
+
+    /// Offers another session to the far end of an answered call. `Event::OfferAnswered` follows.
+    pub fn reoffer(&mut self, now: Duration, dialog: DialogId, sdp: Vec<u8>) {
+        self.with_dialog(dialog, |dialog, core| dialog.reoffer(core, now, sdp));
+    }
+
+    /// Answers `Event::Offer`; empty `sdp`: refused with 488.
+    pub fn answer_offer(&mut self, now: Duration, dialog: DialogId, sdp: Vec<u8>) {
+        self.with_dialog(dialog, |dialog, core| dialog.answer_offer(core, now, sdp));
+    }
+
+    /// The flow of a dialog.
+    pub fn peer_of(&self, dialog: DialogId) -> Option<Flow> {
+        self.dialogs.get(&dialog.0).map(|dialog| dialog.flow)
+    }
+
+    pub fn call_id_of(&self, dialog: DialogId) -> Option<String> {
+        self.dialogs.get(&dialog.0).map(|dialog| String::from_utf8_lossy(&dialog.call_id).into_owned())
+    }
+
+    /// Our tag in a dialog, as it stands in From or To.
+    pub fn tag_of(&self, dialog: DialogId) -> String {
+        tag_of(dialog)
+    }
+
+    /// An account may register and place calls with digest. A known one gets the new password.
+    pub fn put_account(&mut self, username: &str, password: &str) {
+        self.registrar.put_account(username, password);
+    }
+
+    /// Its bindings end with `Event::Unbound`.
+    pub fn remove_account(&mut self, username: &str) {
+        self.registrar.remove_account(&mut self.core.io, username);
+    }
+
+    /// A binding from before a restart; there is no event. `expires`: from now on.
+    pub fn restore_binding(
+        &mut self,
+        now: Duration,
+        account: &str,
+        contact: &str,
+        flow: Flow,
+        expires: Duration,
+    ) {
+        self.registrar.restore(&mut self.core.io, account, contact, flow, now + expires);
+    }
+
+    /// Contact and flow of an account's bindings, newest first.
+    pub fn bindings(&self, account: &str) -> Vec<(String, Flow)> {
+        self.registrar.bindings(account)
+    }
+
+    pub fn counts(&self) -> Counts {
+        Counts {
+            transactions: self.core.transactions(),
+            dialogs: self.dialogs.len(),
+            bindings: self.registrar.len(),
+            shed: self.overload.shed,
+        }
+    }
+}

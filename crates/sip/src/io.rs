@@ -1,0 +1,76 @@
+//! What every part of the endpoint works with: configuration, timers, randomness, and what goes out.
+
+use crate::endpoint::{EndpointConfig, Event, Flow, Transmit, Transport};
+use crate::timer::Timers;
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hasher};
+use std::net::IpAddr;
+
+pub(crate) struct Io {
+    pub config: EndpointConfig,
+    pub timers: Timers,
+    pub transmits: VecDeque<Transmit>,
+    pub events: VecDeque<Event>,
+    pub rng: fastrand::Rng,
+    /// Makes tags of stateless answers that nobody can guess and that repeat with the request.
+    tag_seed: u64,
+}
+
+impl Io {
+    pub fn new(config: EndpointConfig, seed: u64) -> Io {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let tag_seed = rng.u64(..);
+        Io {
+            config,
+            timers: Timers::default(),
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            rng,
+            tag_seed,
+        }
+    }
+
+    pub fn send(&mut self, flow: Flow, bytes: Vec<u8>) {
+        self.transmits.push_back(Transmit { flow, bytes });
+    }
+
+    pub fn event(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    /// Our host as it stands in URIs.
+    pub fn host(&self) -> String {
+        match self.config.udp.ip() {
+            IpAddr::V4(v4) => v4.to_string(),
+            IpAddr::V6(v6) => format!("[{v6}]"),
+        }
+    }
+
+    /// The Via of a new request. RFC 3581: we always ask for rport.
+    pub fn via(&self, transport: Transport, branch: u64) -> String {
+        let (name, sent_by) = match transport {
+            Transport::Udp => ("UDP", self.config.udp),
+            Transport::Tcp => ("TCP", self.config.tcp),
+        };
+        format!("SIP/2.0/{name} {sent_by};rport;branch=z9hG4bK{branch:016x}")
+    }
+
+    /// Our Contact for this user over this transport.
+    pub fn contact(&self, transport: Transport, user: &str) -> String {
+        let at = if user.is_empty() { "" } else { "@" };
+        match transport {
+            Transport::Udp => format!("<sip:{user}{at}{}>", self.config.udp),
+            Transport::Tcp => format!("<sip:{user}{at}{};transport=tcp>", self.config.tcp),
+        }
+    }
+
+    /// A To tag that depends on the request alone (RFC 3261 §8.2.7).
+    pub fn stateless_tag(&self, call_id: &[u8], branch: &[u8]) -> String {
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u64(self.tag_seed);
+        hasher.write(call_id);
+        hasher.write_u8(0);
+        hasher.write(branch);
+        format!("{:016x}", hasher.finish())
+    }
+}

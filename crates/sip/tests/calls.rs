@@ -1,0 +1,102 @@
+//! Calls between two endpoints over a network that does nothing bad, one behaviour at a time.
+
+mod link;
+
+use link::{FAIR, Link, call_to};
+use sip::{DialogId, EndedBy, Event};
+use std::time::Duration;
+
+/// A call from end 0 that end 1 has been told of.
+fn incoming(link: &mut Link) -> (DialogId, DialogId) {
+    let now = link.now;
+    let ours = link.ends[0].invite(now, call_to(1));
+    match link.event() {
+        (1, Event::Incoming { dialog, target_user, from_user, account: None, sdp, .. }) => {
+            assert_eq!((target_user.as_str(), from_user.as_str()), ("callee", "caller"));
+            assert_eq!(sdp, b"v=0 offer");
+            (ours, dialog)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn answered(link: &mut Link) -> (DialogId, DialogId) {
+    let (ours, theirs) = incoming(link);
+    let now = link.now;
+    link.ends[1].answer(now, theirs, b"v=0 answer".to_vec());
+    assert_eq!(link.event(), (0, Event::Answered { dialog: ours, sdp: b"v=0 answer".to_vec() }));
+    assert_eq!(link.event(), (1, Event::Answered { dialog: theirs, sdp: Vec::new() }));
+    (ours, theirs)
+}
+
+fn drained(link: &mut Link) {
+    link.run_for(Duration::from_secs(70));
+    assert_eq!(link.events, []);
+    link.assert_empty();
+}
+
+#[test]
+fn a_call_rings_is_answered_and_ended_by_the_caller() {
+    let mut link = Link::new(1, FAIR);
+    let (ours, theirs) = incoming(&mut link);
+    let now = link.now;
+    link.ends[1].ring(now, theirs, 180, None);
+    assert_eq!(link.event(), (0, Event::Progress { dialog: ours, status: 180, sdp: Vec::new() }));
+    let now = link.now;
+    link.ends[1].ring(now, theirs, 183, Some(b"v=0 early".to_vec()));
+    assert_eq!(link.event(), (0, Event::Progress { dialog: ours, status: 183, sdp: b"v=0 early".to_vec() }));
+    let now = link.now;
+    link.ends[1].answer(now, theirs, b"v=0 answer".to_vec());
+    assert_eq!(link.event(), (0, Event::Answered { dialog: ours, sdp: b"v=0 answer".to_vec() }));
+    assert_eq!(link.event(), (1, Event::Answered { dialog: theirs, sdp: Vec::new() }));
+    let now = link.now;
+    link.ends[0].hang_up(now, ours);
+    assert_eq!(link.event(), (0, Event::Ended { dialog: ours, by: EndedBy::Local, q850: None }));
+    assert_eq!(link.event(), (1, Event::Ended { dialog: theirs, by: EndedBy::Remote, q850: None }));
+    drained(&mut link);
+}
+
+#[test]
+fn the_called_side_can_end_a_call() {
+    let mut link = Link::new(2, FAIR);
+    let (ours, theirs) = answered(&mut link);
+    let now = link.now;
+    link.ends[1].hang_up(now, theirs);
+    assert_eq!(link.event(), (1, Event::Ended { dialog: theirs, by: EndedBy::Local, q850: None }));
+    assert_eq!(link.event(), (0, Event::Ended { dialog: ours, by: EndedBy::Remote, q850: None }));
+    drained(&mut link);
+}
+
+#[test]
+fn a_rejected_call_fails_with_the_status() {
+    let mut link = Link::new(3, FAIR);
+    let (ours, theirs) = incoming(&mut link);
+    let now = link.now;
+    link.ends[1].reject(now, theirs, 486);
+    let failed =
+        |dialog, local| Event::Failed { dialog, status: 486, reason: "Busy Here".into(), q850: None, local };
+    assert_eq!(link.event(), (1, failed(theirs, true)));
+    assert_eq!(link.event(), (0, failed(ours, false)));
+    drained(&mut link);
+}
+
+#[test]
+fn a_call_hung_up_while_it_rings_is_cancelled() {
+    let mut link = Link::new(4, FAIR);
+    let (ours, theirs) = incoming(&mut link);
+    let now = link.now;
+    link.ends[1].ring(now, theirs, 180, None);
+    link.event();
+    let now = link.now;
+    link.ends[0].hang_up(now, ours);
+    let failed = |dialog, local| Event::Failed {
+        dialog,
+        status: 487,
+        reason: "Request Terminated".into(),
+        q850: None,
+        local,
+    };
+    assert_eq!(link.event(), (1, failed(theirs, false)));
+    assert_eq!(link.event(), (0, failed(ours, true)));
+    drained(&mut link);
+}
