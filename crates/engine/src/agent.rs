@@ -52,7 +52,7 @@ pub(crate) struct Agent {
     /// What is shown, and since when.
     pub(crate) state: AgentState,
     pub(crate) since: Timestamp,
-    /// Campaigns that want calls now and that the agent serves, and the part of the agent that each counts on.
+    /// Campaigns that share the agent now, and the part of the agent that each counts on.
     pub(crate) serving: Vec<CampaignId>,
     pub(crate) share: i64,
 }

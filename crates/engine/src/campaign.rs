@@ -85,6 +85,8 @@ pub(crate) struct Campaign {
     pub(crate) is_active: bool,
     /// It may dial and has, or may have, leads.
     pub(crate) is_wanting: bool,
+    /// It wants calls, or calls in flight may need agents: it has a part of the idle ones.
+    pub(crate) is_sharing: bool,
     pub(crate) is_retired: bool,
     wall_event: Option<Timestamp>,
     /// Its part of the idle agents, in `pacing::UNIT`s.
@@ -115,6 +117,7 @@ impl Campaign {
             pacer: Pacer::new(settings.pacing, settings.abandon_max, before, mono),
             is_active: false,
             is_wanting: false,
+            is_sharing: false,
             is_retired: false,
             wall_event: None,
             idle: 0,
@@ -342,8 +345,10 @@ impl Engine {
         let Some(campaign) = self.campaigns.get_mut(&id) else { return };
         let is_wanting = !draining && campaign.is_open(wall) && campaign.may_have_leads(wall);
         let is_active = campaign.is_running() || campaign.in_flight.total() > 0;
-        self.shares_stale |= campaign.is_wanting != is_wanting;
+        let is_sharing = is_wanting || campaign.in_flight.unserved() > 0;
+        self.shares_stale |= campaign.is_sharing != is_sharing;
         campaign.is_wanting = is_wanting;
+        campaign.is_sharing = is_sharing;
         let activity_changed = campaign.is_active != is_active;
         campaign.is_active = is_active;
         let key = campaign.pool;

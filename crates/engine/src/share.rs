@@ -23,8 +23,8 @@ impl Engine {
             self.rebuild_shares();
             self.sharing.keys().copied().collect()
         } else {
-            let wanting = marked.iter().filter_map(|id| self.campaigns.get(id)).filter(|c| c.is_wanting);
-            wanting.map(|c| c.sharing).collect()
+            let sharing = marked.iter().filter_map(|id| self.campaigns.get(id)).filter(|c| c.is_sharing);
+            sharing.map(|c| c.sharing).collect()
         };
         for group in groups {
             self.pace_together(group);
@@ -52,13 +52,14 @@ impl Engine {
     fn demand(&self, id: CampaignId) -> Demand {
         let mono = self.now.mono;
         let campaign = self.campaigns.get(&id).expect("members exist");
+        let calls_max = i64::from(campaign.settings.calls_max);
         let idle_agents = self.pools.get(&campaign.pool).map_or(0, |p| p.ready_count());
         Demand {
             ratio: campaign.pacer.ratio(mono),
             idle: campaign.idle,
             idle_agents: i64::try_from(idle_agents).unwrap_or(i64::MAX),
             in_flight: campaign.in_flight.unserved().into(),
-            room: i64::from(campaign.settings.calls_max) - i64::from(campaign.in_flight.total()),
+            room: if campaign.is_wanting { calls_max - i64::from(campaign.in_flight.total()) } else { 0 },
         }
     }
 
@@ -74,7 +75,7 @@ impl Engine {
             let pools = keys.filter_map(|key| self.pools.get(key)).filter(|p| p.present.contains(&agent.id));
             let served = pools.flat_map(|p| p.campaigns.iter());
             agent.serving.clear();
-            agent.serving.extend(served.filter(|id| self.campaigns.get(id).is_some_and(|c| c.is_wanting)));
+            agent.serving.extend(served.filter(|id| self.campaigns.get(id).is_some_and(|c| c.is_sharing)));
             let parts = i64::try_from(agent.serving.len().max(1)).unwrap_or(i64::MAX);
             agent.share = (UNIT + parts - 1) / parts;
             for id in &agent.serving {
@@ -84,9 +85,9 @@ impl Engine {
                 }
             }
         }
-        let wanting: Vec<CampaignId> =
-            self.campaigns.values().filter(|c| c.is_wanting).map(|c| c.settings.campaign).collect();
-        for id in wanting {
+        let members: Vec<CampaignId> =
+            self.campaigns.values().filter(|c| c.is_sharing).map(|c| c.settings.campaign).collect();
+        for id in members {
             let first = root(&self.campaigns, id);
             self.campaigns.get_mut(&id).expect("listed above").sharing = first;
             self.sharing.entry(first).or_default().push(id);
