@@ -82,3 +82,73 @@ fn apply(db: &Connection) -> Result<()> {
 fn version(db: &Connection) -> Result<usize> {
     Ok(db.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::Folder;
+
+    #[test]
+    fn a_reopened_database_holds_what_was_written() {
+        let folder = Folder::new();
+        let path = folder.0.join("new folder").join("outpace.db");
+        let key = |company| AppKey { appid: "a".into(), company, accesskey_sha256: [1; 32], enabled: true };
+        let new = NewCompany {
+            code: "1".into(),
+            name: "one".into(),
+            time_zone: "UTC".into(),
+            language: "en".into(),
+            int_codes: false,
+            licensed_until: None,
+            allow_from: vec!["::1".into()],
+        };
+        let company = {
+            let store = SqliteStore::open(&path).unwrap();
+            let company = store.put_company(&new).unwrap();
+            store.put_app_key(&key(company.id)).unwrap();
+            company
+        };
+        let store = crate::open(&format!("sqlite:{}", path.display())).unwrap();
+        assert_eq!(store.app_key("a").unwrap(), Some(key(company.id)));
+        assert_eq!(store.companies().unwrap(), [company]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_reads_the_files() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = Folder::new();
+        let store = SqliteStore::open(&folder.database()).unwrap();
+        assert!(store.companies().unwrap().is_empty());
+        let files: Vec<_> = fs::read_dir(&folder.0).unwrap().map(|f| f.unwrap()).collect();
+        assert!(files.len() >= 2, "the log is there too");
+        for file in files {
+            assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.path());
+        }
+    }
+
+    #[test]
+    fn a_database_of_a_newer_version_is_left_alone() {
+        let folder = Folder::new();
+        drop(SqliteStore::open(&folder.database()).unwrap());
+        let db = Connection::open(folder.database()).unwrap();
+        db.pragma_update(None, "user_version", 99).unwrap();
+        assert!(matches!(SqliteStore::open(&folder.database()), Err(StoreError::Failed(_))));
+    }
+
+    #[test]
+    fn a_reader_does_not_write() {
+        let folder = Folder::new();
+        drop(open_writer(&folder.database()).unwrap());
+        let db = open_reader(&folder.database()).unwrap();
+        assert!(db.execute("DELETE FROM companies", []).is_err());
+    }
+
+    #[test]
+    fn a_database_that_cannot_be_opened_is_an_error() {
+        assert!(crate::open("sqlite:/proc/none/outpace.db").is_err());
+        assert!(crate::open("sqlite:").is_err());
+        assert!(crate::open("postgres://localhost").is_err());
+        assert!(crate::open("mem:").is_ok());
+    }
+}

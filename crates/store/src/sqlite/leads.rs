@@ -94,9 +94,8 @@ pub(super) fn list(db: &Connection, campaign: CampaignId, page: Page) -> Result<
     let holes = holes.query_map([campaign.0], |row| row.get::<_, u64>(0))?;
     let first = rule::lead_id(campaign, rule::first_seq(page.offset, holes)?);
     let (_, end) = range(campaign);
-    let sql = "SELECT * FROM leads WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
     let values = params![first.0, end, page.limit.min(rule::PAGE_MAX)];
-    Ok((total, rows(db, sql, values, lead_row)?))
+    Ok((total, rows(db, PAGE, values, lead_row)?))
 }
 
 /// The ids of a campaign's leads: from the first, to before the second.
@@ -199,13 +198,9 @@ pub(super) fn take_due(
     campaign: CampaignId,
     count: usize,
 ) -> Result<Vec<DueLead>> {
-    let retries = "SELECT id, number, attempts, not_after FROM leads
-        WHERE campaign = ?1 AND state = 'pending' AND due_at > 0 AND due_at <= ?2 ORDER BY due_at, id LIMIT ?3";
-    let fresh = "SELECT id, number, attempts, not_after FROM leads
-        WHERE campaign = ?1 AND state = 'pending' AND due_at = 0 AND ?2 = ?2 ORDER BY id LIMIT ?3";
     let mut taken = Vec::new();
     let mut expired = Vec::new();
-    for sql in [retries, fresh] {
+    for sql in [DUE_RETRIES, FRESH] {
         let limit = count - taken.len() + rule::EXPIRED_PER_LEASE_MAX - expired.len() + 1;
         let mut query = db.prepare_cached(sql)?;
         let mut found = query.query(params![campaign.0, now.0, limit])?;
@@ -249,9 +244,7 @@ pub(super) fn settle(db: &Connection, now: Timestamp, campaign: CampaignId) -> R
         (_, 1..) => return Ok(false),
         (pending, _) => pending,
     };
-    let callable = "SELECT 1 FROM leads
-        WHERE campaign = ?1 AND state = 'pending' AND (not_after IS NULL OR not_after >= ?2)";
-    if db.prepare_cached(callable)?.exists([campaign.0, now.0])? {
+    if db.prepare_cached(CALLABLE)?.exists([campaign.0, now.0])? {
         return Ok(false);
     }
     let sql = "UPDATE leads SET state = iif(outcome IS NULL, 'expired', 'called')
@@ -270,11 +263,50 @@ pub(super) fn supply(
     if status == CampaignStatus::Ended {
         return Ok(Supply::Exhausted);
     }
-    let sql = "SELECT due_at FROM leads WHERE campaign = ?1 AND state = 'pending' ORDER BY due_at LIMIT 1";
-    let due = db.prepare_cached(sql)?.query_row([campaign.0], |row| row.get::<_, i64>(0)).optional()?;
+    let due = db.prepare_cached(NEXT_DUE)?.query_row([campaign.0], |row| row.get::<_, i64>(0)).optional()?;
     Ok(match due {
         None => Supply::Exhausted,
         Some(due) if due <= now.0.max(rule::DUE_AT_ONCE) => Supply::Available,
         Some(due) => Supply::Due(Timestamp(due)),
     })
+}
+
+const PAGE: &str = "SELECT * FROM leads WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
+
+const DUE_RETRIES: &str = "SELECT id, number, attempts, not_after FROM leads
+    WHERE campaign = ?1 AND state = 'pending' AND due_at > 0 AND due_at <= ?2 ORDER BY due_at, id LIMIT ?3";
+
+/// `?2` is there so that both are asked alike.
+const FRESH: &str = "SELECT id, number, attempts, not_after FROM leads
+    WHERE campaign = ?1 AND state = 'pending' AND due_at = 0 AND ?2 = ?2 ORDER BY id LIMIT ?3";
+
+const CALLABLE: &str = "SELECT 1 FROM leads
+    WHERE campaign = ?1 AND state = 'pending' AND (not_after IS NULL OR not_after >= ?2)";
+
+const NEXT_DUE: &str =
+    "SELECT due_at FROM leads WHERE campaign = ?1 AND state = 'pending' ORDER BY due_at LIMIT 1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conformance::Folder;
+
+    #[test]
+    fn what_a_lease_and_a_page_read_does_not_grow_with_the_campaign() {
+        let folder = Folder::new();
+        let db = connection::open_writer(&folder.database()).unwrap();
+        for (sql, way) in [
+            (PAGE, "USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+            (DUE_RETRIES, "USING INDEX leads_due (campaign=? AND due_at>? AND due_at<?)"),
+            (FRESH, "USING INDEX leads_due (campaign=? AND due_at=?)"),
+            (CALLABLE, "USING INDEX leads_due (campaign=?)"),
+            (NEXT_DUE, "USING COVERING INDEX leads_due (campaign=?)"),
+        ] {
+            let mut query = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let values = rusqlite::params_from_iter(vec![0; query.parameter_count()]);
+            let plan = query.query_map(values, |row| row.get::<_, String>(3)).unwrap();
+            let plan: Vec<String> = plan.map(std::result::Result::unwrap).collect();
+            assert_eq!(plan, [format!("SEARCH leads {way}")], "one search, nothing sorted");
+        }
+    }
 }

@@ -5,6 +5,8 @@ mod campaigns;
 mod column;
 mod connection;
 mod groups;
+#[cfg(test)]
+mod killed;
 mod leads;
 mod provision;
 mod readers;

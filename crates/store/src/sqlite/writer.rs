@@ -43,7 +43,7 @@ impl Writer {
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
         let (reply, answer) = sync_channel(1);
-        self.queue.push(Box::new(Piece { work: Some(work), result: None, reply }))?;
+        self.queue.push(Box::new(Piece { work: Some(work), result: None, reply }), PLACE_WAIT)?;
         answer.recv().unwrap_or_else(|_| Err(StoreError::Failed("the writer stopped".to_owned())))
     }
 }
@@ -112,9 +112,9 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, work: Box<dyn Work>) -> Result<()> {
+    fn push(&self, work: Box<dyn Work>, wait: Duration) -> Result<()> {
         let full = |w: &mut Waiting| w.work.len() >= QUEUE_MAX && !w.closed;
-        let waited = self.left.wait_timeout_while(self.lock(), PLACE_WAIT, full);
+        let waited = self.left.wait_timeout_while(self.lock(), wait, full);
         let (mut waiting, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         if waiting.closed {
             return Err(StoreError::Failed("the store is closed".to_owned()));
@@ -208,4 +208,158 @@ fn savepoint(db: &Connection, work: &mut dyn Work) -> rusqlite::Result<()> {
 
 fn execute(db: &Connection, sql: &str) -> rusqlite::Result<()> {
     db.prepare_cached(sql)?.execute([]).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::Receiver;
+
+    use super::*;
+    use crate::conformance::Folder;
+
+    struct Bench {
+        folder: Folder,
+        queue: Queue,
+        db: Connection,
+    }
+
+    impl Bench {
+        fn new() -> Bench {
+            let folder = Folder::new();
+            let db = connection::open_writer(&folder.database()).unwrap();
+            db.execute_batch("CREATE TABLE seen (n INTEGER PRIMARY KEY)").unwrap();
+            Bench { folder, queue: Queue::default(), db }
+        }
+
+        fn queued<F>(&self, work: F) -> Receiver<Result<()>>
+        where
+            F: FnOnce(&Connection) -> Result<()> + Send + 'static,
+        {
+            let (reply, answer) = sync_channel(1);
+            let piece = Piece { work: Some(work), result: None, reply };
+            self.queue.push(Box::new(piece), Duration::ZERO).unwrap();
+            answer
+        }
+
+        /// Runs what is queued in one transaction.
+        fn run(&self) {
+            self.queue.close();
+            run(&self.db, &self.queue);
+            self.queue.lock().closed = false;
+        }
+
+        fn seen(&self) -> Vec<i64> {
+            let db = connection::open_reader(&self.folder.database()).unwrap();
+            rows(&db, "SELECT n FROM seen ORDER BY n", [], |row| row.get(0)).unwrap()
+        }
+    }
+
+    fn see(db: &Connection, n: i64) -> Result<()> {
+        db.execute("INSERT INTO seen (n) VALUES (?1)", [n])?;
+        Ok(())
+    }
+
+    #[test]
+    fn what_waits_is_committed_at_once() {
+        let bench = Bench::new();
+        for n in 1..=3 {
+            bench.queued(move |db| see(db, n));
+        }
+        let mut done = Vec::new();
+        let first = bench.queue.pop().unwrap();
+        transaction(&bench.db, &bench.queue, first, &mut done).unwrap();
+        assert_eq!((done.len(), bench.seen()), (3, vec![1, 2, 3]));
+    }
+
+    #[test]
+    fn a_verb_that_fails_or_panics_leaves_nothing_and_the_others_stay() {
+        let bench = Bench::new();
+        let refused = |db: &Connection| see(db, 2).and(Err(StoreError::Refused("no")));
+        let panics = |db: &Connection| -> Result<()> {
+            see(db, 3)?;
+            std::panic::resume_unwind(Box::new("on purpose"))
+        };
+        let answers = [
+            bench.queued(|db| see(db, 1)),
+            bench.queued(refused),
+            bench.queued(panics),
+            bench.queued(|db| see(db, 4)),
+        ];
+        bench.run();
+        let answers = answers.map(|a| a.recv().unwrap());
+        assert!(matches!(
+            answers,
+            [Ok(()), Err(StoreError::Refused("no")), Err(StoreError::Failed(_)), Ok(())]
+        ));
+        assert_eq!(bench.seen(), [1, 4]);
+    }
+
+    #[test]
+    fn when_the_commit_fails_all_fail_and_the_next_succeed() {
+        let bench = Bench::new();
+        // A broken foreign key that is looked at only by the commit.
+        let breaks = |db: &Connection| {
+            db.execute_batch(
+                "PRAGMA defer_foreign_keys = ON; INSERT INTO deleted_leads (campaign, seq) VALUES (9, 9)",
+            )?;
+            Ok(())
+        };
+        let answers = [bench.queued(|db| see(db, 1)), bench.queued(breaks)];
+        bench.run();
+        for answer in answers {
+            assert!(matches!(answer.recv().unwrap(), Err(StoreError::Failed(_))));
+        }
+        let next = bench.queued(|db| see(db, 2));
+        bench.run();
+        assert!(next.recv().unwrap().is_ok());
+        assert_eq!(bench.seen(), [2]);
+    }
+
+    #[test]
+    fn when_the_transaction_is_lost_all_fail_and_the_next_succeed() {
+        let bench = Bench::new();
+        // A full disk does this.
+        let loses = |db: &Connection| Ok(db.execute_batch("ROLLBACK")?);
+        let answers = [bench.queued(|db| see(db, 1)), bench.queued(loses)];
+        bench.run();
+        for answer in answers {
+            assert!(matches!(answer.recv().unwrap(), Err(StoreError::Failed(_))));
+        }
+        let next = bench.queued(|db| see(db, 2));
+        bench.run();
+        assert!(next.recv().unwrap().is_ok());
+        assert_eq!(bench.seen(), [2]);
+    }
+
+    #[test]
+    fn a_full_queue_is_busy_and_a_closed_one_fails() {
+        let bench = Bench::new();
+        let answers: Vec<_> = (0..QUEUE_MAX as i64).map(|n| bench.queued(move |db| see(db, n))).collect();
+        let piece = || {
+            let (reply, _) = sync_channel(1);
+            Box::new(Piece { work: Some(|db: &Connection| see(db, -1)), result: None, reply })
+        };
+        assert!(matches!(bench.queue.push(piece(), Duration::ZERO), Err(StoreError::Busy)));
+        bench.run();
+        assert!(answers.iter().all(|a| a.recv().unwrap().is_ok()));
+        bench.queue.close();
+        assert!(matches!(bench.queue.push(piece(), Duration::ZERO), Err(StoreError::Failed(_))));
+    }
+
+    #[test]
+    fn many_threads_write_and_a_dropped_writer_has_done_all() {
+        let bench = Bench::new();
+        let writer = Writer::start(bench.db).unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let writer = &writer;
+                scope.spawn(move || {
+                    (0..25).for_each(|n| writer.run(move |db| see(db, thread * 100 + n)).unwrap())
+                });
+            }
+        });
+        drop(writer);
+        let db = connection::open_reader(&bench.folder.database()).unwrap();
+        assert_eq!(db.query_row("SELECT count(*) FROM seen", [], |row| row.get::<_, i64>(0)).unwrap(), 200);
+    }
 }
