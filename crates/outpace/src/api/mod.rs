@@ -1,11 +1,211 @@
 //! HTTP: `POST /` is the compatible API.
 
-use std::net::SocketAddr;
+mod app_sip;
+mod connection;
+mod limit;
 
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use self::app_sip::AppSip;
+use self::app_sip::code::{Language, Ret};
+use self::app_sip::envelope::platform_failure;
+use self::app_sip::request::{Encoding, Fields};
+use self::limit::{Client, RequestLimit};
 use crate::config::Api;
 use crate::handle::Handle;
 
+/// Requests that are worked on at once.
+const WORKING_MAX: usize = 256;
+/// Bodies over `LARGE_BODY_BYTES`, or of unknown size, that are in memory at once.
+const LARGE_BODIES_MAX: usize = 8;
+const LARGE_BODY_BYTES: usize = 1 << 20;
+/// A request waits this long for its turn, then it is refused.
+const TURN_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Binds the API port and serves it in the background; returns the bound address.
-pub async fn serve(_config: &Api, _handle: Handle) -> anyhow::Result<SocketAddr> {
-    anyhow::bail!("not yet")
+pub async fn serve(config: &Api, handle: Handle) -> anyhow::Result<SocketAddr> {
+    let listener = tokio::net::TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {} for the API", config.listen))?;
+    let address = listener.local_addr().context("the API's listening address")?;
+    tokio::spawn(connection::accept(listener, router(config, handle)));
+    Ok(address)
 }
+
+/// All routes of the API port. Requests carry `ConnectInfo<SocketAddr>`.
+fn router(config: &Api, handle: Handle) -> Router {
+    let server = Server {
+        app_sip: Arc::new(AppSip::new(handle, config.login_failures_per_minute_max)),
+        requests: Mutex::new(RequestLimit::new(config.requests_per_second_max)),
+        working: Arc::new(Semaphore::new(WORKING_MAX)),
+        large_bodies: Arc::new(Semaphore::new(LARGE_BODIES_MAX)),
+        body_max_bytes: config.body_max_bytes,
+        request_timeout: Duration::from_secs(config.request_timeout_s.max(1)),
+    };
+    Router::new()
+        .route("/", axum::routing::any(app_sip_endpoint))
+        .fallback(no_such_path)
+        .with_state(Arc::new(server))
+}
+
+struct Server {
+    app_sip: Arc<AppSip>,
+    requests: Mutex<RequestLimit>,
+    working: Arc<Semaphore>,
+    large_bodies: Arc<Semaphore>,
+    body_max_bytes: usize,
+    request_timeout: Duration,
+}
+
+async fn no_such_path() -> Response {
+    let body = platform_failure(Ret::NotFound, None, Language::Chinese);
+    (StatusCode::NOT_FOUND, json(body)).into_response()
+}
+
+async fn app_sip_endpoint(
+    State(server): State<Arc<Server>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    if !matches!(*request.method(), Method::GET | Method::POST) {
+        let body = platform_failure(Ret::MethodNotAllowed, None, Language::Chinese);
+        return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, POST")], json(body)).into_response();
+    }
+    let client = Client::of(peer.ip());
+    let admitted =
+        server.requests.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now(), client);
+    let answer = match admitted {
+        true => server.within_timeout(server.app_sip_answer(peer, request)).await,
+        false => Err(Ret::TooMany),
+    };
+    json(answer.unwrap_or_else(|ret| platform_failure(ret, None, Language::Chinese))).into_response()
+}
+
+fn json(body: String) -> impl IntoResponse {
+    ([(CONTENT_TYPE, HeaderValue::from_static("application/json;charset=utf-8"))], body)
+}
+
+impl Server {
+    async fn within_timeout(&self, answer: impl Future<Output = Result<String, Ret>>) -> Result<String, Ret> {
+        match tokio::time::timeout(self.request_timeout, answer).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                tracing::error!("a request took longer than its time-out");
+                Err(Ret::Internal)
+            }
+        }
+    }
+
+    async fn app_sip_answer(&self, peer: SocketAddr, request: Request) -> Result<String, Ret> {
+        let received = self.app_sip.now();
+        let (head, body) = request.into_parts();
+        let large = self.room_for(&head.headers).await?;
+        let body = self.read_body(&head.headers, body).await?;
+        let working = turn(&self.working).await?;
+        let app_sip = self.app_sip.clone();
+        // In a task of its own: a client that hangs up must not stop a change halfway between store and run loop.
+        guarded(async move {
+            let _permits = (large, working);
+            let content_type = text_header(&head.headers, CONTENT_TYPE.as_str());
+            let fields = match read_fields(content_type, head.uri.query(), body).await {
+                Ok(fields) => fields,
+                Err(unreadable) => return AppSip::answer_unreadable(&unreadable),
+            };
+            let bearer = text_header(&head.headers, AUTHORIZATION.as_str()).and_then(bearer_token);
+            let request = app_sip::Request { fields, peer: peer.ip(), bearer, received };
+            app_sip.answer(request).await
+        })
+        .await
+    }
+
+    /// A permit for a large body, where one is to be expected.
+    async fn room_for(&self, headers: &HeaderMap) -> Result<Option<OwnedSemaphorePermit>, Ret> {
+        match content_length(headers) {
+            Some(length) if length <= LARGE_BODY_BYTES => Ok(None),
+            None if !headers.contains_key(axum::http::header::TRANSFER_ENCODING) => Ok(None),
+            _ => Ok(Some(turn(&self.large_bodies).await?)),
+        }
+    }
+
+    /// Reads the whole body. What is over the limit is read and dropped for a while, so that the client, still sending,
+    /// comes to read the answer.
+    async fn read_body(&self, headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Ret> {
+        let announced = content_length(headers);
+        let drained_max = self.body_max_bytes.saturating_mul(4);
+        if announced
+            .is_some_and(|n| n > drained_max || (n > self.body_max_bytes && headers.contains_key(EXPECT)))
+        {
+            return Err(Ret::TooLarge);
+        }
+        let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(self.body_max_bytes));
+        let mut total = 0usize;
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| Ret::BadRequest)?.into_data() else { continue };
+            total = total.saturating_add(data.len());
+            if total > drained_max {
+                return Err(Ret::TooLarge);
+            }
+            if total <= self.body_max_bytes {
+                bytes.extend_from_slice(&data);
+            } else {
+                bytes = Vec::new();
+            }
+        }
+        if total > self.body_max_bytes { Err(Ret::TooLarge) } else { Ok(bytes) }
+    }
+}
+
+async fn turn(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Ret> {
+    match tokio::time::timeout(TURN_TIMEOUT, semaphore.clone().acquire_owned()).await {
+        Ok(Ok(permit)) => Ok(permit),
+        _ => Err(Ret::TooMany),
+    }
+}
+
+/// Runs to its end whatever becomes of the client; a panic is our fault and shows no detail.
+async fn guarded(answer: impl Future<Output = String> + Send + 'static) -> Result<String, Ret> {
+    tokio::spawn(answer).await.map_err(|error| {
+        tracing::error!(%error, "a service failed");
+        Ret::Internal
+    })
+}
+
+async fn read_fields(
+    content_type: Option<&str>,
+    query: Option<&str>,
+    body: Vec<u8>,
+) -> Result<Fields, app_sip::request::Unreadable> {
+    match Encoding::of(content_type, &body) {
+        Encoding::Multipart { boundary } => Fields::read_multipart(&boundary, query, body).await,
+        encoding => Fields::read(&encoding, query, &body),
+    }
+}
+
+fn content_length(headers: &HeaderMap) -> Option<usize> {
+    text_header(headers, CONTENT_LENGTH.as_str())?.parse().ok()
+}
+
+fn text_header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// RFC 6750 §2.1; the scheme in any case (RFC 9110 §11.1).
+fn bearer_token(header: &str) -> Option<String> {
+    let (scheme, token) = header.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests;

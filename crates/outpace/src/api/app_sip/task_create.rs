@@ -1,0 +1,256 @@
+//! `App.Sip_Yccall.TaskCreat`.
+
+use std::sync::Arc;
+
+use engine::{CampaignStatus, PhoneNumber, Timestamp};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use store::{Assignment, CallerId, Created, NewCampaign, StoreError};
+
+use super::Caller;
+use super::code::{Code, Language, Text};
+use super::envelope::{Done, Failure, Reply};
+use super::lead_rows::Submission;
+use super::parameter::{Parameters, thousandths};
+use crate::handle::{Command, HandleError};
+
+const NAME_CHARS_MAX: usize = 200;
+const EXTENSIONS_MAX: usize = 5000;
+const CALLER_IDS_MAX: usize = 1000;
+/// Tries to find a taskid that is free; six random digits follow the second.
+const TASKID_ATTEMPTS: u32 = 20;
+
+#[derive(Serialize)]
+struct CreateResult<'a> {
+    taskid: &'a str,
+    success: usize,
+    invaliddata: Vec<Box<RawValue>>,
+}
+
+/// The parameters as such, before their names are looked up.
+struct Wanted {
+    assigned: Assigned,
+    scale: String,
+    manual: bool,
+    calls_max: u32,
+    not_before: Option<Timestamp>,
+    run_until: Option<Timestamp>,
+    caller_ids: Vec<String>,
+    name: String,
+    status: CampaignStatus,
+    client_id: String,
+    attempts_max: u32,
+    abandon_max: u32,
+}
+
+enum Assigned {
+    Extensions(Vec<String>),
+    Group(String),
+}
+
+pub async fn create(caller: &Caller) -> Reply {
+    let (wanted, submission) = read(caller).await?;
+    let assignment = assignment(caller, wanted.assigned).await?;
+    check_caller_ids(caller, &wanted.caller_ids).await?;
+    if submission.leads.is_empty() {
+        return Err(Failure::about(Code::CHECK_FAILED, submission.first_reason()));
+    }
+    let campaign = NewCampaign {
+        company: caller.id(),
+        taskid: String::new(),
+        name: wanted.name,
+        client_id: wanted.client_id,
+        assignment,
+        scale: wanted.scale,
+        manual: wanted.manual,
+        calls_max: wanted.calls_max,
+        not_before: wanted.not_before,
+        run_until: wanted.run_until,
+        caller_ids: wanted.caller_ids,
+        attempts_max: wanted.attempts_max,
+        abandon_max: wanted.abandon_max,
+        status: wanted.status,
+    };
+    let submission = Arc::new(submission);
+    let created = store(caller, campaign, &submission).await?;
+    let (company, campaign) = (caller.id(), created.campaign.id);
+    caller.announce(move || Command::CampaignChanged { company, campaign, leads: true }).await;
+    Done::with(&CreateResult {
+        taskid: &created.campaign.settings.taskid,
+        success: submission.leads.len() - created.duplicates.len(),
+        invaliddata: submission.refused(&created.duplicates),
+    })
+}
+
+/// Stores the campaign under a taskid that is free.
+async fn store(
+    caller: &Caller,
+    mut campaign: NewCampaign,
+    submission: &Arc<Submission>,
+) -> Result<Created, Failure> {
+    let now = caller.now();
+    let second = caller.zone.format_compact(now);
+    let named = !campaign.name.is_empty();
+    for _ in 0..TASKID_ATTEMPTS {
+        campaign.taskid = format!("{second}{:06}", six_digits()?);
+        if !named {
+            campaign.name.clone_from(&campaign.taskid);
+        }
+        let (row, rows) = (campaign.clone(), submission.clone());
+        match caller.store(move |s| s.create_campaign(now, &row, &rows.leads)).await {
+            Ok(created) => return Ok(created),
+            Err(HandleError::Store(StoreError::Taken("taskid"))) => {}
+            Err(HandleError::Store(StoreError::Taken(_))) => {
+                let taken = Text::new("customtaskid已存在", "customtaskid exists already");
+                return Err(Failure::about(Code::CHECK_FAILED, taken.of(caller.language)));
+            }
+            Err(HandleError::Store(StoreError::Refused(_))) => return Err(Code::CHECK_FAILED.into()),
+            Err(other) => return Err(other.into()),
+        }
+    }
+    Err(Failure::internal(&"no free taskid found"))
+}
+
+fn six_digits() -> Result<u32, Failure> {
+    let random = getrandom::u32().map_err(|e| Failure::internal(&e))?;
+    Ok(random % 1_000_000)
+}
+
+/// All parameters. Ten thousand rows take a while to read, so a thread that may block reads them.
+async fn read(caller: &Caller) -> Result<(Wanted, Submission), Failure> {
+    let p = caller.parameters();
+    // Missing ones are told in the contract's order, before wrong ones.
+    for name in ["assigntype", "assignagent", "telphone", "taskscale"] {
+        p.required(name)?;
+    }
+    let wanted = read_wanted(caller, p)?;
+    let submission = read_submission(caller).await?;
+    Ok((wanted, submission))
+}
+
+/// Reads `telphone`, off the threads that carry calls when it is long.
+pub async fn read_submission(caller: &Caller) -> Result<Submission, Failure> {
+    const SHORT_BYTES: usize = 16 << 10;
+    let p = caller.parameters();
+    let (now, language) = (caller.now(), caller.language);
+    if p.text("telphone").is_none_or(|t| t.len() <= SHORT_BYTES) {
+        return Submission::read(p, "telphone", now);
+    }
+    let fields = caller.request.fields.clone();
+    let reading = tokio::task::spawn_blocking(move || {
+        Submission::read(Parameters { fields: &fields, language }, "telphone", now)
+    });
+    reading.await.unwrap_or_else(|e| Err(Failure::internal(&e)))
+}
+
+fn read_wanted(caller: &Caller, p: Parameters<'_>) -> Result<Wanted, Failure> {
+    let (not_before, run_until) = schedule(caller)?;
+    let caller_ids = p.list("disnumber");
+    if caller_ids.len() > CALLER_IDS_MAX {
+        return Err(p.wrong("disnumber", Text::new("数量过多", "has too many items")));
+    }
+    let limit = |n: Option<i64>, default: u32| n.and_then(|n| u32::try_from(n).ok()).unwrap_or(default);
+    Ok(Wanted {
+        assigned: read_assigned(p)?,
+        scale: read_scale(p)?,
+        manual: p.word("isscale", &[("auto", false), ("manual", true)])?.unwrap_or(false),
+        calls_max: limit(p.int("concurrent", 1..=i64::from(u32::MAX))?, 100),
+        not_before,
+        run_until,
+        caller_ids,
+        name: p.name("taskname", NAME_CHARS_MAX)?.to_owned(),
+        status: match p.int("status", 0..=1)? {
+            Some(1) => CampaignStatus::Running,
+            _ => CampaignStatus::Draft,
+        },
+        client_id: p.name("customtaskid", NAME_CHARS_MAX)?.to_owned(),
+        attempts_max: limit(p.int("calltimes", 1..=3)?, 1),
+        // Thousandths of a percent to hundredths.
+        abandon_max: limit(p.thousandths("maxabandon", 0..=100_000)?.map(|n| n / 10), 300),
+    })
+}
+
+fn read_assigned(p: Parameters<'_>) -> Result<Assigned, Failure> {
+    match p.required_int("assigntype", 1..=3)? {
+        1 => {
+            let mut numbers = p.required_list("assignagent", EXTENSIONS_MAX)?;
+            let mut seen = std::collections::HashSet::new();
+            numbers.retain(|n| seen.insert(n.clone()));
+            Ok(Assigned::Extensions(numbers))
+        }
+        _ => Ok(Assigned::Group(p.required_name("assignagent", NAME_CHARS_MAX)?.to_owned())),
+    }
+}
+
+/// `1:N`, N from 1 to 20. Under one call per idle agent, a single agent would never get a call.
+fn read_scale(p: Parameters<'_>) -> Result<String, Failure> {
+    let text = p.required("taskscale")?.replace('：', ":");
+    let scale = text.split_once(':').map(|(one, n)| (one.trim(), n.trim()));
+    match scale {
+        Some(("1", n)) if thousandths(n).is_some_and(|n| (1000..=20_000).contains(&n)) => {
+            Ok(format!("1:{n}"))
+        }
+        _ => Err(p.wrong("taskscale", Text::new("应为1:N，N为1至20", "must be 1:N with N from 1 to 20"))),
+    }
+}
+
+/// `scheduledtime` and `pausedtime`.
+pub fn schedule(caller: &Caller) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
+    let p = caller.parameters();
+    let not_before = p.time("scheduledtime", &caller.zone)?;
+    let run_until = p.time("pausedtime", &caller.zone)?;
+    if let (Some(from), Some(until)) = (not_before, run_until)
+        && until <= from
+    {
+        return Err(p.wrong("pausedtime", Text::new("应晚于scheduledtime", "must be after scheduledtime")));
+    }
+    Ok((not_before, run_until))
+}
+
+async fn assignment(caller: &Caller, assigned: Assigned) -> Result<Assignment, Failure> {
+    match assigned {
+        Assigned::Extensions(numbers) => {
+            let extensions = caller.extensions(numbers).await?;
+            if let Some(disabled) = extensions.iter().find(|e| !e.enabled) {
+                return Err(Failure::about(Code::EXTENSION_DISABLED, &disabled.number));
+            }
+            Ok(Assignment::Extensions(extensions.into_iter().map(|e| (e.id, e.number)).collect()))
+        }
+        Assigned::Group(name) => {
+            let group = caller.group(&name).await?;
+            match group.enabled {
+                true => Ok(Assignment::Group(group.id, group.name)),
+                false => Err(Failure::about(Code::GROUP_DISABLED, name)),
+            }
+        }
+    }
+}
+
+/// A company that has caller ids may only use them; one that has none may name any number.
+async fn check_caller_ids(caller: &Caller, numbers: &[String]) -> Result<(), Failure> {
+    if numbers.is_empty() {
+        return Ok(());
+    }
+    let company = caller.id();
+    let own = caller.store(move |s| s.caller_ids(company)).await?;
+    for number in numbers {
+        check_caller_id(number, &own, caller.language)?;
+    }
+    Ok(())
+}
+
+fn check_caller_id(number: &str, own: &[CallerId], language: Language) -> Result<(), Failure> {
+    if own.is_empty() {
+        let is_number = PhoneNumber::parse(number).is_ok();
+        return if is_number { Ok(()) } else { Err(Failure::about(Code::BAD_NUMBER, number)) };
+    }
+    match own.iter().find(|c| c.number == number) {
+        None => Err(Failure::about(Code::NO_NUMBER, number)),
+        Some(caller_id) if !caller_id.enabled => Err(Failure::about(Code::NUMBER_DISABLED, number)),
+        Some(caller_id) if !caller_id.automatic => {
+            let why = Text::new("未启用自动外呼", "not enabled for automatic calls").of(language);
+            Err(Failure::about(Code::NUMBER_DISABLED, format!("{number} {why}")))
+        }
+        Some(_) => Ok(()),
+    }
+}

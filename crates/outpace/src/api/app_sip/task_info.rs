@@ -1,0 +1,114 @@
+//! `App.Sip_Yccall.TaskInfo`.
+
+use engine::Outcome;
+use serde::Serialize;
+use store::{Lead, LeadResult};
+
+use super::Caller;
+use super::code::{Code, Text};
+use super::envelope::{Done, Reply};
+
+#[derive(Serialize)]
+struct InfoResult {
+    totalitems: u64,
+    currentpage: u32,
+    itemsperpage: u32,
+    result: Vec<LeadRow>,
+}
+
+#[derive(Serialize)]
+struct LeadRow {
+    taskid: String,
+    telphone: String,
+    userid: String,
+    memberid: String,
+    chengshudu: String,
+    customuuid: String,
+    status: u16,
+    extnumber: Option<String>,
+    answered: Option<u8>,
+    answertype: Option<&'static str>,
+    calltime: Option<String>,
+    duration: u32,
+    billsec: u32,
+    createtime: String,
+    mark: String,
+    ext: String,
+    round: u32,
+    hangupcause: Option<u16>,
+    uuid: Option<String>,
+}
+
+pub async fn info(caller: &Caller) -> Reply {
+    let p = caller.parameters();
+    let taskid = p.required("taskid")?;
+    let paging = p.paging()?;
+    let campaign = caller.campaign(taskid).await?;
+    let (id, page) = (campaign.id, paging.page());
+    let (totalitems, leads) = caller.store(move |s| s.list_leads(id, page)).await?;
+    Done::with(&InfoResult {
+        totalitems,
+        currentpage: paging.currentpage,
+        itemsperpage: paging.itemsperpage,
+        result: leads.into_iter().map(|lead| row(caller, taskid, lead)).collect(),
+    })
+}
+
+fn row(caller: &Caller, taskid: &str, lead: Lead) -> LeadRow {
+    let result = lead.result.as_ref();
+    let mark = mark(&lead, caller);
+    LeadRow {
+        taskid: taskid.to_owned(),
+        telphone: lead.lead.number.as_str().to_owned(),
+        userid: lead.lead.user_id,
+        memberid: lead.lead.member_id,
+        chengshudu: lead.lead.ext.clone(),
+        customuuid: lead.lead.custom_uuid,
+        status: result.map_or(Code::NOT_CALLED, |_| Code::CALLED).0,
+        extnumber: result.and_then(|r| r.extension.clone()),
+        answered: result.map(|r| u8::from(r.outcome == Outcome::Connected)),
+        answertype: result.map(|r| answer_type(r.outcome)),
+        calltime: result.map(|r| caller.zone.format(r.dialed_at)),
+        duration: result.map_or(0, |r| r.waiting_seconds),
+        billsec: result.map_or(0, |r| r.talk_seconds),
+        createtime: caller.zone.format(lead.created_at),
+        mark,
+        ext: lead.lead.ext,
+        round: lead.round,
+        hangupcause: result.map(|r| r.cause.0),
+        uuid: result.map(|r| r.call.to_string()),
+    }
+}
+
+const fn answer_type(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Connected => "connected",
+        Outcome::Abandoned => "caller",
+        _ => "callee",
+    }
+}
+
+/// Why the number was skipped or how its call failed; empty else.
+fn mark(lead: &Lead, caller: &Caller) -> String {
+    match (lead.mark.as_str(), lead.result.as_ref()) {
+        (_, Some(LeadResult { outcome: Outcome::Connected, .. })) => String::new(),
+        ("", Some(result)) => outcome_text(result.outcome).of(caller.language).to_owned(),
+        ("expired", _) => Text::new("已过期", "expired").of(caller.language).to_owned(),
+        (mark, _) => mark.to_owned(),
+    }
+}
+
+const fn outcome_text(outcome: Outcome) -> Text {
+    match outcome {
+        Outcome::Connected => Text::new("", ""),
+        Outcome::Abandoned => Text::new("客户已接听，无空闲坐席", "answered, no agent came"),
+        Outcome::Machine => Text::new("语音信箱", "answering machine"),
+        Outcome::NoAnswer => Text::new("无人接听", "no answer"),
+        Outcome::Busy => Text::new("用户忙", "busy"),
+        Outcome::Rejected => Text::new("拒接", "rejected"),
+        Outcome::Invalid => Text::new("空号", "number does not exist"),
+        Outcome::Failed => Text::new("线路故障", "line failure"),
+        Outcome::Blocked => Text::new("呼叫拦截", "blocked"),
+        Outcome::Lost => Text::new("服务器重启中断", "interrupted by a server restart"),
+    }
+}
