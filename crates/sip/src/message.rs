@@ -151,7 +151,7 @@ impl Message {
         self.to().and_then(|to| to.param("tag")).filter(|tag| !tag.is_empty())
     }
 
-    pub fn from_tag(&self) -> Option<&[u8]> {
+    pub fn sender_tag(&self) -> Option<&[u8]> {
         self.from().and_then(|from| from.param("tag")).filter(|tag| !tag.is_empty())
     }
 

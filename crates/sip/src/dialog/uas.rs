@@ -25,7 +25,7 @@ impl Dialog {
         let mut dialog = Dialog::new(id, Side::Callee, flow, core.io.config.session_expires);
         dialog.call_id = request.call_id().to_vec();
         dialog.remote = request.field(Name::From).unwrap_or(b"").to_vec();
-        dialog.remote_tag = request.from_tag().unwrap_or(b"").to_vec();
+        dialog.remote_tag = request.sender_tag().unwrap_or(b"").to_vec();
         dialog.local = request.field(Name::To).unwrap_or(b"").to_vec();
         dialog.local.extend_from_slice(format!(";tag={}", dialog.tag()).as_bytes());
         dialog.remote_cseq = request.cseq().map_or(0, |(number, _)| number);

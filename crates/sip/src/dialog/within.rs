@@ -14,7 +14,7 @@ const OFFER_UNANSWERED_MAX: Duration = Duration::from_secs(30);
 impl Dialog {
     /// Whether a request with these tags and this Call-ID belongs here.
     pub fn is_asked(&self, request: &Message) -> bool {
-        let tag = request.from_tag().unwrap_or(b"");
+        let tag = request.sender_tag().unwrap_or(b"");
         self.call_id == request.call_id() && (self.phase == Phase::Calling || self.remote_tag == tag)
     }
 

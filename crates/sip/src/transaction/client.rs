@@ -134,7 +134,7 @@ impl Clients {
         let status = response.status();
         match (client.state, status) {
             (State::Waiting | State::Proceeding, 100..=199) => {
-                client.proceed(io, key);
+                client.proceed(io, now, key);
                 Reaction::Provisional(client.owner)
             }
             (State::Waiting | State::Proceeding, _) => self.finish(io, now, key, response),
@@ -237,14 +237,16 @@ impl Clients {
 }
 
 impl Client {
-    fn proceed(&mut self, io: &mut Io, key: ClientKey) {
-        if self.method == Method::Invite {
-            if self.state == State::Waiting {
-                io.timers.cancel(Timer::ClientRetransmit(key));
-                io.timers.cancel(Timer::ClientTimeout(key));
-            }
-        } else {
+    fn proceed(&mut self, io: &mut Io, now: Duration, key: ClientKey) {
+        if self.method != Method::Invite {
             self.interval = T2;
+        } else if matches!(self.owner, Owner::Reinvite(_)) {
+            // Nobody has to pick up a phone for it, so it may not take for ever.
+            io.timers.cancel(Timer::ClientRetransmit(key));
+            io.timers.set(Timer::ClientTimeout(key), now + PATIENCE);
+        } else if self.state == State::Waiting {
+            io.timers.cancel(Timer::ClientRetransmit(key));
+            io.timers.cancel(Timer::ClientTimeout(key));
         }
         self.state = State::Proceeding;
     }

@@ -199,7 +199,7 @@ pub(crate) fn server_key(request: &Message, method: Method) -> Option<Box<[u8]>>
         push(&via.port.unwrap_or(5060).to_be_bytes());
     } else {
         push(request.call_id());
-        push(request.from_tag().unwrap_or(b""));
+        push(request.sender_tag().unwrap_or(b""));
         push(&request.cseq()?.0.to_be_bytes());
         push(request.list(Name::Via).next()?);
         push(request.uri());
