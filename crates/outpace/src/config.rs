@@ -379,3 +379,56 @@ fn override_key(table: &mut toml::Table, name: &str, value: &str) {
         section.insert(key.to_owned(), value);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../../outpace.toml");
+
+    fn parse(text: &str) -> anyhow::Result<Config> {
+        Config::parse(text, std::iter::empty())
+    }
+
+    #[test]
+    fn the_example_file_holds_the_defaults() {
+        let example = parse(EXAMPLE).unwrap();
+        assert_eq!(format!("{example:#?}"), format!("{:#?}", Config::default()));
+    }
+
+    #[test]
+    fn the_examples_company_can_be_used_as_it_is() {
+        let open: String = EXAMPLE
+            .lines()
+            .skip_while(|l| !l.starts_with("# [[company]]"))
+            .map(|l| format!("{}\n", l.strip_prefix("# ").or(l.strip_prefix('#')).unwrap_or(l)))
+            .collect();
+        let config = parse(&open).unwrap_or_else(|e| panic!("{e:#}\n{open}"));
+        let company = &config.company[0];
+        assert!(!company.app.is_empty() && !company.extension.is_empty() && !company.trunk.is_empty());
+    }
+
+    #[test]
+    fn the_environment_overrides_the_file() {
+        let vars = [
+            ("OUTPACE_SIP_LISTEN", "127.0.0.1:5070"),
+            ("OUTPACE_DIALING_NO_ANSWER_S", "7.5"),
+            ("OUTPACE_SERVER_STORE", "memory"),
+            ("OUTPACE_LOG", "debug"),
+            ("HOME", "/root"),
+        ];
+        let vars = vars.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned()));
+        let config = Config::parse("[sip]\nlisten = \"0.0.0.0:5060\"", vars).unwrap();
+        assert_eq!(config.sip.listen, "127.0.0.1:5070".parse().unwrap());
+        assert_eq!((config.dialing.no_answer_s, config.server.store), (7.5, StoreKind::Memory));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let error = |text: &str| format!("{:#}", parse(text).unwrap_err());
+        assert!(error("[sip]\nport = 5060").contains("port"));
+        assert!(error("[dialing]\nno_answer_s = -1").contains("dialing.no_answer_s"));
+        assert!(error("[[company]]\ncode = \"1\"\ntime_zone = \"Mars\"").contains("Mars"));
+        assert!(error("[sip").contains("TOML"));
+    }
+}

@@ -58,6 +58,8 @@ pub enum Command {
         company: CompanyId,
         reply: oneshot::Sender<Stats>,
     },
+    /// Look at what was provisioned again, now.
+    Reload,
     /// Stop dialing; the run loop ends when nothing is in flight.
     Drain,
 }

@@ -1,0 +1,318 @@
+//! `outpace admin …`: companies, keys, extensions, groups, trunks and caller ids by command. A running server sees a
+//! change within a few seconds.
+
+use anyhow::{Context, ensure};
+use clap::{Args, Subcommand};
+use store::{CallerId, Company, NewCompany, NewTrunk, Store};
+
+use crate::config::GroupConfig;
+use crate::provision;
+
+#[derive(Debug, Subcommand)]
+pub enum Admin {
+    /// Companies: the tenants.
+    #[command(subcommand)]
+    Company(CompanyCommand),
+    /// API keys: appid and accesskey.
+    #[command(subcommand)]
+    App(AppCommand),
+    /// Extensions: the SIP accounts of agents.
+    #[command(subcommand)]
+    Extension(ExtensionCommand),
+    /// Groups of agents.
+    #[command(subcommand)]
+    Group(GroupCommand),
+    /// Trunks: the SIP peers that calls go through.
+    #[command(subcommand)]
+    Trunk(TrunkCommand),
+    /// Caller ids: the numbers that customers see.
+    #[command(subcommand)]
+    CallerId(CallerIdCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CompanyCommand {
+    Add {
+        code: String,
+        #[arg(long, default_value = "")]
+        name: String,
+        #[arg(long, default_value = "Asia/Shanghai")]
+        time_zone: String,
+        /// zh or en
+        #[arg(long, default_value = "zh")]
+        language: String,
+        /// errors.code as a JSON int
+        #[arg(long)]
+        int_codes: bool,
+    },
+    List,
+}
+
+/// Which company a command is about.
+#[derive(Debug, Args)]
+pub struct Of {
+    /// Code of the company
+    #[arg(long, default_value = "1")]
+    company: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AppCommand {
+    /// Makes a new key and prints it once.
+    Add {
+        #[command(flatten)]
+        of: Of,
+    },
+    List {
+        #[command(flatten)]
+        of: Of,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ExtensionCommand {
+    /// Adds or changes one; without a password one is made up and printed.
+    Add {
+        #[command(flatten)]
+        of: Of,
+        number: String,
+        #[arg(long)]
+        password: Option<String>,
+        #[arg(long)]
+        disabled: bool,
+    },
+    List {
+        #[command(flatten)]
+        of: Of,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum GroupCommand {
+    Add {
+        #[command(flatten)]
+        of: Of,
+        name: String,
+        /// 1 longest idle, 2 least talk time, 3 ring all, 4 round robin, 5 in order, 6 random, 7 fewest calls, 8 priority
+        #[arg(long, default_value_t = 1)]
+        strategy: i64,
+        /// Extensions, comma-separated
+        #[arg(long, value_delimiter = ',')]
+        members: Vec<String>,
+    },
+    List {
+        #[command(flatten)]
+        of: Of,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TrunkCommand {
+    Add {
+        #[command(flatten)]
+        of: Of,
+        name: String,
+        /// host:port
+        address: String,
+        /// udp or tcp
+        #[arg(long, default_value = "udp")]
+        transport: String,
+        #[arg(long, default_value = "")]
+        username: String,
+        #[arg(long, default_value = "")]
+        password: String,
+        /// Register with the trunk
+        #[arg(long)]
+        register: bool,
+        /// Put before every number
+        #[arg(long, default_value = "")]
+        prefix: String,
+        #[arg(long, default_value_t = 100)]
+        channels_max: u32,
+        /// New calls per second; 0: no limit
+        #[arg(long, default_value_t = 0)]
+        cps_max: u32,
+        #[arg(long)]
+        disabled: bool,
+    },
+    List {
+        #[command(flatten)]
+        of: Of,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum CallerIdCommand {
+    Add {
+        #[command(flatten)]
+        of: Of,
+        number: String,
+        /// Not for automatic calls
+        #[arg(long)]
+        manual_only: bool,
+        #[arg(long)]
+        disabled: bool,
+    },
+    List {
+        #[command(flatten)]
+        of: Of,
+    },
+}
+
+pub fn run(store: &dyn Store, command: Admin) -> anyhow::Result<()> {
+    match command {
+        Admin::Company(c) => company(store, c),
+        Admin::App(c) => app(store, c),
+        Admin::Extension(c) => extension(store, c),
+        Admin::Group(c) => group(store, c),
+        Admin::Trunk(c) => trunk(store, c),
+        Admin::CallerId(c) => caller_id(store, c),
+    }
+}
+
+fn find(store: &dyn Store, of: &Of) -> anyhow::Result<Company> {
+    store
+        .companies()?
+        .into_iter()
+        .find(|c| c.settings.code == of.company)
+        .with_context(|| format!("no company {:?}: see `outpace admin company list`", of.company))
+}
+
+fn company(store: &dyn Store, command: CompanyCommand) -> anyhow::Result<()> {
+    match command {
+        CompanyCommand::Add { code, name, time_zone, language, int_codes } => {
+            ensure!(jiff::tz::TimeZone::get(&time_zone).is_ok(), "{time_zone:?} is not an IANA time zone");
+            ensure!(matches!(language.as_str(), "zh" | "en"), "language must be zh or en");
+            let name = if name.is_empty() { code.clone() } else { name };
+            let (licensed_until, allow_from) = (None, Vec::new());
+            let new = NewCompany { code, name, time_zone, language, int_codes, licensed_until, allow_from };
+            let added = store.put_company(&new)?;
+            println!("company {} ({})", added.settings.code, added.settings.name);
+        }
+        CompanyCommand::List => {
+            for c in store.companies()? {
+                println!(
+                    "{}\t{}\t{}\t{}",
+                    c.settings.code, c.settings.name, c.settings.time_zone, c.settings.language
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+fn app(store: &dyn Store, command: AppCommand) -> anyhow::Result<()> {
+    match command {
+        AppCommand::Add { of } => {
+            let company = find(store, &of)?;
+            let (appid, accesskey) = (provision::random_hex(8)?, provision::random_hex(16)?);
+            provision::put_app(store, company.id, &appid, &accesskey)?;
+            println!("appid {appid}\naccesskey {accesskey}\n(the accesskey is not shown again)");
+        }
+        AppCommand::List { of } => {
+            for key in store.app_keys(find(store, &of)?.id)? {
+                println!("{}\t{}", key.appid, if key.enabled { "enabled" } else { "disabled" });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn extension(store: &dyn Store, command: ExtensionCommand) -> anyhow::Result<()> {
+    match command {
+        ExtensionCommand::Add { of, number, password, disabled } => {
+            let company = find(store, &of)?;
+            let password = match password {
+                Some(password) => password,
+                None => provision::random_hex(8)?,
+            };
+            provision::put_extension(store, company.id, &number, &password, !disabled)?;
+            println!("extension {number} password {password}");
+        }
+        ExtensionCommand::List { of } => {
+            for e in store.extensions(Some(find(store, &of)?.id))? {
+                println!("{}\t{}", e.number, if e.enabled { "enabled" } else { "disabled" });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn group(store: &dyn Store, command: GroupCommand) -> anyhow::Result<()> {
+    match command {
+        GroupCommand::Add { of, name, strategy, members } => {
+            let company = find(store, &of)?;
+            provision::put_group(store, &company, &GroupConfig { name, strategy, members, sign_in: false })?;
+        }
+        GroupCommand::List { of } => {
+            for g in store.groups(find(store, &of)?.id)? {
+                println!("{}\tstrategy {}\t{} members", g.name, g.strategy.code(), g.members.len());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn trunk(store: &dyn Store, command: TrunkCommand) -> anyhow::Result<()> {
+    match command {
+        TrunkCommand::Add {
+            of,
+            name,
+            address,
+            transport,
+            username,
+            password,
+            register,
+            prefix,
+            channels_max,
+            cps_max,
+            disabled,
+        } => {
+            let company = find(store, &of)?.id;
+            ensure!(matches!(transport.as_str(), "udp" | "tcp"), "transport must be udp or tcp");
+            let enabled = !disabled;
+            let added = store.put_trunk(&NewTrunk {
+                company,
+                name,
+                address,
+                transport,
+                username,
+                password,
+                register,
+                prefix,
+                channels_max,
+                cps_max,
+                enabled,
+            })?;
+            println!("trunk {} to {}", added.settings.name, added.settings.address);
+        }
+        TrunkCommand::List { of } => {
+            for t in store.trunks(find(store, &of)?.id)? {
+                let s = t.settings;
+                println!("{}\t{}/{}\t{} channels", s.name, s.address, s.transport, s.channels_max);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn caller_id(store: &dyn Store, command: CallerIdCommand) -> anyhow::Result<()> {
+    match command {
+        CallerIdCommand::Add { of, number, manual_only, disabled } => {
+            let company = find(store, &of)?.id;
+            store.put_caller_id(&CallerId {
+                company,
+                number,
+                enabled: !disabled,
+                automatic: !manual_only,
+            })?;
+        }
+        CallerIdCommand::List { of } => {
+            for c in store.caller_ids(find(store, &of)?.id)? {
+                let state = if c.enabled { "enabled" } else { "disabled" };
+                println!("{}\t{state}\t{}", c.number, if c.automatic { "automatic" } else { "manual only" });
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! What the store knows of companies, extensions, groups, trunks and caller ids, and how the engines and the switch
+//! learn of its changes.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use engine::{
+    AgentPool, AgentSettings, CampaignSettings, GroupSettings, PacingMode, RatioMilli, Timestamp,
+    TrunkSettings,
+};
+use jiff::tz::TimeZone;
+use store::{Assignment, CallerId, Campaign, Company, Extension, Group, Store, Trunk};
+
+/// Everything that was provisioned, as it stands now.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Directory {
+    pub companies: Vec<CompanyDirectory>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct CompanyDirectory {
+    pub company: Company,
+    pub extensions: Vec<Extension>,
+    pub groups: Vec<Group>,
+    /// With what the host resolves to.
+    pub trunks: Vec<(Trunk, Option<SocketAddr>)>,
+    pub caller_ids: Vec<CallerId>,
+}
+
+impl Directory {
+    /// Blocks: reads the store and asks DNS.
+    pub fn load(store: &dyn Store) -> store::Result<Directory> {
+        let mut companies = Vec::new();
+        for company in store.companies()? {
+            let id = company.id;
+            let trunks = store.trunks(id)?.into_iter().map(|t| {
+                let address = resolve(&t.settings.address);
+                (t, address)
+            });
+            companies.push(CompanyDirectory {
+                extensions: store.extensions(Some(id))?,
+                groups: store.groups(id)?,
+                trunks: trunks.collect(),
+                caller_ids: store.caller_ids(id)?,
+                company,
+            });
+        }
+        Ok(Directory { companies })
+    }
+
+    pub fn company(&self, id: engine::CompanyId) -> Option<&CompanyDirectory> {
+        self.companies.iter().find(|c| c.company.id == id)
+    }
+}
+
+/// `host:port`, or a host with the default port 5060.
+fn resolve(address: &str) -> Option<SocketAddr> {
+    if let Ok(address) = address.parse() {
+        return Some(address);
+    }
+    if let Ok(ip) = address.parse() {
+        return Some(SocketAddr::new(ip, 5060));
+    }
+    let named = if address.contains(':') { address.to_owned() } else { format!("{address}:5060") };
+    let found = named.to_socket_addrs().ok()?.next();
+    if found.is_none() {
+        tracing::warn!(address, "a trunk's host has no address");
+    }
+    found
+}
+
+pub fn agent_settings(extension: &Extension) -> AgentSettings {
+    AgentSettings { agent: extension.id, extension: extension.number.clone(), enabled: extension.enabled }
+}
+
+pub fn group_settings(group: &Group) -> GroupSettings {
+    GroupSettings {
+        group: group.id,
+        strategy: group.strategy,
+        enabled: group.enabled,
+        members: group.members.iter().map(|m| m.agent).collect(),
+    }
+}
+
+pub fn trunk_settings(trunk: &Trunk, address: Option<SocketAddr>) -> TrunkSettings {
+    TrunkSettings {
+        trunk: trunk.id,
+        enabled: trunk.settings.enabled && address.is_some(),
+        channels_max: trunk.settings.channels_max,
+        cps_max: trunk.settings.cps_max,
+    }
+}
+
+pub fn automatic_caller_ids(caller_ids: &[CallerId]) -> Vec<String> {
+    caller_ids.iter().filter(|c| c.enabled && c.automatic).map(|c| c.number.clone()).collect()
+}
+
+/// `today`: answered by a person and abandoned since midnight.
+pub fn campaign_settings(campaign: &Campaign, today: (u32, u32)) -> CampaignSettings {
+    let s = &campaign.settings;
+    let ratio = ratio_milli(&s.scale);
+    CampaignSettings {
+        campaign: campaign.id,
+        status: s.status,
+        pool: match &s.assignment {
+            Assignment::Extensions(list) => AgentPool::Extensions(list.iter().map(|(id, _)| *id).collect()),
+            Assignment::Group(group, _) => AgentPool::Group(*group),
+        },
+        pacing: if s.manual { PacingMode::Ratio(ratio) } else { PacingMode::Predictive(ratio) },
+        calls_max: s.calls_max,
+        not_before: s.not_before,
+        run_until: s.run_until,
+        caller_ids: s.caller_ids.clone(),
+        abandon_max: s.abandon_max,
+        answered_before: today.0,
+        abandoned_before: today.1,
+    }
+}
+
+/// `1:1.5` → 1500. What cannot be read is 1:1 (the API refuses it before it is stored).
+fn ratio_milli(scale: &str) -> RatioMilli {
+    let n = scale.split_once(':').and_then(|(_, n)| n.trim().parse::<f64>().ok()).unwrap_or(1.0);
+    // Bounded, so the cast cannot be wrong.
+    (n.clamp(0.0, 100.0) * 1000.0).round() as RatioMilli
+}
+
+/// The last midnight in the company's zone.
+pub fn midnight(now: Timestamp, time_zone: &str) -> Timestamp {
+    let zone = TimeZone::get(time_zone).unwrap_or(TimeZone::UTC);
+    jiff::Timestamp::from_microsecond(now.0)
+        .ok()
+        .and_then(|t| t.to_zoned(zone).start_of_day().ok())
+        .map_or(now, |z| Timestamp(z.timestamp().as_microsecond()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_is_read_in_thousandths() {
+        assert_eq!(ratio_milli("1:1.5"), 1500);
+        assert_eq!(ratio_milli("1:2"), 2000);
+        assert_eq!(ratio_milli("nonsense"), 1000);
+    }
+
+    #[test]
+    fn midnight_is_the_companys() {
+        // 2026-01-01 17:00 UTC is 2026-01-02 01:00 in Shanghai.
+        let now = Timestamp::from_unix_seconds(1_767_286_800);
+        assert_eq!(midnight(now, "Asia/Shanghai"), Timestamp::from_unix_seconds(1_767_286_800 - 3600));
+    }
+}

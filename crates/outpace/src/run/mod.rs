@@ -1,0 +1,151 @@
+//! Starts everything, and owns the engines: the only place where inputs, effects and the clock meet.
+
+mod directory;
+mod store_work;
+mod turn;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use media::{Relay, RelayConfig, Sound};
+use sip::{Endpoint, EndpointConfig};
+use store::{SqliteStore, Store, mem::MemStore};
+use tokio::sync::mpsc;
+
+use crate::config::{Config, StoreKind};
+use crate::handle::Handle;
+use crate::provision;
+use crate::switch::Switch;
+use crate::switch::edge::Edge;
+
+/// Commands from the API that may wait for the run loop.
+const COMMANDS_MAX: usize = 4096;
+/// "Sorry, all our agents are busy", in Chinese and English, for companies without a message of their own.
+const ABANDON_MESSAGE: &[u8] = include_bytes!("../../assets/abandon.wav");
+/// Legs of the relay: two per call.
+const LEGS_MAX: usize = 20_000;
+
+/// A started server. Dropping it does not stop it: `Command::Drain` does.
+pub struct Running {
+    pub handle: Handle,
+    /// Where it really listens (port 0 in the config means any).
+    pub api: SocketAddr,
+    pub sip: SocketAddr,
+    /// Ends when a drain is over.
+    pub done: tokio::task::JoinHandle<()>,
+    /// What a first start made up, to be shown once.
+    pub generated: Option<provision::Generated>,
+}
+
+/// Opens the store, provisions what the config names, starts SIP, media, engines and the API.
+pub async fn start(config: Config) -> anyhow::Result<Running> {
+    let store = open_store(&config)?;
+    let generated = provision::apply(&*store, &config.company).context("provisioning")?;
+    let (commands, commands_out) = mpsc::channel(COMMANDS_MAX);
+    let handle = Handle::new(store.clone(), commands);
+
+    let (edge, sip) = Edge::bind(config.sip.listen)
+        .await
+        .with_context(|| format!("cannot bind SIP to {}; is another server running?", config.sip.listen))?;
+    let host = advertised(&config, sip.ip())?;
+    let (relay_in, relay_events) = mpsc::unbounded_channel();
+    let relay = Relay::start(relay_config(&config, host), move |event| {
+        // Bounded by the relay's legs: each has at most a few events under way. Fails only when the loop has ended.
+        let _ = relay_in.send(event);
+    })
+    .context("cannot start the media relay")?;
+    let endpoint = Endpoint::new(endpoint_config(&config, SocketAddr::new(host, sip.port())), random_seed()?);
+    let switch =
+        Switch::new(endpoint, relay, Arc::new(abandon_message(config.media.abandon_message.as_deref())?));
+
+    let dialer = turn::Dialer::open(&config, handle.clone(), switch, edge, random_seed()?).await?;
+    let done = tokio::spawn(dialer.run(commands_out, relay_events));
+    let api = crate::api::serve(&config.api, handle.clone()).await?;
+    Ok(Running { handle, api, sip, done, generated })
+}
+
+pub fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+    match config.server.store {
+        StoreKind::Memory => Ok(Arc::new(MemStore::new())),
+        StoreKind::Sqlite => {
+            let data = &config.server.data;
+            std::fs::create_dir_all(data)
+                .with_context(|| format!("cannot create the data directory {}", data.display()))?;
+            let path = data.join("outpace.sqlite");
+            let store = SqliteStore::open(&path)
+                .with_context(|| format!("cannot open the database {}", path.display()))?;
+            Ok(Arc::new(store))
+        }
+    }
+}
+
+/// The address that Via, Contact and SDP carry.
+fn advertised(config: &Config, bound: IpAddr) -> anyhow::Result<IpAddr> {
+    if let Some(address) = config.sip.advertise {
+        return Ok(address);
+    }
+    if !bound.is_unspecified() {
+        return Ok(bound);
+    }
+    // The source address of the default route, found without sending anything.
+    let probe = std::net::UdpSocket::bind((bound, 0)).context("cannot open a socket")?;
+    let target: SocketAddr =
+        if bound.is_ipv6() { "[2001:db8::1]:9".parse()? } else { "192.0.2.1:9".parse()? };
+    match probe.connect(target).and_then(|()| probe.local_addr()) {
+        Ok(address) => Ok(address.ip()),
+        Err(_) => {
+            tracing::warn!(
+                "no route to anywhere: announcing 127.0.0.1; set sip.advertise for phones on other machines"
+            );
+            Ok(if bound.is_ipv6() {
+                IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])
+            } else {
+                IpAddr::from([127, 0, 0, 1])
+            })
+        }
+    }
+}
+
+fn relay_config(config: &Config, host: IpAddr) -> RelayConfig {
+    let m = &config.media;
+    RelayConfig {
+        bind: m.bind.unwrap_or(host),
+        ports: m.port_first..=m.port_last,
+        rtp_timeout: Duration::from_secs(m.rtp_timeout_s),
+        port_rest: Duration::from_secs(5),
+        legs_max: LEGS_MAX,
+    }
+}
+
+fn endpoint_config(config: &Config, address: SocketAddr) -> EndpointConfig {
+    let s = &config.sip;
+    EndpointConfig {
+        udp: address,
+        tcp: address,
+        user_agent: concat!("outpace/", env!("CARGO_PKG_VERSION")).into(),
+        realm: s.realm.clone(),
+        session_expires: (s.session_expires_s > 0).then(|| Duration::from_secs(s.session_expires_s)),
+        register_expires_min: Duration::from_secs(s.register_expires_min_s),
+        register_expires_max: Duration::from_secs(s.register_expires_max_s),
+        transactions_max: 50_000,
+        dialogs_max: 25_000,
+        invites_per_second_max: s.invites_per_second_max,
+    }
+}
+
+fn abandon_message(path: Option<&Path>) -> anyhow::Result<Sound> {
+    let Some(path) = path else {
+        return Sound::from_wav(ABANDON_MESSAGE).context("the built-in abandon message");
+    };
+    let file = std::fs::File::open(path)
+        .with_context(|| format!("media.abandon_message: cannot open {}", path.display()))?;
+    Sound::from_wav(std::io::BufReader::new(file))
+        .with_context(|| format!("media.abandon_message: {} is no WAV file that can be used", path.display()))
+}
+
+fn random_seed() -> anyhow::Result<u64> {
+    getrandom::u64().map_err(|error| anyhow::anyhow!("the system has no randomness: {error}"))
+}

@@ -1,0 +1,159 @@
+//! The store's verbs that the run loop needs, each on a thread that may block, with its answer by channel. How many are
+//! under way is bounded by the engines: one lease per campaign, one save per finished call.
+
+use std::sync::Arc;
+
+use engine::{
+    CallId, CallRecord, CampaignId, CompanyId, EndReason, LeaseId, LeaseSlot, LeasedLead, Supply, Timestamp,
+};
+use store::{Campaign, Group, Registration, RetryRule, Store};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::directory::{self, Directory};
+use crate::handle::wall_clock;
+
+/// An answer of the store.
+pub enum Done {
+    Leased {
+        company: CompanyId,
+        request: LeaseId,
+        result: store::Result<(Vec<LeasedLead>, Supply)>,
+    },
+    Returned {
+        company: CompanyId,
+        calls: Vec<CallId>,
+        result: store::Result<()>,
+    },
+    Saved {
+        company: CompanyId,
+        call: CallId,
+        result: store::Result<Option<Timestamp>>,
+    },
+    Ended {
+        company: CompanyId,
+        campaign: CampaignId,
+        why: EndReason,
+        result: store::Result<Option<Campaign>>,
+    },
+    /// `load`: the number of the request; only the latest one of a campaign counts.
+    CampaignLoaded {
+        company: CompanyId,
+        load: u64,
+        leads: bool,
+        result: store::Result<Option<Loaded>>,
+    },
+    GroupLoaded {
+        company: CompanyId,
+        load: u64,
+        result: store::Result<Option<Group>>,
+    },
+    DirectoryLoaded {
+        result: store::Result<Directory>,
+    },
+}
+
+pub struct Loaded {
+    pub campaign: Campaign,
+    /// Answered and abandoned since midnight.
+    pub today: (u32, u32),
+}
+
+#[derive(Clone)]
+pub struct StoreWork {
+    store: Arc<dyn Store>,
+    done: UnboundedSender<Done>,
+    retry: RetryRule,
+}
+
+impl StoreWork {
+    pub fn new(store: Arc<dyn Store>, done: UnboundedSender<Done>, retry: RetryRule) -> StoreWork {
+        StoreWork { store, done, retry }
+    }
+
+    fn spawn(&self, verb: impl FnOnce(&dyn Store, &RetryRule) -> Done + Send + 'static) {
+        let this = self.clone();
+        tokio::task::spawn_blocking(move || {
+            let done = verb(&*this.store, &this.retry);
+            // Fails only when the run loop has ended.
+            let _ = this.done.send(done);
+        });
+    }
+
+    pub fn lease(&self, company: CompanyId, request: LeaseId, campaign: CampaignId, slots: Vec<LeaseSlot>) {
+        self.spawn(move |store, _| {
+            let result = store.lease_leads(wall_clock(), campaign, &slots);
+            Done::Leased { company, request, result }
+        });
+    }
+
+    pub fn give_back(&self, company: CompanyId, calls: Vec<CallId>) {
+        self.spawn(move |store, _| {
+            let result = store.return_leads(&calls);
+            Done::Returned { company, calls, result }
+        });
+    }
+
+    pub fn save(&self, company: CompanyId, record: Box<CallRecord>) {
+        self.spawn(move |store, retry| {
+            let result = store.finish_call(wall_clock(), &record, retry);
+            Done::Saved { company, call: record.call, result }
+        });
+    }
+
+    pub fn end(&self, company: CompanyId, campaign: CampaignId, why: EndReason) {
+        self.spawn(move |store, _| {
+            let result = store.end_campaign(wall_clock(), campaign, why);
+            Done::Ended { company, campaign, why, result }
+        });
+    }
+
+    pub fn load_campaign(
+        &self,
+        company: CompanyId,
+        campaign: CampaignId,
+        time_zone: String,
+        load: u64,
+        leads: bool,
+    ) {
+        self.spawn(move |store, _| {
+            let result = load_campaign(store, campaign, &time_zone);
+            Done::CampaignLoaded { company, load, leads, result }
+        });
+    }
+
+    pub fn load_group(&self, company: CompanyId, group: engine::GroupId, load: u64) {
+        self.spawn(move |store, _| {
+            let result = store.groups(company).map(|groups| groups.into_iter().find(|g| g.id == group));
+            Done::GroupLoaded { company, load, result }
+        });
+    }
+
+    pub fn load_directory(&self) {
+        self.spawn(|store, _| Done::DirectoryLoaded { result: Directory::load(store) });
+    }
+
+    /// Nothing waits for these; a failure costs one registration after a restart.
+    pub fn put_registration(&self, registration: Registration) {
+        let store = self.store.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.put_registration(&registration) {
+                tracing::warn!(%error, "a registration was not stored");
+            }
+        });
+    }
+
+    pub fn delete_registration(&self, agent: engine::AgentId, contact: String) {
+        let store = self.store.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.delete_registration(agent, &contact) {
+                tracing::warn!(%error, "a registration was not deleted");
+            }
+        });
+    }
+}
+
+fn load_campaign(store: &dyn Store, campaign: CampaignId, time_zone: &str) -> store::Result<Option<Loaded>> {
+    let Some(campaign) = store.campaign_by_id(campaign)? else { return Ok(None) };
+    let today = store.answered_since(campaign.id, directory::midnight(wall_clock(), time_zone))?;
+    Ok(Some(Loaded { campaign, today }))
+}

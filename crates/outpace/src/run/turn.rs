@@ -1,0 +1,527 @@
+//! The run loop: inputs in, effects out, one turn at a time, on one task. Nothing else touches the engines or the
+//! switch, so neither has a lock, and a turn never waits.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use engine::{AgentId, AgentState, CampaignId, CompanyId, Effect, Engine, GroupId, Input, Now, Timestamp};
+use media::RelayEvent;
+use sip::{Flow, Transport};
+use store::{Campaign, Group, Registration};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
+
+use super::directory::{self, CompanyDirectory, Directory};
+use super::store_work::{Done, Loaded, StoreWork};
+use crate::config::Config;
+use crate::handle::{Command, Handle, Stats, wall_clock};
+use crate::switch::edge::{Edge, TcpEvent};
+use crate::switch::{RegistrationChange, Switch};
+
+/// How often what was provisioned is looked at again.
+const DIRECTORY_EVERY: Duration = Duration::from_secs(5);
+/// Agents' states are sampled this often for the statistics.
+const SAMPLE_EVERY: Duration = Duration::from_millis(250);
+/// Datagrams taken in one turn before the others have theirs.
+const DATAGRAMS_PER_TURN: usize = 128;
+const DATAGRAM_MAX: usize = 65_535;
+
+pub struct Dialer {
+    started: Instant,
+    engine_config: engine::Config,
+    seed: u64,
+    drain_limit: Duration,
+    drain_until: Option<Duration>,
+    handle: Handle,
+    companies: BTreeMap<CompanyId, CompanyRun>,
+    switch: Switch,
+    edge: Edge,
+    store: StoreWork,
+    done: UnboundedReceiver<Done>,
+    directory: Directory,
+    load_next: u64,
+}
+
+struct CompanyRun {
+    engine: Engine,
+    time_zone: String,
+    /// The latest load asked for; older answers are stale.
+    campaign_loads: BTreeMap<CampaignId, u64>,
+    group_loads: BTreeMap<GroupId, u64>,
+    signed_in: BTreeMap<GroupId, BTreeSet<AgentId>>,
+    stats: Stats,
+}
+
+impl Dialer {
+    /// Loads everything, rescues what was in flight when the server stopped.
+    pub async fn open(
+        config: &Config,
+        handle: Handle,
+        switch: Switch,
+        edge: Edge,
+        seed: u64,
+    ) -> anyhow::Result<Dialer> {
+        let (done_in, done) = mpsc::unbounded_channel();
+        let retry = config.retry_rule();
+        let mut dialer = Dialer {
+            started: Instant::now(),
+            engine_config: config.engine(),
+            seed,
+            drain_limit: Duration::from_secs(config.server.drain_s),
+            drain_until: None,
+            store: StoreWork::new(handle.store().clone(), done_in, retry),
+            handle,
+            companies: BTreeMap::new(),
+            switch,
+            edge,
+            done,
+            directory: Directory { companies: Vec::new() },
+            load_next: 1,
+        };
+        let now = wall_clock();
+        let (directory, registrations, rescued) = dialer
+            .handle
+            .with_store(move |store| {
+                let directory = Directory::load(store)?;
+                let mut rescued = 0;
+                for c in &directory.companies {
+                    rescued += store.rescue_calls(now, c.company.id, &retry)?.len();
+                }
+                Ok((directory, store.registrations(now)?, rescued))
+            })
+            .await
+            .context("cannot load from the store")?;
+        if rescued > 0 {
+            tracing::warn!(
+                calls = rescued,
+                "calls were in flight when the server stopped: they ended as lost"
+            );
+        }
+        dialer.adopt(directory);
+        dialer.restore(&registrations, now);
+        dialer.load_open_campaigns().await?;
+        Ok(dialer)
+    }
+
+    async fn load_open_campaigns(&mut self) -> anyhow::Result<()> {
+        for company in self.companies.keys().copied().collect::<Vec<_>>() {
+            let open = self.handle.with_store(move |store| store.open_campaigns(company)).await?;
+            for campaign in open {
+                self.load_campaign(company, campaign.id, true);
+            }
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, registrations: &[Registration], now: Timestamp) {
+        let mono = self.started.elapsed();
+        for r in registrations {
+            self.switch.restore_registration(mono, r, r.expires_at.since(now));
+            self.handle.put_registration(r.agent, r.source.parse().ok());
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { mono: self.started.elapsed(), wall: wall_clock() }
+    }
+
+    /// Runs until a drain is over.
+    pub async fn run(
+        mut self,
+        mut commands: mpsc::Receiver<Command>,
+        mut relay: UnboundedReceiver<RelayEvent>,
+    ) {
+        let udp = self.edge.udp.clone();
+        let mut buffer = vec![0; DATAGRAM_MAX];
+        let mut directory_tick = tokio::time::interval(DIRECTORY_EVERY);
+        let mut sample_tick = tokio::time::interval(SAMPLE_EVERY);
+        sample_tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        loop {
+            self.settle();
+            if self.drained() {
+                break;
+            }
+            let deadline = tokio::time::Instant::from_std(self.started + self.next_deadline());
+            tokio::select! {
+                _ = udp.readable() => self.read_datagrams(&udp, &mut buffer),
+                Some(event) = self.edge.tcp_event() => self.tcp(event),
+                Some(event) = relay.recv() => self.switch.relay_event(self.started.elapsed(), event),
+                Some(done) = self.done.recv() => self.store_answered(done),
+                Some(command) = commands.recv() => self.command(command),
+                _ = directory_tick.tick() => self.store.load_directory(),
+                _ = sample_tick.tick() => self.sample(),
+                () = tokio::time::sleep_until(deadline) => self.timeout(),
+            }
+        }
+        self.say_goodbye();
+    }
+
+    fn next_deadline(&self) -> Duration {
+        let engines = self.companies.values().filter_map(|c| c.engine.deadline()).min();
+        [engines, self.switch.deadline(), self.drain_until]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(self.started.elapsed() + Duration::from_secs(60))
+    }
+
+    fn timeout(&mut self) {
+        let now = self.now();
+        self.switch.handle_timeout(now.mono);
+        for run in self.companies.values_mut() {
+            if run.engine.deadline().is_some_and(|d| d <= now.mono) {
+                run.engine.handle(now, Input::Timeout);
+            }
+        }
+    }
+
+    fn read_datagrams(&mut self, udp: &tokio::net::UdpSocket, buffer: &mut [u8]) {
+        for _ in 0..DATAGRAMS_PER_TURN {
+            let Ok((n, peer)) = udp.try_recv_from(buffer) else { return };
+            let flow = Flow { transport: Transport::Udp, peer, connection: 0 };
+            self.switch.receive(self.started.elapsed(), flow, &buffer[..n]);
+        }
+    }
+
+    fn tcp(&mut self, event: TcpEvent) {
+        let now = self.started.elapsed();
+        match event {
+            TcpEvent::Accepted { stream, peer } => self.edge.accepted(stream, peer),
+            TcpEvent::Data { connection, peer, bytes } => {
+                self.switch.receive(now, Flow { transport: Transport::Tcp, peer, connection }, &bytes);
+            }
+            TcpEvent::Closed { connection } => {
+                self.edge.closed(connection);
+                self.switch.connection_closed(now, connection);
+            }
+            TcpEvent::Failed { connection, peer } => {
+                self.edge.closed(connection);
+                self.switch.transport_failed(now, Flow { transport: Transport::Tcp, peer, connection: 0 });
+            }
+        }
+    }
+
+    /// Until nobody has anything to say: inputs to engines, effects to the switch and the store, messages to the wire.
+    fn settle(&mut self) {
+        loop {
+            let mut quiet = true;
+            while let Some((company, input)) = self.switch.poll_input() {
+                quiet = false;
+                self.input(company, input);
+            }
+            for company in self.companies.keys().copied().collect::<Vec<_>>() {
+                while let Some(effect) = self.companies.get_mut(&company).and_then(|c| c.engine.poll()) {
+                    quiet = false;
+                    self.effect(company, effect);
+                }
+            }
+            if quiet {
+                break;
+            }
+        }
+        while let Some(transmit) = self.switch.poll_transmit() {
+            let flow = transmit.flow;
+            if !self.edge.send(transmit) {
+                self.switch.transport_failed(self.started.elapsed(), flow);
+            }
+        }
+        while let Some(change) = self.switch.poll_registration() {
+            self.registration(change);
+        }
+    }
+
+    fn input(&mut self, company: CompanyId, input: Input) {
+        let now = self.now();
+        if let Some(run) = self.companies.get_mut(&company) {
+            run.engine.handle(now, input);
+        }
+    }
+
+    fn effect(&mut self, company: CompanyId, effect: Effect) {
+        let mono = self.started.elapsed();
+        let Some(effect) = self.switch.apply(mono, company, effect) else { return };
+        match effect {
+            Effect::LeaseLeads { request, campaign, slots } => {
+                self.store.lease(company, request, campaign, slots)
+            }
+            Effect::ReturnLeads { calls } => self.store.give_back(company, calls),
+            Effect::SaveCall(record) => self.store.save(company, record),
+            Effect::EndCampaign { campaign, why } => self.store.end(company, campaign, why),
+            Effect::CampaignStarted { campaign } => tracing::info!(%campaign, "dialing"),
+            // The switch takes all the others.
+            _ => {}
+        }
+    }
+
+    fn registration(&mut self, change: RegistrationChange) {
+        match change {
+            RegistrationChange::Bound { agent, contact, flow, expires } => {
+                self.handle.put_registration(agent, Some(flow.peer));
+                self.store.put_registration(Registration {
+                    agent,
+                    contact,
+                    transport: if flow.transport == Transport::Tcp { "tcp" } else { "udp" }.into(),
+                    source: flow.peer.to_string(),
+                    expires_at: wall_clock().plus(expires),
+                });
+            }
+            RegistrationChange::Unbound { agent, contact, address } => {
+                self.handle.put_registration(agent, address);
+                self.store.delete_registration(agent, contact);
+            }
+        }
+    }
+
+    fn store_answered(&mut self, done: Done) {
+        match done {
+            Done::Leased { company, request, result: Ok((leads, next_due)) } => {
+                self.input(company, Input::LeadsLeased { request, leads, next_due });
+            }
+            Done::Leased { company, request, result: Err(error) } => {
+                tracing::error!(%error, "leads could not be leased");
+                self.input(company, Input::LeaseFailed { request });
+            }
+            Done::Returned { company, calls, result: Ok(()) } => {
+                self.input(company, Input::ReturnDone { calls })
+            }
+            Done::Returned { company, calls, result: Err(error) } => {
+                tracing::error!(%error, "leads could not be given back");
+                self.input(company, Input::ReturnFailed { calls });
+            }
+            Done::Saved { company, call, result: Ok(retry_at) } => {
+                self.input(company, Input::CallSaved { call, retry_at });
+            }
+            Done::Saved { company, call, result: Err(error) } => {
+                tracing::error!(%error, %call, "a result could not be saved; it is kept and tried again");
+                self.input(company, Input::SaveFailed { call });
+            }
+            Done::Ended { company, campaign, why, result } => {
+                self.campaign_ended(company, campaign, why, result)
+            }
+            Done::CampaignLoaded { company, load, leads, result: Ok(Some(loaded)) } => {
+                self.campaign_loaded(company, load, leads, loaded);
+            }
+            Done::GroupLoaded { company, load, result: Ok(Some(group)) } => {
+                if self.companies.get(&company).and_then(|c| c.group_loads.get(&group.id)) == Some(&load) {
+                    self.put_group(company, &group);
+                }
+            }
+            Done::DirectoryLoaded { result: Ok(directory) } => self.adopt(directory),
+            Done::CampaignLoaded { result: Ok(None), .. } | Done::GroupLoaded { result: Ok(None), .. } => {}
+            Done::CampaignLoaded { result: Err(error), .. }
+            | Done::GroupLoaded { result: Err(error), .. }
+            | Done::DirectoryLoaded { result: Err(error) } => {
+                tracing::error!(%error, "the store could not be read");
+            }
+        }
+    }
+
+    fn campaign_ended(
+        &mut self,
+        company: CompanyId,
+        campaign: CampaignId,
+        why: engine::EndReason,
+        result: store::Result<Option<Campaign>>,
+    ) {
+        match result {
+            Ok(Some(_)) => {
+                tracing::info!(%campaign, ?why, "campaign ended");
+                self.load_campaign(company, campaign, false);
+            }
+            Ok(None) => self.input(company, Input::EndRefused { campaign }),
+            Err(error) => {
+                tracing::error!(%error, %campaign, "a campaign could not be ended; it is tried again");
+                self.input(company, Input::EndRefused { campaign });
+            }
+        }
+    }
+
+    fn load_campaign(&mut self, company: CompanyId, campaign: CampaignId, leads: bool) {
+        let load = self.load_next;
+        self.load_next += 1;
+        let Some(run) = self.companies.get_mut(&company) else { return };
+        run.campaign_loads.insert(campaign, load);
+        self.store.load_campaign(company, campaign, run.time_zone.clone(), load, leads);
+    }
+
+    fn campaign_loaded(&mut self, company: CompanyId, load: u64, leads: bool, loaded: Loaded) {
+        let campaign = loaded.campaign.id;
+        let Some(run) = self.companies.get_mut(&company) else { return };
+        if run.campaign_loads.get(&campaign) == Some(&load) {
+            if loaded.campaign.settings.status == engine::CampaignStatus::Ended {
+                run.campaign_loads.remove(&campaign);
+            }
+            let settings = directory::campaign_settings(&loaded.campaign, loaded.today);
+            self.input(company, Input::Campaign(settings));
+        }
+        if leads {
+            self.input(company, Input::LeadsAdded { campaign });
+        }
+    }
+
+    fn load_group(&mut self, company: CompanyId, group: GroupId) {
+        let load = self.load_next;
+        self.load_next += 1;
+        if let Some(run) = self.companies.get_mut(&company) {
+            run.group_loads.insert(group, load);
+            self.store.load_group(company, group, load);
+        }
+    }
+
+    fn put_group(&mut self, company: CompanyId, group: &Group) {
+        let Some(run) = self.companies.get_mut(&company) else { return };
+        let now_in: BTreeSet<AgentId> =
+            group.members.iter().filter(|m| m.signed_in == store::SignIn::In).map(|m| m.agent).collect();
+        let was_in = run.signed_in.insert(group.id, now_in.clone()).unwrap_or_default();
+        self.input(company, Input::Group(directory::group_settings(group)));
+        for agent in was_in.difference(&now_in).copied() {
+            self.input(company, Input::SignedOut { agent, group: group.id });
+        }
+        for agent in now_in.difference(&was_in).copied() {
+            self.input(company, Input::SignedIn { agent, group: group.id });
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::CampaignChanged { company, campaign, leads } => {
+                self.load_campaign(company, campaign, leads)
+            }
+            Command::GroupChanged { company, group }
+            | Command::SignedIn { company, group, .. }
+            | Command::SignedOut { company, group, .. } => self.load_group(company, group),
+            Command::GroupRemoved { company, group } => {
+                if let Some(run) = self.companies.get_mut(&company) {
+                    run.signed_in.remove(&group);
+                    run.group_loads.remove(&group);
+                }
+                self.input(company, Input::GroupRemoved(group));
+            }
+            Command::Paused { company, agent, paused: true } => self.input(company, Input::Paused { agent }),
+            Command::Paused { company, agent, paused: false } => {
+                self.input(company, Input::Unpaused { agent })
+            }
+            Command::HangUp { company, agent } => self.input(company, Input::HangUp { agent }),
+            Command::Agents { company, reply } => {
+                let views = self.companies.get(&company).map(|c| c.engine.agent_views()).unwrap_or_default();
+                let _ = reply.send(views);
+            }
+            Command::Campaigns { company, reply } => {
+                let views =
+                    self.companies.get(&company).map(|c| c.engine.campaign_views()).unwrap_or_default();
+                let _ = reply.send(views);
+            }
+            Command::Stats { company, reply } => {
+                let mut stats = self.companies.get(&company).map(|c| c.stats.clone()).unwrap_or_default();
+                stats.answer_to_audio_us = self.switch.answer_to_audio_us();
+                stats.calls_placed = self.switch.calls_placed();
+                let _ = reply.send(stats);
+            }
+            Command::Reload => self.store.load_directory(),
+            Command::Drain => self.drain(),
+        }
+    }
+
+    fn sample(&mut self) {
+        let s = SAMPLE_EVERY.as_secs_f64();
+        for run in self.companies.values_mut() {
+            for agent in run.engine.agent_views() {
+                let stats = &mut run.stats;
+                match agent.state {
+                    AgentState::SignedOut | AgentState::Paused => continue,
+                    AgentState::Talking => stats.talking_s += s,
+                    AgentState::WrapUp => stats.wrap_up_s += s,
+                    AgentState::Ready | AgentState::Offered => {}
+                }
+                stats.signed_in_s += s;
+            }
+        }
+    }
+
+    /// Tells engines and switch what differs from what they know.
+    fn adopt(&mut self, directory: Directory) {
+        let old = std::mem::replace(&mut self.directory, directory.clone());
+        for c in &directory.companies {
+            let before = old.company(c.company.id);
+            if before == Some(c) {
+                continue;
+            }
+            self.adopt_company(c, before);
+        }
+    }
+
+    fn adopt_company(&mut self, c: &CompanyDirectory, before: Option<&CompanyDirectory>) {
+        let company = c.company.id;
+        let mono = self.started.elapsed();
+        self.handle.put_company(c.company.clone());
+        let run = self.companies.entry(company).or_insert_with(|| CompanyRun {
+            engine: Engine::new(self.engine_config.clone(), self.seed ^ company.0.unsigned_abs()),
+            time_zone: String::new(),
+            campaign_loads: BTreeMap::new(),
+            group_loads: BTreeMap::new(),
+            signed_in: BTreeMap::new(),
+            stats: Stats::default(),
+        });
+        run.time_zone.clone_from(&c.company.settings.time_zone);
+        for extension in &c.extensions {
+            let known = before.and_then(|b| b.extensions.iter().find(|e| e.id == extension.id));
+            if known == Some(extension) {
+                continue;
+            }
+            self.switch.put_extension(extension);
+            self.input(company, Input::Agent(directory::agent_settings(extension)));
+            if known.is_none() && extension.paused {
+                self.input(company, Input::Paused { agent: extension.id });
+            }
+        }
+        for (trunk, address) in &c.trunks {
+            self.switch.put_trunk(mono, trunk, *address);
+            self.input(company, Input::Trunk(directory::trunk_settings(trunk, *address)));
+        }
+        self.input(company, Input::CallerIds(directory::automatic_caller_ids(&c.caller_ids)));
+        for group in &c.groups {
+            if before.and_then(|b| b.groups.iter().find(|g| g.id == group.id)) != Some(group) {
+                self.load_or_put_group(company, group, before.is_none());
+            }
+        }
+    }
+
+    /// At start the group is taken as it is; later it is read again, since this copy may be older than a command.
+    fn load_or_put_group(&mut self, company: CompanyId, group: &Group, first: bool) {
+        if first {
+            self.put_group(company, group);
+        } else {
+            self.load_group(company, group.id);
+        }
+    }
+
+    fn drain(&mut self) {
+        if self.drain_until.is_some() {
+            return;
+        }
+        tracing::info!("draining: nothing new is dialed, calls in progress finish");
+        self.drain_until = Some(self.started.elapsed() + self.drain_limit);
+        for company in self.companies.keys().copied().collect::<Vec<_>>() {
+            self.input(company, Input::Drain);
+        }
+    }
+
+    fn drained(&self) -> bool {
+        let Some(until) = self.drain_until else { return false };
+        let idle = self.companies.values().all(|c| c.engine.is_idle());
+        let late = self.started.elapsed() >= until;
+        if late && !idle {
+            tracing::warn!("the drain's time limit is over: calls in progress are cut off and end as lost");
+        }
+        idle || late
+    }
+
+    /// Ends the kept-up agent legs and what is left of calls, and puts the last messages on the wire.
+    fn say_goodbye(&mut self) {
+        let now = self.started.elapsed();
+        self.switch.end_all(now);
+        while let Some(transmit) = self.switch.poll_transmit() {
+            self.edge.send(transmit);
+        }
+    }
+}

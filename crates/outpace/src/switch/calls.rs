@@ -1,0 +1,298 @@
+//! The customer's leg and the leg of the agent who is rung for it.
+
+use std::time::{Duration, Instant};
+
+use engine::{AgentId, CallId, Cause, CompanyId, Dial, Failure, Input, LegEvent, Outcome};
+use media::{Codec, LegId};
+use sip::{Credentials, DialogId, Invite};
+
+use super::{AgentSide, CODECS, Call, Leg, Owner, Switch, cause, sdp};
+
+impl Switch {
+    pub(super) fn dial(&mut self, now: Duration, company: CompanyId, dial: Dial) {
+        let call = dial.call;
+        self.calls_placed += 1;
+        let Some(peer) = self.trunks.get(&dial.trunk) else {
+            return self.refuse(company, call, Cause::TRUNK_FAILED);
+        };
+        let Some(flow) = peer.flow else {
+            return self.refuse(company, call, Cause::TRUNK_FAILED);
+        };
+        let invite = Invite {
+            target: peer.target(dial.number.as_str()),
+            flow,
+            from_user: peer.caller_user(&dial.caller_id),
+            from_display: String::new(),
+            to: String::new(),
+            sdp: Vec::new(),
+            credentials: peer.credentials(),
+            headers: Vec::new(),
+        };
+        let Some(leg) = self.place(now, invite, &CODECS) else {
+            return self.refuse(company, call, Cause::TRUNK_FAILED);
+        };
+        self.own(&leg, Owner::Customer(call));
+        self.calls.insert(
+            call,
+            Call {
+                company,
+                number: dial.number.as_str().to_owned(),
+                customer: Some(leg),
+                answered_at: None,
+                offer: None,
+            },
+        );
+    }
+
+    /// Opens a relay leg and sends the INVITE with an offer of these codecs. None when no port is free.
+    pub(super) fn place(&mut self, now: Duration, mut invite: Invite, codecs: &[Codec]) -> Option<Leg> {
+        let (media, address) = match self.relay.open() {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::error!(%error, "no relay leg for a call: widen media.port_first … port_last");
+                return None;
+            }
+        };
+        invite.sdp = sdp::offer(address, codecs, media.0);
+        let dialog = self.endpoint.invite(now, invite);
+        Some(Leg { dialog, media, address, codec: None, version: 1 })
+    }
+
+    fn refuse(&mut self, company: CompanyId, call: CallId, cause: Cause) {
+        let failure = Failure { outcome: Outcome::Failed, cause, sip_status: 0 };
+        self.tell(company, Input::Customer { call, event: LegEvent::Failed(failure) });
+    }
+
+    pub(super) fn offer(&mut self, now: Duration, company: CompanyId, call: CallId, agent: AgentId) {
+        let kept_up = self.take_kept_leg(agent, call);
+        let Some(state) = self.calls.get_mut(&call) else {
+            self.free_kept_leg(agent);
+            return;
+        };
+        if kept_up {
+            state.offer = Some((agent, AgentSide::KeptUp));
+            self.tell(company, Input::AgentLeg { call, agent, event: LegEvent::Answered });
+            return;
+        }
+        let number = state.number.clone();
+        let codec = state.customer.as_ref().and_then(|l| l.codec);
+        let codecs: &[Codec] = match codec {
+            Some(Codec::Pcma) => &[Codec::Pcma],
+            Some(Codec::Pcmu) => &[Codec::Pcmu],
+            None => &CODECS,
+        };
+        let leg = self.agent_invite(agent, &number).and_then(|invite| self.place(now, invite, codecs));
+        let Some(leg) = leg else {
+            let failure = Failure { outcome: Outcome::Failed, cause: Cause::NOT_REGISTERED, sip_status: 0 };
+            self.tell(company, Input::AgentLeg { call, agent, event: LegEvent::Failed(failure) });
+            return;
+        };
+        self.own(&leg, Owner::Offer(call, agent));
+        if let Some(state) = self.calls.get_mut(&call) {
+            state.offer = Some((agent, AgentSide::Rung(leg)));
+        }
+    }
+
+    /// An INVITE to where the extension registered last; None when it is not registered.
+    pub(super) fn agent_invite(&self, agent: AgentId, from_user: &str) -> Option<Invite> {
+        let account = self.agents.get(&agent)?;
+        let (contact, flow) = self.endpoint.bindings(&account.extension).into_iter().next()?;
+        Some(Invite {
+            target: contact,
+            flow,
+            from_user: from_user.to_owned(),
+            from_display: String::new(),
+            to: String::new(),
+            sdp: Vec::new(),
+            credentials: None::<Credentials>,
+            headers: Vec::new(),
+        })
+    }
+
+    pub(super) fn cancel_offer(&mut self, now: Duration, call: CallId, agent: AgentId) {
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        if state.offer.as_ref().is_none_or(|(a, _)| *a != agent) {
+            return;
+        }
+        if let Some((agent, side)) = state.offer.take() {
+            self.leave_agent(now, agent, side);
+        }
+        self.forget_if_over(call);
+    }
+
+    /// A call without a leg has nothing left that the engine could end.
+    fn forget_if_over(&mut self, call: CallId) {
+        if self.calls.get(&call).is_some_and(|c| c.customer.is_none() && c.offer.is_none()) {
+            self.calls.remove(&call);
+        }
+    }
+
+    fn leave_agent(&mut self, now: Duration, agent: AgentId, side: AgentSide) {
+        match side {
+            AgentSide::Rung(leg) => {
+                self.endpoint.hang_up(now, leg.dialog);
+                self.drop_leg(&leg);
+            }
+            AgentSide::KeptUp => self.free_kept_leg(agent),
+        }
+    }
+
+    pub(super) fn bridge(&mut self, call: CallId, agent: AgentId) {
+        let Some(state) = self.calls.get(&call) else { return };
+        let Some(customer) = state.customer.as_ref().map(|l| l.media) else { return };
+        if let Some(media) = self.agent_media(state, agent) {
+            self.relay.bridge(customer, media);
+        }
+    }
+
+    fn agent_media(&self, state: &Call, agent: AgentId) -> Option<LegId> {
+        match state.offer.as_ref()? {
+            (a, AgentSide::Rung(leg)) if *a == agent => Some(leg.media),
+            (a, AgentSide::KeptUp) if *a == agent => self.kept.get(&agent).map(|k| k.leg.media),
+            _ => None,
+        }
+    }
+
+    pub(super) fn play_message(&mut self, company: CompanyId, call: CallId) {
+        match self.calls.get(&call).and_then(|c| c.customer.as_ref()) {
+            Some(leg) => self.relay.play(leg.media, self.message.clone()),
+            None => self.tell(company, Input::MessagePlayed { call }),
+        }
+    }
+
+    pub(super) fn hang_up(&mut self, now: Duration, call: CallId) {
+        let Some(mut state) = self.calls.remove(&call) else { return };
+        if let Some(leg) = state.customer.take() {
+            self.endpoint.hang_up(now, leg.dialog);
+            self.drop_leg(&leg);
+        }
+        if let Some((agent, side)) = state.offer.take() {
+            self.leave_agent(now, agent, side);
+        }
+    }
+
+    pub(super) fn progress(&mut self, dialog: DialogId, status: u16, body: &[u8]) {
+        if !matches!(status, 180..=183) {
+            return;
+        }
+        let event = LegEvent::Ringing { early_media: !body.is_empty() };
+        match self.dialogs.get(&dialog).copied() {
+            Some(Owner::Customer(call)) => {
+                if let Some(company) = self.calls.get(&call).map(|c| c.company) {
+                    self.tell(company, Input::Customer { call, event });
+                }
+            }
+            Some(Owner::Offer(call, agent)) => {
+                if let Some(company) = self.calls.get(&call).map(|c| c.company) {
+                    self.tell(company, Input::AgentLeg { call, agent, event });
+                }
+            }
+            Some(Owner::Kept(_)) | None => {}
+        }
+    }
+
+    pub(super) fn answered(&mut self, now: Duration, dialog: DialogId, body: &[u8]) {
+        let Some(owner) = self.dialogs.get(&dialog).copied() else { return };
+        let media = match sdp::read(body, &CODECS) {
+            Ok(media) => media,
+            Err(error) => {
+                tracing::warn!(%error, ?owner, "answered with an SDP that is of no use");
+                self.endpoint.hang_up(now, dialog);
+                return self.failed(dialog, 488, None, false);
+            }
+        };
+        match owner {
+            Owner::Customer(call) => {
+                let Some(state) = self.calls.get_mut(&call) else { return };
+                let company = state.company;
+                state.answered_at = Some(Instant::now());
+                if let Some(leg) = state.customer.as_mut() {
+                    leg.codec = Some(media.codec);
+                    self.relay.configure(leg.media, media);
+                }
+                self.tell(company, Input::Customer { call, event: LegEvent::Answered });
+            }
+            Owner::Offer(call, agent) => {
+                let Some(state) = self.calls.get_mut(&call) else { return };
+                let company = state.company;
+                if let Some((_, AgentSide::Rung(leg))) = state.offer.as_mut() {
+                    leg.codec = Some(media.codec);
+                    self.relay.configure(leg.media, media);
+                }
+                self.tell(company, Input::AgentLeg { call, agent, event: LegEvent::Answered });
+            }
+            Owner::Kept(agent) => self.kept_answered(agent, media),
+        }
+    }
+
+    pub(super) fn failed(&mut self, dialog: DialogId, status: u16, q850: Option<u16>, local: bool) {
+        match self.dialogs.get(&dialog).copied() {
+            Some(Owner::Customer(call)) => {
+                let failure = cause::customer_failure(status, q850, local);
+                self.customer_gone(call, LegEvent::Failed(failure));
+            }
+            Some(Owner::Offer(call, agent)) => {
+                self.agent_gone(call, agent, LegEvent::Failed(cause::agent_failure(status)));
+            }
+            Some(Owner::Kept(agent)) => self.kept_failed(agent, status),
+            None => {}
+        }
+    }
+
+    /// The customer's leg is over; the engine says what becomes of the agent's.
+    pub(super) fn customer_gone(&mut self, call: CallId, event: LegEvent) {
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        let company = state.company;
+        if let Some(leg) = state.customer.take() {
+            self.drop_leg(&leg);
+        }
+        self.forget_if_over(call);
+        self.tell(company, Input::Customer { call, event });
+    }
+
+    pub(super) fn agent_gone(&mut self, call: CallId, agent: AgentId, event: LegEvent) {
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        let company = state.company;
+        if state.offer.as_ref().is_some_and(|(a, _)| *a == agent)
+            && let Some((_, AgentSide::Rung(leg))) = state.offer.take()
+        {
+            self.drop_leg(&leg);
+        }
+        self.forget_if_over(call);
+        self.tell(company, Input::AgentLeg { call, agent, event });
+    }
+
+    /// Re-INVITE or UPDATE: hold, a codec or an address changed.
+    pub(super) fn offered_again(&mut self, now: Duration, dialog: DialogId, body: &[u8]) {
+        let Some(owner) = self.dialogs.get(&dialog).copied() else {
+            self.endpoint.reject(now, dialog, 481);
+            return;
+        };
+        let leg = match owner {
+            Owner::Customer(call) => self.calls.get_mut(&call).and_then(|c| c.customer.as_mut()),
+            Owner::Offer(call, _) => match self.calls.get_mut(&call).and_then(|c| c.offer.as_mut()) {
+                Some((_, AgentSide::Rung(leg))) => Some(leg),
+                _ => None,
+            },
+            Owner::Kept(agent) => self.kept.get_mut(&agent).map(|k| &mut k.leg),
+        };
+        let Some(leg) = leg else { return };
+        leg.version += 1;
+        if body.is_empty() {
+            // RFC 3261 §14.2: a re-INVITE without an offer asks for ours.
+            let codecs = leg.codec.map_or(CODECS.to_vec(), |c| vec![c]);
+            let offer = sdp::offer(leg.address, &codecs, leg.media.0);
+            self.endpoint.answer_offer(now, dialog, offer);
+            return;
+        }
+        match sdp::read(body, &CODECS) {
+            Ok(media) => {
+                leg.codec = Some(media.codec);
+                self.relay.configure(leg.media, media);
+                let answer = sdp::answer(leg.address, &media, leg.media.0, leg.version);
+                self.endpoint.answer_offer(now, dialog, answer);
+            }
+            Err(_) => self.endpoint.reject(now, dialog, 488),
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Effects ↔ SIP and audio. The only module that sees the SIP and media crates. No sockets and no clock: the run loop
+//! gives it datagrams, relay events and effects, and takes inputs and transmits from it.
+
+mod calls;
+pub mod cause;
+pub mod edge;
+mod kept;
+mod registrar;
+pub mod sdp;
+mod trunks;
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use engine::{AgentId, CallId, Cause, CompanyId, Effect, Input, LegEvent, TrunkId};
+use media::{Codec, LegId, Relay, RelayEvent, Sound};
+use sip::{DialogId, EndedBy, Endpoint, Event, Flow, Transmit};
+
+pub use registrar::RegistrationChange;
+
+/// The codecs that we offer, in this order.
+const CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
+/// Answer-to-audio times kept for the statistics.
+const TIMES_MAX: usize = 100_000;
+
+pub struct Switch {
+    endpoint: Endpoint,
+    relay: Relay,
+    message: Arc<Sound>,
+    calls: HashMap<CallId, Call>,
+    kept: HashMap<AgentId, kept::KeptLeg>,
+    agents: HashMap<AgentId, Account>,
+    agent_by_extension: HashMap<String, AgentId>,
+    trunks: HashMap<TrunkId, trunks::Peer>,
+    dialogs: HashMap<DialogId, Owner>,
+    legs: HashMap<LegId, Owner>,
+    inputs: VecDeque<(CompanyId, Input)>,
+    registrations: VecDeque<RegistrationChange>,
+    answer_to_audio_us: VecDeque<u32>,
+    calls_placed: u64,
+}
+
+/// Whom a dialog or a relay leg belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Owner {
+    Customer(CallId),
+    Offer(CallId, AgentId),
+    Kept(AgentId),
+}
+
+struct Account {
+    company: CompanyId,
+    extension: String,
+    password: String,
+}
+
+/// One side of a call: a dialog and its relay leg.
+struct Leg {
+    dialog: DialogId,
+    media: LegId,
+    /// The relay's address for it.
+    address: SocketAddr,
+    codec: Option<Codec>,
+    /// `o=` version of our SDP.
+    version: u64,
+}
+
+struct Call {
+    company: CompanyId,
+    number: String,
+    customer: Option<Leg>,
+    answered_at: Option<Instant>,
+    offer: Option<(AgentId, AgentSide)>,
+}
+
+enum AgentSide {
+    Rung(Leg),
+    KeptUp,
+}
+
+impl Switch {
+    pub fn new(endpoint: Endpoint, relay: Relay, message: Arc<Sound>) -> Switch {
+        Switch {
+            endpoint,
+            relay,
+            message,
+            calls: HashMap::new(),
+            kept: HashMap::new(),
+            agents: HashMap::new(),
+            agent_by_extension: HashMap::new(),
+            trunks: HashMap::new(),
+            dialogs: HashMap::new(),
+            legs: HashMap::new(),
+            inputs: VecDeque::new(),
+            registrations: VecDeque::new(),
+            answer_to_audio_us: VecDeque::new(),
+            calls_placed: 0,
+        }
+    }
+
+    /// Carries out one effect of the company's engine that concerns legs; gives others back.
+    pub fn apply(&mut self, now: Duration, company: CompanyId, effect: Effect) -> Option<Effect> {
+        match effect {
+            Effect::Dial(dial) => self.dial(now, company, dial),
+            Effect::Offer { call, agent } => self.offer(now, company, call, agent),
+            Effect::CancelOffer { call, agent } => self.cancel_offer(now, call, agent),
+            Effect::Bridge { call, agent } => self.bridge(call, agent),
+            Effect::PlayMessage { call } => self.play_message(company, call),
+            Effect::HangUp { call } => self.hang_up(now, call),
+            Effect::RaiseAgentLeg { agent } => self.raise_agent_leg(now, company, agent),
+            Effect::DropAgentLeg { agent } => self.drop_agent_leg(now, agent),
+            other => return Some(other),
+        }
+        None
+    }
+
+    pub fn receive(&mut self, now: Duration, flow: Flow, bytes: &[u8]) {
+        self.endpoint.receive(now, flow, bytes);
+        self.drain_events(now);
+    }
+
+    pub fn handle_timeout(&mut self, now: Duration) {
+        self.endpoint.handle_timeout(now);
+        self.drain_events(now);
+    }
+
+    pub fn connection_closed(&mut self, now: Duration, connection: u64) {
+        self.endpoint.connection_closed(now, connection);
+        self.drain_events(now);
+    }
+
+    pub fn transport_failed(&mut self, now: Duration, flow: Flow) {
+        self.endpoint.transport_failed(now, flow);
+        self.drain_events(now);
+    }
+
+    pub fn deadline(&self) -> Option<Duration> {
+        self.endpoint.deadline()
+    }
+
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.endpoint.poll_transmit()
+    }
+
+    pub fn poll_input(&mut self) -> Option<(CompanyId, Input)> {
+        self.inputs.pop_front()
+    }
+
+    pub fn poll_registration(&mut self) -> Option<RegistrationChange> {
+        self.registrations.pop_front()
+    }
+
+    pub fn answer_to_audio_us(&self) -> Vec<u32> {
+        self.answer_to_audio_us.iter().copied().collect()
+    }
+
+    pub fn calls_placed(&self) -> u64 {
+        self.calls_placed
+    }
+
+    /// Ends every leg: the server goes.
+    pub fn end_all(&mut self, now: Duration) {
+        for call in self.calls.keys().copied().collect::<Vec<_>>() {
+            self.hang_up(now, call);
+        }
+        for agent in self.kept.keys().copied().collect::<Vec<_>>() {
+            self.drop_agent_leg(now, agent);
+        }
+    }
+
+    fn drain_events(&mut self, now: Duration) {
+        while let Some(event) = self.endpoint.poll_event() {
+            self.sip_event(now, event);
+        }
+    }
+
+    fn sip_event(&mut self, now: Duration, event: Event) {
+        match event {
+            Event::Incoming { dialog, .. } => {
+                // Calls towards us are not taken yet: refuse them so that the caller knows at once.
+                self.endpoint.reject(now, dialog, 403);
+            }
+            Event::Progress { dialog, status, sdp } => self.progress(dialog, status, &sdp),
+            Event::Answered { dialog, sdp } => self.answered(now, dialog, &sdp),
+            Event::Failed { dialog, status, q850, local, .. } => self.failed(dialog, status, q850, local),
+            Event::Ended { dialog, by, .. } => self.ended(now, dialog, by),
+            Event::Offer { dialog, sdp } => self.offered_again(now, dialog, &sdp),
+            Event::Bound { account, contact, flow, expires } => {
+                self.bound(now, &account, contact, flow, expires)
+            }
+            Event::Unbound { account, contact } => self.unbound(&account, contact),
+            Event::Registered { .. } => tracing::info!("registered with a trunk"),
+            Event::RegisterFailed { status, .. } => {
+                tracing::warn!(status, "a trunk refused our registration; check its username and password");
+            }
+            Event::OfferAnswered { .. } | Event::Info { .. } | Event::OptionsResult { .. } => {}
+        }
+    }
+
+    pub fn relay_event(&mut self, now: Duration, event: RelayEvent) {
+        match event {
+            RelayEvent::Bridged { a, at, .. } => {
+                if let Some(Owner::Customer(call)) = self.legs.get(&a).copied()
+                    && let Some(answered) = self.calls.get(&call).and_then(|c| c.answered_at)
+                {
+                    let us =
+                        u32::try_from(at.saturating_duration_since(answered).as_micros()).unwrap_or(u32::MAX);
+                    if self.answer_to_audio_us.len() == TIMES_MAX {
+                        self.answer_to_audio_us.pop_front();
+                    }
+                    self.answer_to_audio_us.push_back(us);
+                }
+            }
+            RelayEvent::Played { leg } => {
+                if let Some(Owner::Customer(call)) = self.legs.get(&leg).copied()
+                    && let Some(company) = self.calls.get(&call).map(|c| c.company)
+                {
+                    self.tell(company, Input::MessagePlayed { call });
+                }
+            }
+            RelayEvent::Silent { leg } => self.silent(now, leg),
+            RelayEvent::Closed { .. } => {}
+        }
+    }
+
+    /// RTP flowed and stopped: the far end is gone without a BYE.
+    fn silent(&mut self, now: Duration, leg: LegId) {
+        let Some(owner) = self.legs.get(&leg).copied() else { return };
+        let dialog = match owner {
+            Owner::Customer(call) => {
+                self.calls.get(&call).and_then(|c| c.customer.as_ref()).map(|l| l.dialog)
+            }
+            Owner::Offer(call, _) => match self.calls.get(&call).and_then(|c| c.offer.as_ref()) {
+                Some((_, AgentSide::Rung(l))) => Some(l.dialog),
+                _ => None,
+            },
+            Owner::Kept(agent) => self.kept.get(&agent).map(|k| k.leg.dialog),
+        };
+        let Some(dialog) = dialog else { return };
+        tracing::info!(?owner, "no RTP any more: the leg is ended");
+        self.endpoint.hang_up(now, dialog);
+        self.ended(now, dialog, EndedBy::Timeout);
+    }
+
+    fn ended(&mut self, now: Duration, dialog: DialogId, by: EndedBy) {
+        let cause = match by {
+            EndedBy::Remote | EndedBy::Local => Cause::NORMAL,
+            EndedBy::Timeout => Cause::GONE,
+        };
+        match self.dialogs.get(&dialog).copied() {
+            Some(Owner::Customer(call)) => self.customer_gone(call, LegEvent::HungUp { cause }),
+            Some(Owner::Offer(call, agent)) => self.agent_gone(call, agent, LegEvent::HungUp { cause }),
+            Some(Owner::Kept(agent)) => self.kept_gone(now, agent),
+            None => {}
+        }
+    }
+
+    fn tell(&mut self, company: CompanyId, input: Input) {
+        self.inputs.push_back((company, input));
+    }
+
+    fn own(&mut self, leg: &Leg, owner: Owner) {
+        self.dialogs.insert(leg.dialog, owner);
+        self.legs.insert(leg.media, owner);
+    }
+
+    /// Forgets the leg and gives its port back. Says nothing to the far end.
+    fn drop_leg(&mut self, leg: &Leg) {
+        self.dialogs.remove(&leg.dialog);
+        self.legs.remove(&leg.media);
+        self.relay.close(leg.media);
+    }
+}
