@@ -211,7 +211,7 @@ impl Server {
             .args(["serve", "--config"])
             .arg(&self.config)
             .current_dir(self.setup.dir.path())
-            .env("RUST_LOG", std::env::var("RUST_LOG").unwrap_or_else(|_| "info".into()))
+            .env("OUTPACE_LOG", std::env::var("OUTPACE_LOG").unwrap_or_else(|_| "info".into()))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.expect("the temp directory can be written"))
