@@ -57,7 +57,7 @@ pub trait Store: Send + Sync {
     /// Unique: `code`.
     fn put_company(&self, company: &NewCompany) -> Result<Company>;
     fn companies(&self) -> Result<Vec<Company>>;
-    /// Unique: `appid`.
+    /// Unique over all companies: `appid`. `Taken` when another company has it.
     fn put_app_key(&self, key: &AppKey) -> Result<()>;
     fn app_key(&self, appid: &str) -> Result<Option<AppKey>>;
     fn app_keys(&self, company: CompanyId) -> Result<Vec<AppKey>>;
@@ -90,12 +90,14 @@ pub trait Store: Send + Sync {
     fn delete_group(&self, company: CompanyId, group: GroupId) -> Result<()>;
     /// Ordered by id, with members in the order in which they came.
     fn groups(&self, company: CompanyId) -> Result<Vec<Group>>;
-    /// Adds the member or changes its sign-in.
+    /// Adds the member or changes its sign-in. `NotFound` when the agent is not of the group's company.
     fn put_member(&self, group: GroupId, agent: AgentId, signed_in: SignIn) -> Result<()>;
+    /// `NotFound("member")` when it is none.
     fn delete_member(&self, group: GroupId, agent: AgentId) -> Result<()>;
     fn set_paused(&self, agent: AgentId, paused: bool) -> Result<()>;
 
     // Registrations of extensions, so that a restarted server reaches its phones at once.
+    /// Unique: agent and contact. The 16 of an agent that expire last are kept.
     fn put_registration(&self, registration: &Registration) -> Result<()>;
     fn delete_registration(&self, agent: AgentId, contact: &str) -> Result<()>;
     /// Those not expired at `now`.
@@ -109,7 +111,8 @@ pub trait Store: Send + Sync {
     /// `Refused` when the campaign has ended. Otherwise as `create_campaign`, but no row left is fine (stored 0).
     fn append_leads(&self, now: Timestamp, campaign: CampaignId, leads: &[NewLead]) -> Result<Appended>;
     /// A command: open, pause or end. `Refused` when it has ended and `status` is not Ended. The state it has already is
-    /// fine. Sets `started_at` on the first Running, `ended_at` on Ended.
+    /// fine. Sets `started_at` on the first Running, `ended_at` and the reason `Over` on Ended. No campaign becomes a Draft
+    /// again: `Refused`.
     fn set_campaign_status(
         &self,
         now: Timestamp,
@@ -117,7 +120,7 @@ pub trait Store: Send + Sync {
         status: CampaignStatus,
     ) -> Result<Campaign>;
     /// The engine's wish. `Over`: only if no lead is left to call now or later and none is in flight, else Ok(None).
-    /// Ended already: Ok(Some).
+    /// Ended already: Ok(Some). Leads past their own deadline are not left to call: they are given up then.
     fn end_campaign(&self, now: Timestamp, campaign: CampaignId, why: EndReason) -> Result<Option<Campaign>>;
     fn campaign(&self, company: CompanyId, taskid: &str) -> Result<Option<Campaign>>;
     fn campaign_by_id(&self, campaign: CampaignId) -> Result<Option<Campaign>>;
@@ -135,13 +138,16 @@ pub trait Store: Send + Sync {
     /// Puts called leads whose last result matches back to not called (attempts 0, `round` stays), and sets status,
     /// `not_before` and `run_until`. Refused when running. `NotFound("lead")` and no change when nothing matches.
     fn recall_leads(&self, now: Timestamp, campaign: CampaignId, recall: &Recall) -> Result<Campaign>;
-    /// Deletes leads that were never called and are not in flight. How many.
+    /// Deletes leads that show no result (never called, or recalled since) and are not in flight; their calls stay. How
+    /// many.
     fn delete_leads(&self, campaign: CampaignId, numbers: &[PhoneNumber]) -> Result<u64>;
 
     // Calls.
-    /// Takes up to `slots.len()` due leads, first come first: attempt counted, `round` counted, call row written with the
-    /// slot's call, trunk and caller id, `dialed_at` = now. Leads past their own deadline are given up on the way
-    /// (stay not called, `mark` "expired", never leased). Empty when the campaign is not running.
+    /// Takes up to `slots.len()` due leads (at most `LEASE_MAX`), retries by their due time, then new leads as they
+    /// came: attempt counted, `round` counted, call row written with the slot's call, trunk and caller id, `dialed_at` =
+    /// now. Leads past their own deadline are given up on the way (stay not called, `mark` "expired", never leased; one
+    /// that waited for a retry keeps its result). Empty when the campaign is not running; the supply is then what it
+    /// will have when it runs, or Exhausted when it has ended. `Taken("call")` when a call's id was used before.
     fn lease_leads(
         &self,
         now: Timestamp,
@@ -151,7 +157,9 @@ pub trait Store: Send + Sync {
     /// Undoes leases of calls that were never placed: attempt and round counted back, call row deleted.
     fn return_leads(&self, calls: &[CallId]) -> Result<()>;
     /// Call row, lead and counters. Idempotent by call. When the lead may be called again (attempts left and the
-    /// outcome's retry delay is Some) it becomes due and the time is returned.
+    /// outcome's retry delay is Some, and its own deadline is not before) it becomes due and the time is returned; None
+    /// when its campaign has ended. A call that has finished already is left as it is, and the lead's due time returned.
+    /// `NotFound("call")` when it was never leased, or was returned.
     fn finish_call(&self, now: Timestamp, call: &CallRecord, retry: &RetryRule) -> Result<Option<Timestamp>>;
     /// At start: every call of the company that is still open ends as `lost`, its lead follows the retry rule.
     /// The calls that were ended.

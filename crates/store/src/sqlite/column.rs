@@ -7,10 +7,14 @@ use super::*;
 
 impl From<Error> for StoreError {
     fn from(error: Error) -> StoreError {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
-            _ => StoreError::Failed(error.to_string()),
-        }
+        told(&error)
+    }
+}
+
+pub(super) fn told(error: &Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy,
+        _ => StoreError::Failed(error.to_string()),
     }
 }
 

@@ -61,7 +61,7 @@ trait Work: Send {
     /// False when it changed nothing.
     fn run(&mut self, db: &Connection) -> bool;
     /// `failure`: why nothing of the transaction was stored.
-    fn answer(self: Box<Self>, failure: Option<&str>);
+    fn answer(self: Box<Self>, failure: Option<&rusqlite::Error>);
 }
 
 struct Piece<T, F> {
@@ -84,10 +84,11 @@ where
         changed
     }
 
-    fn answer(self: Box<Self>, failure: Option<&str>) {
+    fn answer(self: Box<Self>, failure: Option<&rusqlite::Error>) {
         let result = match (failure, self.result) {
+            (Some(failure), _) => Err(column::told(failure)),
             (None, Some(result)) => result,
-            (failure, _) => Err(StoreError::Failed(failure.unwrap_or("the verb was not run").to_owned())),
+            (None, None) => Err(StoreError::Failed("the verb was not run".to_owned())),
         };
         // Nobody waits any more when the caller's thread was ended; what is stored is stored.
         let _ = self.reply.send(result);
@@ -162,7 +163,7 @@ fn run(db: &Connection, queue: &Queue) {
     let _closing = Closing(queue);
     while let Some(first) = queue.pop() {
         let mut done = Vec::new();
-        let failure = transaction(db, queue, first, &mut done).err().map(|e| e.to_string());
+        let failure = transaction(db, queue, first, &mut done).err();
         if let Some(failure) = &failure {
             tracing::error!(%failure, verbs = done.len(), "the store could not commit");
             if !db.is_autocommit() {
@@ -171,7 +172,7 @@ fn run(db: &Connection, queue: &Queue) {
             }
         }
         for work in done {
-            work.answer(failure.as_deref());
+            work.answer(failure.as_ref());
         }
     }
 }
