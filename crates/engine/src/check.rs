@@ -127,13 +127,8 @@ impl Engine {
     fn check_waiting(&self) {
         for (id, campaign) in &self.campaigns {
             let calls = self.calls.values().filter(|c| c.campaign == *id);
-            let waiting = |stage| match stage {
-                Stage::Waiting => true,
-                Stage::Offering(_) => false,
-                _ => false,
-            };
-            let must: BTreeSet<_> =
-                calls.clone().filter(|c| waiting(c.stage)).map(|c| (c.order, c.id)).collect();
+            let waiting = calls.clone().filter(|c| c.stage == Stage::Waiting);
+            let must: BTreeSet<_> = waiting.map(|c| (c.order, c.id)).collect();
             let offered = calls.filter(|c| c.offered_to().is_some()).map(|c| (c.order, c.id));
             let may: BTreeSet<_> = must.iter().copied().chain(offered).collect();
             assert!(must.is_subset(&campaign.unserved), "waiting calls of campaign {id} are listed");

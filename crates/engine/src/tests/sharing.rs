@@ -1,0 +1,104 @@
+//! Campaigns that share agents, and pacing that learns.
+
+use super::*;
+
+fn numbered(id: i64, pacing: PacingMode) -> CampaignSettings {
+    CampaignSettings { campaign: CampaignId(id), ..campaign(pacing) }
+}
+
+fn slots_of(effects: &[Effect], id: i64) -> usize {
+    let of = |e: &&Effect| matches!(e, Effect::LeaseLeads { campaign, .. } if *campaign == CampaignId(id));
+    effects.iter().filter(of).map(|e| slots(std::slice::from_ref(e))).sum()
+}
+
+#[test]
+fn idle_agents_are_shared_equally_by_campaigns_that_have_leads() {
+    let mut desk = Desk::new(Config::default());
+    for id in 1..=3 {
+        desk.tell(Input::Campaign(numbered(id, PacingMode::Progressive)));
+    }
+    // All agents come at once.
+    desk.tell(Input::Group(GroupSettings { enabled: false, ..group(Strategy::LongestIdle, &[]) }));
+    desk.agents_at_work(6);
+    let asked = desk.tell(Input::Group(group(Strategy::LongestIdle, &[])));
+    assert_eq!([slots_of(&asked, 1), slots_of(&asked, 2), slots_of(&asked, 3)], [2, 2, 2]);
+}
+
+#[test]
+fn one_agent_serves_three_campaigns_in_turn() {
+    let mut desk = Desk::new(Config::default());
+    for id in 1..=3 {
+        desk.tell(Input::Campaign(numbered(id, PacingMode::Progressive)));
+    }
+    let mut asked = desk.agent_at_work(AgentId(1));
+    let mut counts = [0; 3];
+    for _ in 0..30 {
+        assert_eq!(slots(&asked), 1, "one call for one agent, whoever's it is");
+        let id = (1..=3).find(|id| slots_of(&asked, *id) == 1).unwrap();
+        counts[usize::try_from(id).unwrap() - 1] += 1;
+        let call = desk.dial(&asked)[0];
+        asked = desk.customer(call, failed(Outcome::Busy, Cause::BUSY, 486));
+    }
+    assert_eq!(counts, [10, 10, 10]);
+}
+
+#[test]
+fn a_campaign_without_leads_leaves_its_part_to_the_others() {
+    let mut desk = Desk::new(Config::default());
+    desk.agents_at_work(4);
+    let first = desk.tell(Input::Campaign(numbered(1, PacingMode::Progressive)));
+    assert_eq!(slots(&first), 4);
+    let second = desk.tell(Input::Campaign(numbered(2, PacingMode::Progressive)));
+    assert_eq!(slots(&second), 0, "all idle agents are spoken for");
+    let effects = desk.lease(&first, 1, Supply::Exhausted);
+    assert_eq!(slots_of(&effects, 2), 3);
+}
+
+#[test]
+fn calls_ringing_for_a_paused_campaign_count_against_the_agents_that_it_shares() {
+    let mut desk = Desk::new(Config::default());
+    desk.agents_at_work(4);
+    let first = desk.tell(Input::Campaign(numbered(1, PacingMode::Progressive)));
+    desk.dial(&first);
+    let paused = CampaignSettings { status: CampaignStatus::Paused, ..numbered(1, PacingMode::Progressive) };
+    desk.tell(Input::Campaign(paused));
+    assert_eq!(slots(&desk.tell(Input::Campaign(numbered(2, PacingMode::Progressive)))), 0);
+}
+
+#[test]
+fn predictive_pacing_learns_once_a_minute_and_shows_its_ratio() {
+    let mut desk = Desk::with(0, PacingMode::Predictive(2000));
+    let asked = desk.agent_at_work(AgentId(1));
+    assert_eq!(slots(&asked), 2);
+    assert_eq!(desk.view().ratio_now, Some(2000));
+    desk.dial(&asked);
+    desk.wait(secs(61));
+    assert_eq!(desk.view().ratio_now, Some(2040));
+    let paused =
+        CampaignSettings { status: CampaignStatus::Paused, ..campaign(PacingMode::Predictive(2000)) };
+    desk.tell(Input::Campaign(paused));
+    assert_eq!(desk.view().ratio_now, None);
+}
+
+#[test]
+fn after_an_abandoned_call_predictive_pacing_takes_no_risk() {
+    let mut desk = Desk::with(0, PacingMode::Predictive(3000));
+    let asked = desk.agent_at_work(AgentId(1));
+    let calls = desk.dial(&asked);
+    desk.customer(calls[0], LegEvent::Answered);
+    desk.agent(calls[0], 1, LegEvent::Answered);
+    desk.customer(calls[1], LegEvent::Answered);
+    desk.wait(secs(2));
+    assert_eq!(desk.view().abandoned, 1);
+    assert_eq!(desk.view().ratio_now, Some(1000));
+}
+
+#[test]
+fn what_happened_before_the_start_counts_for_the_day() {
+    let mut desk = Desk::new(Config::default());
+    desk.agents_at_work(1);
+    let mut settings = campaign(PacingMode::Predictive(3000));
+    (settings.answered_before, settings.abandoned_before) = (100, 3);
+    assert_eq!(slots(&desk.tell(Input::Campaign(settings))), 1);
+    assert_eq!((desk.view().answered, desk.view().abandoned), (100, 3));
+}
