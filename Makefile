@@ -5,11 +5,11 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint deny clean
+.PHONY: help demo test lint deny bench-store bench-relay clean
 
 help: ## list the targets
 	@echo "make <target>:"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo 'A shorter demo: make demo ARGS="--calls 300 --agents 10 --speed fast"'
 
@@ -37,6 +37,12 @@ deny: ## check licences and sources of the dependencies (installs cargo-deny whe
 	    cargo install cargo-deny --locked --version 0.20.2; }
 	@echo "==> dependency rules"
 	cargo deny --locked check licenses bans sources
+
+bench-store: ## measure the SQLite store on this machine (ARGS=folder chooses the disk)
+	cargo run --release --locked --package store --example bench_store -- $(ARGS)
+
+bench-relay: ## measure the media relay on this machine (ARGS="calls seconds", 500 and 10 when not given)
+	ulimit -n "$$(ulimit -Hn)" && cargo run --release --locked --package media --example bench_relay -- $(ARGS)
 
 clean: ## delete what was built; databases stay
 	cargo clean

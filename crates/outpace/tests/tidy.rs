@@ -145,6 +145,21 @@ fn every_config_key_is_in_the_example_and_in_the_documentation() {
 }
 
 #[test]
+fn every_service_of_the_api_is_documented() {
+    let table = read(&root().join("crates/outpace/src/api/app_sip/service.rs"));
+    let (table, _) = table.split_once("#[cfg(test)]").expect("the routing table has tests below it");
+    let services: Vec<&str> = table.split('"').filter(|text| is_service(text)).collect();
+    assert!(services.len() > 10, "the routing table was not understood");
+    let documented = read(&root().join("docs/api.md"));
+    let broken: Vec<String> = services
+        .iter()
+        .filter(|service| !documented.contains(**service))
+        .map(|service| format!("docs/api.md: {service} is missing"))
+        .collect();
+    assert_none(&broken, "document every service");
+}
+
+#[test]
 fn both_readmes_show_the_two_commands() {
     let mut broken = Vec::new();
     for readme in ["README.md", "README.zh-CN.md"] {
@@ -357,6 +372,11 @@ fn link_targets(document: &str) -> Vec<String> {
         }
     }
     targets
+}
+
+/// `App.Sip_Area.Action`
+fn is_service(text: &str) -> bool {
+    text.starts_with("App.Sip_") && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '.' || c == '_')
 }
 
 /// Fails with the whole list, so that one run shows all there is to do.
