@@ -18,23 +18,13 @@ pub enum Command {
         campaign: CampaignId,
         leads: bool,
     },
-    /// Settings or members changed.
+    /// Settings, members or who is signed in changed.
     GroupChanged {
         company: CompanyId,
         group: GroupId,
     },
     GroupRemoved {
         company: CompanyId,
-        group: GroupId,
-    },
-    SignedIn {
-        company: CompanyId,
-        agent: AgentId,
-        group: GroupId,
-    },
-    SignedOut {
-        company: CompanyId,
-        agent: AgentId,
         group: GroupId,
     },
     Paused {
@@ -68,7 +58,8 @@ pub enum Command {
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
     pub calls_placed: u64,
-    /// Customer's answer seen by the switch → both directions open in the relay; microseconds, unordered, the last 100 000.
+    /// From when customer and agent were both there (the answer, or the offer when the customer waited for an agent) to
+    /// both directions open in the relay; microseconds, unordered, the last 100 000.
     pub answer_to_audio_us: Vec<u32>,
     /// Agent-seconds signed in, talking, in wrap-up.
     pub signed_in_s: f64,

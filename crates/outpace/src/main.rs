@@ -10,6 +10,7 @@ mod provision;
 mod run;
 mod switch;
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -58,10 +59,13 @@ enum Verb {
 
 fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
+    // The demo has a screen of its own.
+    let level = if matches!(cli.command, Verb::Demo(_)) { "warn" } else { "info" };
     tracing_subscriber::fmt()
         .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("OUTPACE_LOG").unwrap_or_else(|_| "info".into()),
+            tracing_subscriber::EnvFilter::try_from_env("OUTPACE_LOG").unwrap_or_else(|_| level.into()),
         )
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -4,6 +4,7 @@ mod directory;
 mod store_work;
 mod turn;
 
+use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub struct Running {
 
 /// Opens the store, provisions what the config names, starts SIP, media, engines and the API.
 pub async fn start(config: Config) -> anyhow::Result<Running> {
+    let lock = lock_data(&config)?;
     let store = open_store(&config)?;
     let generated = provision::apply(&*store, &config.company).context("provisioning")?;
     let (commands, commands_out) = mpsc::channel(COMMANDS_MAX);
@@ -62,9 +64,26 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         Switch::new(endpoint, relay, Arc::new(abandon_message(config.media.abandon_message.as_deref())?));
 
     let dialer = turn::Dialer::open(&config, handle.clone(), switch, edge, random_seed()?).await?;
-    let done = tokio::spawn(dialer.run(commands_out, relay_events));
+    let done = tokio::spawn(async move {
+        dialer.run(commands_out, relay_events).await;
+        drop(lock);
+    });
     let api = crate::api::serve(&config.api, handle.clone()).await?;
     Ok(Running { handle, api, sip, done, generated })
+}
+
+/// One server per data directory: a second one would take the first one's calls for lost.
+fn lock_data(config: &Config) -> anyhow::Result<Option<File>> {
+    if config.server.store == StoreKind::Memory {
+        return Ok(None);
+    }
+    let data = &config.server.data;
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("cannot create the data directory {}", data.display()))?;
+    let path = data.join("outpace.lock");
+    let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+    file.try_lock().with_context(|| format!("another server runs on {}; stop it first", data.display()))?;
+    Ok(Some(file))
 }
 
 pub fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {

@@ -8,7 +8,7 @@ use anyhow::Context;
 use engine::{AgentId, AgentState, CampaignId, CompanyId, Effect, Engine, GroupId, Input, Now, Timestamp};
 use media::RelayEvent;
 use sip::{Flow, Transport};
-use store::{Campaign, Group, Registration};
+use store::{Campaign, Group, Registration, StoreError};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
 use super::directory::{self, CompanyDirectory, Directory};
@@ -291,6 +291,11 @@ impl Dialer {
             Done::Saved { company, call, result: Ok(retry_at) } => {
                 self.input(company, Input::CallSaved { call, retry_at });
             }
+            Done::Saved { company, call, result: Err(StoreError::NotFound(_)) } => {
+                // Trying again would not help: the row was never there or was given back.
+                tracing::error!(%call, "a result has no call row in the store; it is dropped");
+                self.input(company, Input::CallSaved { call, retry_at: None });
+            }
             Done::Saved { company, call, result: Err(error) } => {
                 tracing::error!(%error, %call, "a result could not be saved; it is kept and tried again");
                 self.input(company, Input::SaveFailed { call });
@@ -387,9 +392,7 @@ impl Dialer {
             Command::CampaignChanged { company, campaign, leads } => {
                 self.load_campaign(company, campaign, leads)
             }
-            Command::GroupChanged { company, group }
-            | Command::SignedIn { company, group, .. }
-            | Command::SignedOut { company, group, .. } => self.load_group(company, group),
+            Command::GroupChanged { company, group } => self.load_group(company, group),
             Command::GroupRemoved { company, group } => {
                 if let Some(run) = self.companies.get_mut(&company) {
                     run.signed_in.remove(&group);

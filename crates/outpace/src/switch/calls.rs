@@ -39,6 +39,7 @@ impl Switch {
                 number: dial.number.as_str().to_owned(),
                 customer: Some(leg),
                 answered_at: None,
+                offered_at: None,
                 offer: None,
             },
         );
@@ -69,6 +70,7 @@ impl Switch {
             self.free_kept_leg(agent);
             return;
         };
+        state.offered_at = Some(Instant::now());
         if kept_up {
             state.offer = Some((agent, AgentSide::KeptUp));
             self.tell(company, Input::AgentLeg { call, agent, event: LegEvent::Answered });

@@ -72,6 +72,7 @@ struct Call {
     number: String,
     customer: Option<Leg>,
     answered_at: Option<Instant>,
+    offered_at: Option<Instant>,
     offer: Option<(AgentId, AgentSide)>,
 }
 

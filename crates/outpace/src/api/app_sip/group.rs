@@ -100,8 +100,6 @@ pub async fn delete_members(caller: &Caller) -> Reply {
     let id = group.id;
     // One that is no member is removed already.
     agents.retain(|agent| group.members.iter().any(|m| m.agent == *agent));
-    let signed_in = group.members.iter().filter(|m| m.signed_in == SignIn::In && agents.contains(&m.agent));
-    let signed_in: Vec<AgentId> = signed_in.map(|m| m.agent).collect();
     let delete = move |s: &dyn store::Store| {
         agents.iter().try_for_each(|agent| match s.delete_member(id, *agent) {
             Err(StoreError::NotFound(_)) => Ok(()),
@@ -109,9 +107,6 @@ pub async fn delete_members(caller: &Caller) -> Reply {
         })
     };
     caller.store(delete).await?;
-    for agent in signed_in {
-        caller.tell(Command::SignedOut { company: caller.id(), agent, group: id }).await?;
-    }
     changed(caller, id).await
 }
 

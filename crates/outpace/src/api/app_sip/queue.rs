@@ -125,7 +125,6 @@ pub async fn sign_in(caller: &Caller) -> Reply {
     };
     caller.store(join).await?;
     caller.tell(Command::GroupChanged { company, group }).await?;
-    caller.tell(Command::SignedIn { company, agent, group }).await?;
     caller.tell(Command::Paused { company, agent, paused: false }).await?;
     Done::empty()
 }
@@ -138,7 +137,7 @@ pub async fn sign_out(caller: &Caller) -> Reply {
     let group = group.id;
     if is_member {
         caller.store(move |s| s.put_member(group, agent, SignIn::Out)).await?;
-        caller.tell(Command::SignedOut { company, agent, group }).await?;
+        caller.tell(Command::GroupChanged { company, group }).await?;
     }
     Done::empty()
 }
