@@ -69,7 +69,7 @@ impl World {
         match line.filter(|l| l.is_customer_there && !l.is_hung_up) {
             Some(line) => match event {
                 LegEvent::Ringing { .. } => line.ringing_since = Some(mono),
-                LegEvent::Answered => line.is_answered = true,
+                LegEvent::Answered => line.answered = Some(mono),
                 LegEvent::Failed(_) | LegEvent::HungUp { .. } => line.is_customer_there = false,
             },
             None if crossed => {}
@@ -127,7 +127,7 @@ impl World {
     }
 
     pub fn bridge(&mut self, call: CallId, agent: AgentId) {
-        self.referee.bridge(call, agent);
+        self.referee.bridge(call, agent, self.mono, &self.scenario.config);
         let talk = about(&mut self.rng, self.scenario.talk_mean);
         let offer = self.referee.lines[&call].offers;
         let event = LegEvent::HungUp { cause: Cause::NORMAL };
@@ -135,8 +135,7 @@ impl World {
     }
 
     pub fn play_message(&mut self, call: CallId) {
-        let line = self.referee.lines.get(&call).expect("only calls in progress hear the message");
-        assert!(line.is_answered && line.agent.is_none(), "who hears the message has no agent");
+        self.referee.play_message(call, self.mono, &self.scenario.config);
         if self.rng.u8(..5) > 0 {
             self.after(Duration::from_secs(2), Event::MessageEnds(call));
         }

@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use engine::{AgentId, CallId, CallRecord, CampaignId, LeadId, Outcome, TrunkId};
+use engine::{AgentId, CallId, CallRecord, CampaignId, Config, LeadId, Outcome, TrunkId};
+
+/// The engine's time-outs come as late as this now and then.
+pub const LATE_MAX: Duration = Duration::from_millis(20);
 
 /// What the switch holds of a call.
 #[derive(Debug)]
@@ -12,7 +15,7 @@ pub struct Line {
     pub lead: LeadId,
     pub trunk: TrunkId,
     pub ringing_since: Option<Duration>,
-    pub is_answered: bool,
+    pub answered: Option<Duration>,
     pub is_customer_there: bool,
     /// The agent being rung or talking.
     pub agent: Option<AgentId>,
@@ -79,7 +82,7 @@ impl Referee {
             lead,
             trunk,
             ringing_since: None,
-            is_answered: false,
+            answered: None,
             is_customer_there: true,
             agent: None,
             is_agent_there: false,
@@ -101,7 +104,7 @@ impl Referee {
     /// Gives the number of the offer.
     pub fn offer(&mut self, call: CallId, agent: AgentId) -> u32 {
         let line = self.lines.get_mut(&call).expect("only calls in progress are offered");
-        assert!(line.is_answered && line.is_customer_there, "only answered calls are offered");
+        assert!(line.answered.is_some() && line.is_customer_there, "only answered calls are offered");
         assert_eq!(line.agent, None, "a call is offered to one agent at a time");
         assert!(!line.is_hung_up, "a call that was hung up is not offered");
         let before = self.seated.insert(agent, call);
@@ -131,21 +134,35 @@ impl Referee {
         }
     }
 
-    pub fn bridge(&mut self, call: CallId, agent: AgentId) {
+    pub fn bridge(&mut self, call: CallId, agent: AgentId, mono: Duration, config: &Config) {
         let line = self.lines.get_mut(&call).expect("only calls in progress are bridged");
-        assert!(line.is_answered && line.is_customer_there, "the customer's leg is up");
+        assert!(line.answered.is_some() && line.is_customer_there, "the customer's leg is up");
         assert_eq!(line.agent, Some(agent), "the agent was offered the call");
         assert!(line.is_agent_there, "the agent's leg is up");
+        let waited = mono - line.answered.expect("looked at above");
+        assert!(waited <= config.answer_wait, "who talks did not wait too long: {waited:?}");
         line.is_bridged = true;
     }
 
-    pub fn hang_up(&mut self, call: CallId, mono: Duration, ring_min: Duration) {
+    pub fn hang_up(&mut self, call: CallId, mono: Duration, config: &Config) {
         let line = self.lines.get_mut(&call).expect("only calls in progress are hung up");
         assert!(!line.is_hung_up, "a call is hung up once");
         line.is_hung_up = true;
-        if let Some(since) = line.ringing_since.filter(|_| line.is_customer_there && !line.is_answered) {
-            assert!(mono >= since + ring_min, "a ringing customer is not cancelled before {ring_min:?}");
+        if let Some(since) = line.ringing_since.filter(|_| line.is_customer_there && line.answered.is_none())
+        {
+            let rang = mono - since;
+            assert!(rang >= config.ring_min, "a ringing customer is not cancelled after {rang:?}");
+            assert!(rang >= config.no_answer, "a ringing customer is not given up after {rang:?}");
         }
+    }
+
+    pub fn play_message(&mut self, call: CallId, mono: Duration, config: &Config) {
+        let line = self.lines.get_mut(&call).expect("only calls in progress hear the message");
+        assert!(line.agent.is_none(), "who hears the message has no agent");
+        assert!(line.is_customer_there, "somebody hears the message");
+        let waited = mono - line.answered.expect("only who answered hears the message");
+        assert!(waited >= config.answer_wait, "the message does not come too early: {waited:?}");
+        assert!(waited <= config.answer_wait + LATE_MAX, "nor too late: {waited:?}");
     }
 
     pub fn save(&mut self, record: &CallRecord) {
@@ -159,7 +176,7 @@ impl Referee {
         assert!(line.is_hung_up || !line.is_customer_there, "no customer's leg is forgotten");
         assert!(line.is_hung_up || line.agent.is_none(), "no agent's leg is forgotten");
         assert_eq!(record.outcome == Outcome::Connected, line.is_bridged, "connected means bridged");
-        assert_eq!(record.outcome.is_answered(), line.is_answered, "answered or not");
+        assert_eq!(record.outcome.is_answered(), line.answered.is_some(), "answered or not");
         if let Some(agent) = line.agent {
             self.seated.remove(&agent);
         }

@@ -11,7 +11,7 @@ use fastrand::Rng;
 use store::MemStore;
 
 use crate::desk::StoreJob;
-use crate::referee::{Referee, Tally};
+use crate::referee::{LATE_MAX, Referee, Tally};
 use crate::scenario::Scenario;
 
 /// Everything must be over by then.
@@ -172,11 +172,7 @@ impl World {
         let deadline = self.engine.deadline();
         match (next, deadline) {
             (_, Some(at)) if next.is_none_or(|n| at < n) => {
-                let late = if self.rng.u8(..10) == 0 {
-                    Duration::from_millis(self.rng.u64(..20))
-                } else {
-                    Duration::ZERO
-                };
+                let late = self.lateness();
                 self.mono = self.mono.max(at + late);
                 self.tell(Input::Timeout);
             }
@@ -189,6 +185,11 @@ impl World {
             }
             (None, _) => panic!("nothing will ever happen again: {:?}", self.engine),
         }
+    }
+
+    fn lateness(&mut self) -> Duration {
+        let is_late = self.rng.u8(..10) == 0;
+        if is_late { LATE_MAX.mul_f64(self.rng.f64()) } else { Duration::ZERO }
     }
 
     fn happen(&mut self, event: Event) {
@@ -237,7 +238,7 @@ impl World {
             Effect::CancelOffer { call, agent } => self.referee.cancel_offer(call, agent),
             Effect::Bridge { call, agent } => self.bridge(call, agent),
             Effect::PlayMessage { call } => self.play_message(call),
-            Effect::HangUp { call } => self.referee.hang_up(call, self.mono, self.scenario.config.ring_min),
+            Effect::HangUp { call } => self.referee.hang_up(call, self.mono, &self.scenario.config),
             Effect::RaiseAgentLeg { agent } => self.raise_leg(agent),
             Effect::DropAgentLeg { agent } => self.drop_leg(agent),
         }

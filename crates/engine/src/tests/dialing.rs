@@ -10,7 +10,7 @@ fn a_progressive_campaign_dials_one_call_for_each_idle_agent() {
     assert_eq!(slots(&asked), 3);
     let effects = desk.lease(&asked, 3, Supply::Available);
     assert_eq!(dialed(&effects).len(), 3);
-    assert!(effects.iter().any(|e| *e == Effect::CampaignStarted { campaign: CAMPAIGN }));
+    assert!(effects.contains(&Effect::CampaignStarted { campaign: CAMPAIGN }));
     assert_eq!(slots(&effects), 0);
     assert_eq!(desk.view().ringing, 3);
 }
