@@ -31,6 +31,8 @@ impl Dialog {
         dialog.remote_cseq = request.cseq().map_or(0, |(number, _)| number);
         dialog.local_cseq = core.io.rng.u32(1..=9999);
         dialog.routes = route::recorded(&request);
+        // RFC 2543 had no Contact to insist on.
+        dialog.target = request.from().map_or(&b""[..], |from| from.uri).to_vec();
         dialog.learn_far_end(&request);
         let user = crate::message::Uri::parse(request.uri()).map_or(&b""[..], |uri| uri.user);
         dialog.contact_user = String::from_utf8_lossy(user).into_owned();

@@ -189,8 +189,6 @@ impl Endpoint {
             415
         } else if !accepts_sdp(request) {
             406
-        } else if request.contact().is_none() {
-            400
         } else if is_too_brief(request) {
             422
         } else {

@@ -1,6 +1,6 @@
 //! What a message must have before anyone acts on it (RFC 3261 §8.1.1, §8.2).
 
-use super::{Address, Defect, Message, Method, Name, Uri, parse::is_token};
+use super::{Address, Defect, Message, Method, Name, Uri, Via, parse::is_token};
 
 /// RFC 3261 §8.1.1.5: a sequence number is below 2^31.
 const CSEQ_MAX: u32 = (1 << 31) - 1;
@@ -24,10 +24,8 @@ pub(crate) fn check_request(message: &Message) -> Result<(), Defect> {
     if message.field(Name::MaxForwards).is_some() && message.number(Name::MaxForwards).is_none() {
         return Err(Defect::bad("Bad Max-Forwards"));
     }
-    if message.fields(Name::Date).any(|date| !date.trim_ascii().ends_with(b"GMT")) {
-        return Err(Defect::bad("Bad Date"));
-    }
     check_contacts(message)?;
+    check_record(message)?;
     check_uri(message.uri())
 }
 
@@ -40,7 +38,8 @@ pub(crate) fn check_response(message: &Message) -> Result<(), &'static str> {
 }
 
 fn check_core(message: &Message) -> Result<(), &'static str> {
-    if message.via().is_none() {
+    let mut vias = message.list(Name::Via).map(Via::parse).peekable();
+    if vias.peek().is_none() || vias.any(|via| via.is_none()) {
         return Err("Bad Via");
     }
     if SINGLE.iter().any(|&name| message.fields(name).nth(1).is_some()) {
@@ -81,6 +80,15 @@ fn check_contacts(message: &Message) -> Result<(), Defect> {
         }
     }
     Ok(())
+}
+
+/// RFC 3261 §10.2: the address of record of a REGISTER is a SIP URI.
+fn check_record(message: &Message) -> Result<(), Defect> {
+    let sip = message.to().and_then(|to| to.parsed_uri()).is_some_and(|uri| uri.is_sip());
+    match message.method() {
+        Some(Method::Register) if !sip => Err(Defect::bad("Address Of Record Is No SIP URI")),
+        _ => Ok(()),
+    }
 }
 
 fn check_uri(uri: &[u8]) -> Result<(), Defect> {

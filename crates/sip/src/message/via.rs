@@ -14,7 +14,9 @@ impl<'a> Via<'a> {
     pub fn parse(value: &'a [u8]) -> Option<Via<'a>> {
         let (name, rest) = cut(value, b'/')?;
         let (version, rest) = cut(rest, b'/')?;
-        if !name.eq_ignore_ascii_case(b"SIP") || version != b"2.0" {
+        // Another version is refused by its request line (RFC 4475 §3.1.2.16).
+        let versioned = !version.is_empty() && version.iter().all(|b| b.is_ascii_digit() || *b == b'.');
+        if !name.eq_ignore_ascii_case(b"SIP") || !versioned {
             return None;
         }
         let blank = rest.iter().position(|b| b.is_ascii_whitespace())?;

@@ -1,6 +1,6 @@
 //! Messages to bytes.
 
-use super::{Message, Method, Name};
+use super::{Message, Method, Name, Via};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ impl Writer {
     pub fn response(request: &Message, peer: SocketAddr, status: u16, tag: &str) -> Writer {
         let mut writer = Writer::status_line(status, reason_phrase(status));
         let mut first = true;
-        for value in request.list(Name::Via) {
+        for value in request.list(Name::Via).filter(|value| Via::parse(value).is_some()) {
             if first {
                 writer.field_with("Via", |out| push_top_via(out, value, peer));
                 first = false;
@@ -124,7 +124,7 @@ impl Writer {
 }
 
 fn clean(bytes: &mut [u8]) {
-    for b in bytes.iter_mut().filter(|b| matches!(b, b'\r' | b'\n' | 0)) {
+    for b in bytes.iter_mut().filter(|b| matches!(b, b'\r' | b'\n')) {
         *b = b' ';
     }
 }
