@@ -212,6 +212,7 @@ impl Server {
             .arg(&self.config)
             .current_dir(self.setup.dir.path())
             .env("OUTPACE_LOG", std::env::var("OUTPACE_LOG").unwrap_or_else(|_| "info".into()))
+            .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.expect("the temp directory can be written"))
