@@ -19,8 +19,6 @@ mod task;
 mod task_create;
 mod task_info;
 mod task_list;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
