@@ -84,6 +84,7 @@ pub(crate) enum OutgoingKind {
 pub(crate) struct Incoming {
     pub server: u64,
     pub method: Method,
+    pub cseq: u32,
     /// It had no SDP, so that our answer is an offer.
     pub without_offer: bool,
 }

@@ -229,7 +229,7 @@ pub struct Endpoint {
     pub(crate) overload: Overload,
     registrations: HashMap<u64, Registration>,
     next_registration: u64,
-    streams: HashMap<u64, Stream>,
+    streams: HashMap<u64, (Flow, Stream)>,
     closes: VecDeque<u64>,
     /// What to add to `now` for the time since 1970.
     wall: Option<Duration>,
@@ -270,7 +270,7 @@ impl Endpoint {
                 self.closes.push_back(flow.connection);
                 return;
             }
-            self.streams.insert(flow.connection, Stream::default());
+            self.streams.insert(flow.connection, (flow, Stream::default()));
             self.core.connections.insert(flow.connection);
         }
         // A chunk larger than a message is taken in pieces, so that the buffer stays small.
@@ -280,9 +280,9 @@ impl Endpoint {
     }
 
     fn receive_stream(&mut self, now: Duration, flow: Flow, bytes: &[u8]) {
-        let Some(stream) = self.streams.get_mut(&flow.connection) else { return };
+        let Some((_, stream)) = self.streams.get_mut(&flow.connection) else { return };
         stream.push(bytes);
-        while let Some(frame) = self.streams.get_mut(&flow.connection).and_then(Stream::next) {
+        while let Some(frame) = self.streams.get_mut(&flow.connection).and_then(|(_, stream)| stream.next()) {
             match frame {
                 Frame::Message(message) => self.receive_message(now, flow, &message),
                 // RFC 5626 §4.4.1.
@@ -305,12 +305,11 @@ impl Endpoint {
 
     /// The driver closed a TCP connection, or the far end did.
     pub fn connection_closed(&mut self, now: Duration, connection: u64) {
-        self.streams.remove(&connection);
+        let stream = self.streams.remove(&connection);
         self.core.connections.remove(&connection);
         self.registrar.connection_closed(&mut self.core.io, connection);
-        let lost = self.core.clients.fail_connection(&mut self.core.io, connection);
-        for (owner, flow) in lost {
-            self.on_silence(now, owner, flow, 503);
+        if let Some((flow, _)) = stream {
+            self.transport_failed(now, flow);
         }
     }
 

@@ -52,6 +52,7 @@ impl Dialog {
         self.phase = Phase::Ending;
         core.io.timers.cancel_dialog(self.id.0);
         self.drop_incoming(core, now);
+        self.stop_repeating(core);
         self.queued_offer = None;
         self.outgoing = None;
         let hop = self.next_hop(core);
@@ -108,10 +109,15 @@ impl Dialog {
             Phase::Answered | Phase::Up => self.ended(core, EndedBy::Remote, bye.q850()),
             Phase::Ending | Phase::Over => {}
         }
+        self.stop_repeating(core);
+        self.drop_incoming(core, now);
+        self.phase = Phase::Over;
+    }
+
+    /// No ACK is waited for any more.
+    fn stop_repeating(&mut self, core: &mut Core) {
         if let Some(waiting) = self.unacknowledged.take() {
             core.servers.acknowledge_answer(&mut core.io, waiting.server);
         }
-        self.drop_incoming(core, now);
-        self.phase = Phase::Over;
     }
 }

@@ -38,7 +38,8 @@ impl Dialog {
         dialog.contact_user = String::from_utf8_lossy(user).into_owned();
         let without_offer = request.sdp().is_empty();
         let server = core.servers.open(key, flow, request, Some(id));
-        dialog.incoming = Some(Incoming { server, method: Method::Invite, without_offer });
+        let (method, cseq) = (Method::Invite, dialog.remote_cseq);
+        dialog.incoming = Some(Incoming { server, method, cseq, without_offer });
         core.respond(now, server, 100, "", |_, _| Vec::new());
         core.io.timers.set(dialog.timer(DialogTimer::Unanswered), now + UNANSWERED_MAX);
         dialog
@@ -77,7 +78,7 @@ impl Dialog {
         self.reply(core, now, server, 200, reply, sdp);
         self.incoming = None;
         let answer_in_ack = incoming.without_offer;
-        self.unacknowledged = Some(Unacknowledged { server, cseq: self.remote_cseq, answer_in_ack });
+        self.unacknowledged = Some(Unacknowledged { server, cseq: incoming.cseq, answer_in_ack });
     }
 
     /// Agrees on the session timer with the request that is being answered.

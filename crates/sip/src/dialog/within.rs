@@ -90,9 +90,6 @@ impl Dialog {
                 }
                 _ => {}
             }
-            if status == 489 {
-                writer.field("Allow-Events", "");
-            }
             if !io.config.user_agent.is_empty() {
                 writer.field("Server", &io.config.user_agent);
             }
@@ -154,7 +151,7 @@ impl Dialog {
         let method = request.method().unwrap_or(Method::Invite);
         let without_offer = sdp.is_empty();
         let server = core.servers.open(key, flow, request, Some(self.id));
-        self.incoming = Some(Incoming { server, method, without_offer });
+        self.incoming = Some(Incoming { server, method, cseq: self.remote_cseq, without_offer });
         core.io.timers.set(self.timer(DialogTimer::OfferUnanswered), now + OFFER_UNANSWERED_MAX);
         core.io.event(Event::Offer { dialog: self.id, sdp });
     }

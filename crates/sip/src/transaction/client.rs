@@ -188,8 +188,8 @@ impl Clients {
         let client = self.table.get_mut(&key)?;
         let result = (client.owner, client.flow);
         let waiting = matches!(client.state, State::Waiting | State::Proceeding);
-        if waiting && client.method == Method::Invite && client.state == State::Proceeding {
-            // A cancelled call: a 2xx that still comes is acknowledged and ended.
+        if waiting && client.method == Method::Invite {
+            // A 2xx that still comes is acknowledged and ended.
             self.pending.remove(&(client.flow, key));
             client.state = State::Accepted;
             client.bytes = Vec::new();
@@ -208,17 +208,6 @@ impl Clients {
         let (from, to) = (flow.connection, if flow.connection == 0 { u64::MAX } else { flow.connection });
         let range = (Flow { connection: from, ..flow }, low)..=(Flow { connection: to, ..flow }, high);
         let hit: Vec<_> = self.pending.range(range).copied().collect();
-        self.fail_all(io, &hit)
-    }
-
-    /// The same for a TCP connection, whoever is at its other end.
-    pub fn fail_connection(&mut self, io: &mut Io, connection: u64) -> Vec<(Owner, Flow)> {
-        let hit: Vec<_> =
-            self.pending.iter().filter(|(flow, _)| flow.connection == connection).copied().collect();
-        self.fail_all(io, &hit)
-    }
-
-    fn fail_all(&mut self, io: &mut Io, hit: &[(Flow, ClientKey)]) -> Vec<(Owner, Flow)> {
         let fail = |&(flow, key): &(Flow, ClientKey)| {
             let owner = self.table.get(&key)?.owner;
             self.remove(io, key);
