@@ -65,7 +65,7 @@ impl Crm {
             "assigntype": 2,
             "assignagent": group,
             "telphone": rows(first),
-            "taskscale": "1:2",
+            "taskscale": "1:1.8",
             "isscale": "auto",
             "concurrent": 1000,
             "taskname": "demo",

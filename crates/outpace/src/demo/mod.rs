@@ -5,19 +5,22 @@ mod http;
 mod lang;
 mod progress;
 mod summary;
+mod waits;
 mod world;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail, ensure};
-use store::Store;
+use engine::{CallRecord, CampaignId};
+use store::{Call, Store};
 
 use crate::handle::Stats;
 use crm::{Crm, Task};
 use lang::Lang;
 use progress::{Live, Progress};
 use summary::Summary;
+use waits::Waits;
 use world::{Pace, World};
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -71,7 +74,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let pace = args.speed.pace();
     let calls = args.calls.unwrap_or_else(|| pace.calls(args.agents));
     let data = data_directory(args.data.as_deref())?;
-    let expected = Duration::from_secs_f64(pace.expected(calls, args.agents));
+    let expected = Duration::from_secs_f64(pace.expected_s(calls, args.agents));
     introduce(lang, &args, calls, expected);
     let world = World::start(&pace, args.agents, args.seed, &data, lang).await?;
     let worked = campaign(&world, &args, calls, expected, lang).await;
@@ -83,14 +86,20 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn introduce(lang: Lang, args: &Args, calls: u32, expected: Duration) {
-    let (agents, time) = (args.agents, progress::clock(expected));
+    let (agents, seconds) = (args.agents, expected.as_secs());
+    let time = match (seconds < 100, lang) {
+        (true, Lang::En) => format!("{} seconds", seconds.div_ceil(5) * 5),
+        (true, Lang::Zh) => format!("{} 秒", seconds.div_ceil(5) * 5),
+        (false, Lang::En) => format!("{} minutes", (seconds + 30) / 60),
+        (false, Lang::Zh) => format!("{} 分钟", (seconds + 30) / 60),
+    };
     match lang {
         Lang::En => println!(
-            "\nOutpace demo: {agents} agents call {calls} numbers, about {time} min.\n\
+            "\nOutpace demo: {agents} agents, {calls} numbers to call, about {time}.\n\
              Real SIP and RTP between the server, a test carrier and test agents, all on this machine.\n"
         ),
         Lang::Zh => println!(
-            "\nOutpace 演示：{agents} 个坐席，外呼 {calls} 个号码，约 {time} 分钟。\n\
+            "\nOutpace 演示：{agents} 个坐席，外呼 {calls} 个号码，约 {time}。\n\
              服务器、测试线路和测试坐席之间是真实的 SIP 与 RTP，全部在本机运行。\n"
         ),
     }
@@ -115,7 +124,7 @@ async fn campaign(
         results: crm.results(&taskid).await?,
         took,
         stats: [before, dialed, ended],
-        answer_waits: answer_waits(world, &taskid).await?,
+        waits: Waits::of(&records(world, &taskid).await?, args.agents as usize, args.speed.pace().wrap_up()),
         calls: world.carrier.calls(),
         heard: world.agents.heard(),
     };
@@ -187,27 +196,29 @@ async fn look_at(world: &World, crm: &Crm, taskid: &str) -> anyhow::Result<(Task
     Ok((task, Live::of(&campaigns, &agents)))
 }
 
-/// Customer's answer to agent bridged, from the call rows.
-async fn answer_waits(world: &World, taskid: &str) -> anyhow::Result<Vec<Duration>> {
+/// The finished calls of the task, each with its number.
+async fn records(world: &World, taskid: &str) -> anyhow::Result<Vec<(String, CallRecord)>> {
     let (company, taskid) = (world.company, taskid.to_owned());
-    let waits = world.running.handle.with_store(move |store| {
+    let records = world.running.handle.with_store(move |store| {
         let Some(campaign) = store.campaign(company, &taskid)? else { return Ok(Vec::new()) };
-        waits_of(store, campaign.id)
+        records_of(store, campaign.id)
     });
-    Ok(waits.await?)
+    Ok(records.await?)
 }
 
-fn waits_of(store: &dyn Store, campaign: engine::CampaignId) -> store::Result<Vec<Duration>> {
+fn records_of(store: &dyn Store, campaign: CampaignId) -> store::Result<Vec<(String, CallRecord)>> {
     const PAGE: u32 = 1000;
-    let mut waits = Vec::new();
+    let mut records = Vec::new();
     let mut after = None;
     loop {
         let calls = store.list_calls(campaign, after, PAGE)?;
-        let records = calls.iter().filter_map(|call| call.record.as_ref());
-        waits.extend(records.filter_map(|r| Some(r.bridged_at?.since(r.answered_at?))));
-        match calls.last() {
-            Some(last) if calls.len() == PAGE as usize => after = Some(last.id),
-            _ => return Ok(waits),
+        let last = calls.last().map(|call| call.id);
+        let full = calls.len() == PAGE as usize;
+        let finished = |call: Call| Some((call.number.as_str().to_owned(), call.record?));
+        records.extend(calls.into_iter().filter_map(finished));
+        match last {
+            Some(last) if full => after = Some(last),
+            _ => return Ok(records),
         }
     }
 }

@@ -22,7 +22,7 @@ pub struct Progress {
 }
 
 enum Shown {
-    Bars { numbers: ProgressBar, live: ProgressBar },
+    Bars { numbers: ProgressBar, customers: ProgressBar, agents: ProgressBar },
     Plain { last: Option<Instant> },
 }
 
@@ -72,47 +72,58 @@ impl Progress {
         self.past.retain(|(at, _)| now - *at < MEMORY);
         self.past.push((now, task.called));
         let left = self.left(task, now);
-        let line = self.line(task, live);
+        let (customer_line, agent_line) = (self.customers(task, live), self.agents(live));
         let lang = self.lang;
         match &mut self.shown {
-            Shown::Bars { numbers, live } => {
+            Shown::Bars { numbers, customers, agents } => {
                 numbers.set_position(task.called);
                 numbers.set_message(left);
-                live.set_message(line);
+                customers.set_message(customer_line);
+                agents.set_message(agent_line);
             }
             Shown::Plain { last } => {
                 if last.is_some_and(|at| now - at < PLAIN_EVERY) {
                     return;
                 }
                 *last = Some(now);
-                let called = lang.say("called", "已呼叫");
-                println!("{} {called} {}/{} | {line}", clock(now - self.started), task.called, task.total);
+                let (time, called) = (clock(now - self.started), lang.say("called", "已呼叫"));
+                println!("{time} {called} {}/{} | {customer_line} | {agent_line}", task.called, task.total);
             }
         }
     }
 
     pub fn finish(self) {
-        if let Shown::Bars { numbers, live } = self.shown {
-            live.finish_and_clear();
+        if let Shown::Bars { numbers, customers, agents } = self.shown {
+            customers.finish_and_clear();
+            agents.finish_and_clear();
             numbers.finish_with_message("");
+            println!();
         }
     }
 
-    fn line(&self, task: &Task, live: &Live) -> String {
-        let lang = self.lang;
-        let ratio = live.ratio.map_or("-".into(), |milli| format!("1:{:.1}", f64::from(milli) / 1000.0));
-        let (ringing, talking) = (live.ringing, live.talking);
-        let (free, busy, wrap) = (live.agents_free, live.agents_talking, live.agents_wrap_up);
+    fn customers(&self, task: &Task, live: &Live) -> String {
         let abandoned = percent(task.abandoned, task.answered);
-        match lang {
+        let (ringing, waiting, talking) = (live.ringing, live.waiting, live.talking);
+        match self.lang {
             Lang::En => format!(
-                "customers: {ringing:>3} ringing {talking:>3} talking | agents: {free:>2} free {busy:>3} talking {wrap:>2} \
-                 wrapping up | abandoned {abandoned} | pacing {ratio}"
+                "customers: ringing {ringing:>2}, waiting {waiting}, talking {talking:>2}, abandoned {abandoned}"
             ),
-            Lang::Zh => format!(
-                "客户：振铃 {ringing:>3} 通话 {talking:>3} | 坐席：空闲 {free:>2} 通话 {busy:>3} 整理 {wrap:>2} | \
-                 呼损 {abandoned} | 外呼比 {ratio}"
+            Lang::Zh => {
+                format!("客户：振铃 {ringing:>2}，等待 {waiting}，通话 {talking:>2}，呼损 {abandoned}")
+            }
+        }
+    }
+
+    fn agents(&self, live: &Live) -> String {
+        let ratio = live.ratio.map_or("-".into(), |milli| format!("1:{:.1}", f64::from(milli) / 1000.0));
+        let (free, talking, wrap_up) = (live.agents_free, live.agents_talking, live.agents_wrap_up);
+        match self.lang {
+            Lang::En => format!(
+                "agents: free {free:>2}, talking {talking:>2}, wrapping up {wrap_up:>2}; calls per free agent {ratio}"
             ),
+            Lang::Zh => {
+                format!("坐席：空闲 {free:>2}，通话 {talking:>2}，整理 {wrap_up:>2}；空闲坐席外呼比 {ratio}")
+            }
         }
     }
 
@@ -133,19 +144,21 @@ impl Progress {
 }
 
 fn bars(total: u64, lang: Lang) -> Shown {
-    let both = MultiProgress::new();
-    let numbers = both.add(ProgressBar::new(total));
-    let live = both.add(ProgressBar::new_spinner());
+    let all = MultiProgress::new();
+    let numbers = all.add(ProgressBar::new(total));
+    let customers = all.add(ProgressBar::new_spinner());
+    let agents = all.add(ProgressBar::new_spinner());
     let template = match lang {
-        Lang::En => "  {elapsed_precise} [{bar:40.cyan/blue}] {pos}/{len} numbers called  {msg}",
-        Lang::Zh => "  {elapsed_precise} [{bar:40.cyan/blue}] 已呼叫 {pos}/{len} 个号码  {msg}",
+        Lang::En => "  {bar:32.cyan/blue} {pos}/{len} called in {elapsed}  {msg}",
+        Lang::Zh => "  {bar:32.cyan/blue} 已呼叫 {pos}/{len}，用时 {elapsed}  {msg}",
     };
     let style = |template: &str| ProgressStyle::with_template(template).expect("the template is well-formed");
     numbers.set_style(style(template).progress_chars("━╸─"));
-    live.set_style(style("  {msg}"));
+    customers.set_style(style("  {msg}"));
+    agents.set_style(style("  {msg}"));
     // So that the elapsed time runs on while nothing else happens.
     numbers.enable_steady_tick(Duration::from_millis(250));
-    Shown::Bars { numbers, live }
+    Shown::Bars { numbers, customers, agents }
 }
 
 /// Minutes and seconds.

@@ -15,6 +15,7 @@ use crate::lab::percentile;
 use super::crm::Ending;
 use super::lang::Lang;
 use super::progress::{clock, percent};
+use super::waits::Waits;
 
 /// Everything that the tables are made of.
 pub struct Summary {
@@ -23,8 +24,7 @@ pub struct Summary {
     pub took: Duration,
     /// When the task was opened, when its last number had been dialed, and at its end.
     pub stats: [Stats; 3],
-    /// Customer's answer to agent bridged, of every connected call.
-    pub answer_waits: Vec<Duration>,
+    pub waits: Waits,
     /// Calls as the carrier saw them.
     pub calls: Vec<CallNote>,
     /// Customers as the agents heard them.
@@ -53,77 +53,86 @@ impl Summary {
 
     pub fn measures(&self, lang: Lang) -> Table {
         let mut table = table(&[lang.say("Measured", "指标"), lang.say("Value", "数值")]);
-        let connected = self.count(Ending::Connected);
-        let answered = connected + self.count(Ending::Abandoned);
-        let minutes = self.took.as_secs_f64() / 60.0;
-        let (heard_both, heard_agent, heard_customer) = self.sound();
-        let [opened, dialed, ended] = &self.stats;
-        let mut audio = ended.answer_to_audio_us.clone();
-        audio.sort_unstable();
-        let mut waits = self.answer_waits.clone();
-        waits.sort_unstable();
-        let us = |us: Option<u32>| us.map(|us| Duration::from_micros(us.into()));
-        let of = |part: u64| format!("{} ({part}/{connected})", percent(part, connected));
-        let rows = [
-            (lang.say("Time taken", "用时"), clock(self.took)),
-            (
-                lang.say("Calls per minute", "每分钟呼叫数"),
-                format!("{:.0}", self.results.len() as f64 / minutes.max(1e-3)),
-            ),
-            (
-                lang.say("Agents busy while there were numbers to dial", "有号可拨期间坐席利用率"),
-                utilisation(opened, dialed),
-            ),
-            (lang.say("Agents busy over the whole task", "任务全程坐席利用率"), utilisation(opened, ended)),
-            (
-                lang.say("Abandoned, of the answered", "呼损率（占客户接听）"),
-                percent(self.count(Ending::Abandoned), answered),
-            ),
-            (
-                lang.say("Answer to agent, p50 / p99", "客户接听到坐席接入 p50 / p99"),
-                both(percentile(&waits, 0.5), percentile(&waits, 0.99)),
-            ),
-            (
-                lang.say("Answer to audio path open, p50 / p99", "客户接听到语音通路打开 p50 / p99"),
-                both(us(percentile(&audio, 0.5)), us(percentile(&audio, 0.99))),
-            ),
-            (
-                lang.say("First sound at the customer, p50 / p99", "客户听到首个语音包 p50 / p99"),
-                self.first_sound(),
-            ),
-            (
-                lang.say("Calls in which the agent heard the customer", "坐席听到客户的通话"),
-                of(heard_customer),
-            ),
-            (lang.say("Calls in which the customer heard the agent", "客户听到坐席的通话"), of(heard_agent)),
-            (lang.say("Calls with sound in both directions", "双向都有声音的通话"), of(heard_both)),
-        ];
-        for (name, value) in rows {
+        for (name, value) in self.work(lang).into_iter().chain(self.delays(lang)).chain(self.sound(lang)) {
             table.add_row([name.to_owned(), value]);
         }
         table
     }
 
+    fn work(&self, lang: Lang) -> Vec<(&'static str, String)> {
+        let minutes = (self.took.as_secs_f64() / 60.0).max(1e-3);
+        let abandoned = self.count(Ending::Abandoned);
+        let answered = self.count(Ending::Connected) + abandoned;
+        let [opened, dialed, ended] = &self.stats;
+        vec![
+            (lang.say("Time taken", "用时"), clock(self.took)),
+            (
+                lang.say("Calls per minute", "每分钟呼叫数"),
+                format!("{:.0}", self.results.len() as f64 / minutes),
+            ),
+            (
+                lang.say(
+                    "Agents busy (talk and wrap-up) while there were numbers",
+                    "有号可拨期间坐席利用率（通话加整理）",
+                ),
+                utilisation(opened, dialed),
+            ),
+            (
+                lang.say("Agents busy to the last call's end", "任务全程坐席利用率"),
+                utilisation(opened, ended),
+            ),
+            (lang.say("Abandoned, of the answered", "呼损率（占客户接听）"), percent(abandoned, answered)),
+        ]
+    }
+
+    fn delays(&self, lang: Lang) -> Vec<(&'static str, String)> {
+        let Waits { agent_free, queued, queued_numbers } = &self.waits;
+        let waited = percent(queued.len() as u64, (agent_free.len() + queued.len()) as u64);
+        let longest = queued.iter().max().map_or(String::new(), |wait| format!(", {}", milliseconds(*wait)));
+        let audio = self.stats[2].answer_to_audio_us.iter().map(|us| Duration::from_micros((*us).into()));
+        let at_once = self.calls.iter().filter(|call| !queued_numbers.contains(&call.number));
+        vec![
+            (
+                lang.say("Customers who waited for an agent, longest wait", "需等待坐席的客户、最长等待"),
+                format!("{waited}{longest}"),
+            ),
+            (lang.say("With an agent free, p50 / p99:", "有空闲坐席时 p50 / p99："), String::new()),
+            (
+                lang.say("  answer to agent assigned", "  客户接听到分配坐席"),
+                both(agent_free.iter().copied()),
+            ),
+            (lang.say("  answer to audio path open", "  客户接听到语音通路打开"), both(audio)),
+            (
+                lang.say(
+                    "  answer to the agent's first packet at the customer",
+                    "  客户接听到收到坐席首个语音包",
+                ),
+                both(at_once.filter_map(|call| call.audio_after)),
+            ),
+        ]
+    }
+
+    fn sound(&self, lang: Lang) -> Vec<(&'static str, String)> {
+        let connected = self.count(Ending::Connected);
+        let heard: HashSet<u64> = self.heard.iter().map(|heard| heard.customer).collect();
+        let share = |so: &dyn Fn(&CallNote) -> bool| {
+            let count = self.calls.iter().filter(|call| so(call)).count() as u64;
+            format!("{} ({count}/{connected})", percent(count, connected))
+        };
+        vec![
+            (
+                lang.say("Connected calls in which the agent heard the customer", "坐席听到客户的接通通话"),
+                share(&|call| heard.contains(&call.id)),
+            ),
+            (
+                lang.say("Connected calls in which the customer heard the agent", "客户听到坐席的接通通话"),
+                share(&|call| call.agent_heard.is_some()),
+            ),
+        ]
+    }
+
     pub fn count(&self, result: Ending) -> u64 {
         self.results.iter().filter(|r| **r == result).count() as u64
-    }
-
-    /// Calls with sound in both directions, at the customer, and at the agent.
-    fn sound(&self) -> (u64, u64, u64) {
-        let heard: HashSet<u64> = self.heard.iter().map(|heard| heard.customer).collect();
-        let count = |so: &dyn Fn(&CallNote) -> bool| self.calls.iter().filter(|call| so(call)).count() as u64;
-        (
-            count(&|call| call.agent_heard.is_some() && heard.contains(&call.id)),
-            count(&|call| call.agent_heard.is_some()),
-            count(&|call| heard.contains(&call.id)),
-        )
-    }
-
-    /// From the customer's 200 OK to the first packet of the agent at the customer.
-    fn first_sound(&self) -> String {
-        let mut waits: Vec<Duration> = self.calls.iter().filter_map(|call| call.audio_after).collect();
-        waits.sort_unstable();
-        both(percentile(&waits, 0.5), percentile(&waits, 0.99))
     }
 }
 
@@ -155,8 +164,11 @@ fn utilisation(from: &Stats, to: &Stats) -> String {
     if signed_in > 0.0 { format!("{:.1} %", 100.0 * busy / signed_in) } else { "-".into() }
 }
 
-fn both(p50: Option<Duration>, p99: Option<Duration>) -> String {
-    match (p50, p99) {
+/// The median and the 99th percentile.
+fn both(times: impl Iterator<Item = Duration>) -> String {
+    let mut times: Vec<Duration> = times.collect();
+    times.sort_unstable();
+    match (percentile(&times, 0.5), percentile(&times, 0.99)) {
         (Some(p50), Some(p99)) => format!("{} / {}", milliseconds(p50), milliseconds(p99)),
         _ => "-".into(),
     }
@@ -179,7 +191,7 @@ mod tests {
             results,
             took: Duration::from_secs(120),
             stats: [at(0.0, 0.0), at(100.0, 80.0), at(200.0, 100.0)],
-            answer_waits: vec![Duration::from_millis(3)],
+            waits: Waits { agent_free: vec![Duration::from_millis(3)], ..Waits::default() },
             calls: Vec::new(),
             heard: Vec::new(),
         };
@@ -188,6 +200,6 @@ mod tests {
             assert!(english.contains(part), "{part} in\n{english}");
         }
         let chinese = format!("{}\n{}", summary.outcomes(Lang::Zh), summary.measures(Lang::Zh));
-        assert!(chinese.contains("无人接听") && chinese.contains("双向"));
+        assert!(chinese.contains("无人接听") && chinese.contains("坐席利用率"));
     }
 }

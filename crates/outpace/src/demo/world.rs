@@ -27,40 +27,29 @@ pub const FIRST_EXTENSION: u64 = 1001;
 const REGISTER_TIME: Duration = Duration::from_secs(20);
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
-/// How long things take in the demo's world, in seconds.
+/// How fast the demo's world turns: everything that takes time is divided by this.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Pace {
-    pub ring_mean: f64,
-    pub ring_sd: f64,
-    pub talk_mean: f64,
-    pub wrap_up: f64,
-    /// Unanswered calls are given up after this.
-    pub no_answer: f64,
-    /// Never before this. The law's 15 s, shortened only where every customer's own times are.
-    pub ring_min: f64,
-    /// The task is sized to take about this long.
-    pub task: f64,
+    pub speed: f64,
+    /// The task is sized to take about this long, in seconds.
+    pub task_s: f64,
 }
 
-pub const NORMAL: Pace = Pace {
-    ring_mean: 6.0,
-    ring_sd: 2.0,
-    talk_mean: 12.0,
-    wrap_up: 3.0,
-    no_answer: 20.0,
-    ring_min: 15.0,
-    task: 180.0,
-};
+pub const NORMAL: Pace = Pace { speed: 1.0, task_s: 180.0 };
+/// Under a minute, the start included.
+pub const FAST: Pace = Pace { speed: 8.0, task_s: 45.0 };
 
-pub const FAST: Pace = Pace {
-    ring_mean: 1.0,
-    ring_sd: 0.3,
-    talk_mean: 2.0,
-    wrap_up: 0.5,
-    no_answer: 3.0,
-    ring_min: 2.5,
-    task: 45.0,
-};
+// Seconds at speed 1. A customer talks for a fraction of what is usual, so that three minutes show something.
+const RING_MEAN: f64 = 5.0;
+const RING_SD: f64 = 1.5;
+const TALK_MEAN: f64 = 15.0;
+const WRAP_UP: f64 = 3.0;
+/// Unanswered calls are given up after this, never before: the law's least.
+const NO_ANSWER: f64 = 15.0;
+/// A customer who hears nothing stays on the line for this long, at any speed.
+const PATIENCE: f64 = 10.0;
+/// What the pacing makes of the agents' time in such a world; only to size the task.
+const UTILISATION: f64 = 0.6;
 
 pub const SHARES: Shares = Shares {
     answer: 0.4,
@@ -73,22 +62,31 @@ pub const SHARES: Shares = Shares {
 };
 
 impl Pace {
-    /// How many numbers keep so many agents busy for the task's time: what they can talk to at four fifths of their
-    /// time, over the share that answers; without the start and the last calls' end, when there is less to do.
+    /// How many numbers keep so many agents busy for the task's time.
     pub fn calls(&self, agents: u32) -> u32 {
-        let busy = 0.8 * f64::from(agents) * (self.task - self.edges());
-        (busy / (self.talk_mean + self.wrap_up) / SHARES.answered()).ceil() as u32
+        let steady_s = (self.task_s - self.edges_s()).max(0.0);
+        (steady_s * answers_per_second(agents) * self.speed / SHARES.answered()).ceil() as u32
     }
 
-    /// Seconds in which a task of so many numbers should end, and with good will must.
-    pub fn expected(&self, calls: u32, agents: u32) -> f64 {
-        let talks = f64::from(calls) * SHARES.answered() * (self.talk_mean + self.wrap_up);
-        talks / (0.8 * f64::from(agents.max(1))) + self.edges()
+    /// Seconds in which so many agents should be through with so many numbers.
+    pub fn expected_s(&self, calls: u32, agents: u32) -> f64 {
+        let answers = f64::from(calls) * SHARES.answered();
+        answers / (answers_per_second(agents) * self.speed) + self.edges_s()
     }
 
-    fn edges(&self) -> f64 {
-        self.ring_mean + self.no_answer
+    pub fn wrap_up(&self) -> Duration {
+        Duration::from_secs_f64(WRAP_UP / self.speed)
     }
+
+    /// The start and the last calls' end, when there is less to do.
+    fn edges_s(&self) -> f64 {
+        (RING_MEAN + NO_ANSWER) / self.speed
+    }
+}
+
+/// What so many agents can take at speed 1.
+fn answers_per_second(agents: u32) -> f64 {
+    UTILISATION * f64::from(agents.max(1)) / (TALK_MEAN + WRAP_UP)
 }
 
 pub struct World {
@@ -155,18 +153,14 @@ fn carrier_options(pace: &Pace, seed: u64) -> CarrierOptions {
     CarrierOptions {
         listen: anywhere(),
         shares: SHARES,
-        times: Times {
-            ring_mean: pace.ring_mean,
-            ring_sd: pace.ring_sd,
-            talk_mean: pace.talk_mean,
-            speed: 1.0,
-        },
-        patience: 10.0,
+        times: Times { ring_mean: RING_MEAN, ring_sd: RING_SD, talk_mean: TALK_MEAN, speed: pace.speed },
+        patience: PATIENCE * pace.speed,
         seed,
         verbose: false,
     }
 }
 
+/// Their legs stay up; it is the customers who hang up.
 fn behaviour(seed: u64) -> Behaviour {
     Behaviour { answer_delay: 0.0, talk_mean: 0.0, miss: 0.0, kept_up: true, speed: 1.0, seed }
 }
@@ -178,9 +172,9 @@ fn config(pace: &Pace, data: &Path, company: CompanyConfig) -> Config {
     config.api.listen = anywhere();
     config.sip.listen = anywhere();
     config.media.bind = Some(Ipv4Addr::LOCALHOST.into());
-    config.dialing.no_answer_s = pace.no_answer;
-    config.dialing.ring_min_s = pace.ring_min;
-    config.dialing.wrap_up_s = pace.wrap_up;
+    config.dialing.no_answer_s = NO_ANSWER / pace.speed;
+    config.dialing.ring_min_s = NO_ANSWER / pace.speed;
+    config.dialing.wrap_up_s = WRAP_UP / pace.speed;
     config.dialing.agent_legs = AgentLegs::KeptUp;
     config.company = vec![company];
     config
@@ -243,9 +237,9 @@ mod tests {
         for pace in [NORMAL, FAST] {
             for agents in [1, 10, 20, 100] {
                 let calls = pace.calls(agents);
-                assert!((pace.expected(calls, agents) - pace.task).abs() < 0.2 * pace.task);
+                assert!((pace.expected_s(calls, agents) - pace.task_s).abs() < 0.2 * pace.task_s);
             }
         }
-        assert!(FAST.expected(300, 10) < 55.0);
+        assert!(FAST.expected_s(300, 10) < 55.0);
     }
 }
