@@ -90,6 +90,8 @@ fn check_rows(rows: &[Value], given: usize) {
         *outcomes.entry(format!("{} {}", row["answertype"], row["hangupcause"])).or_default() += 1;
     }
     println!("{outcomes:?}");
+    let trunk_failed = outcomes.keys().find(|k| k.ends_with("10004"));
+    assert_eq!(trunk_failed, None, "the carrier was there all the time");
     assert!(outcomes.get("\"connected\" 10001").is_some_and(|n| *n as usize > given / 4), "calls go on");
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 // Below the ephemeral range, so that no outgoing connection takes one between reservation and use.
 const FIRST: u16 = 10_000;
-const SIZE: u16 = 500;
-const BLOCKS: u16 = 20;
+const SIZE: u16 = 1_600;
+const BLOCKS: u16 = 12;
 
 /// A block of ports; a file lock keeps other test processes out and goes with the process.
 pub struct Ports {
