@@ -158,3 +158,65 @@ pub(super) fn is_token(b: u8) -> bool {
     b.is_ascii_alphanumeric()
         || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Uri, Via, check_request, check_response};
+
+    const SEEDS: [&[u8]; 8] = [
+        include_bytes!("../../tests/rfc4475/wsinv.dat"),
+        include_bytes!("../../tests/rfc4475/intmeth.dat"),
+        include_bytes!("../../tests/rfc4475/esc01.dat"),
+        include_bytes!("../../tests/rfc4475/mpart01.dat"),
+        include_bytes!("../../tests/rfc4475/unreason.dat"),
+        include_bytes!("../../tests/rfc4475/badinv01.dat"),
+        include_bytes!("../../tests/rfc4475/transports.dat"),
+        include_bytes!("../../tests/rfc4475/scalar02.dat"),
+    ];
+
+    /// Calls everything that reads a message.
+    fn read(message: &Message) -> usize {
+        let names = [Name::Via, Name::Contact, Name::Route, Name::Reason, Name::Supported];
+        let elements: usize = names.iter().map(|&name| message.list(name).count()).sum();
+        let uris = [message.from(), message.to(), message.contact()];
+        let users: usize =
+            uris.iter().flatten().filter_map(|a| a.parsed_uri()).map(|u| u.user_text().len()).sum();
+        let fields: usize = message.all_fields().map(|(_, label, value)| label.len() + value.len()).sum();
+        let via = message.via().map_or(0, |via: Via<'_>| via.branch().len() + via.host.len());
+        let uri = Uri::parse(message.uri()).and_then(|uri| uri.ip()).is_some();
+        let checked = check_request(message).is_ok() || check_response(message).is_ok();
+        let texts = message.sdp().len() + message.content_type().len() + message.reason().len();
+        let numbers = message.cseq().is_some() || message.q850().is_some();
+        elements + users + fields + via + texts + usize::from(uri || checked || numbers)
+    }
+
+    #[test]
+    fn no_mutation_of_a_message_makes_the_parser_panic() {
+        let mut rng = fastrand::Rng::with_seed(3261);
+        let mut total = 0;
+        for _ in 0..200_000 {
+            let mut bytes = SEEDS[rng.usize(0..SEEDS.len())].to_vec();
+            for _ in 0..rng.u32(1..8) {
+                let at = rng.usize(0..bytes.len());
+                match rng.u32(0..4) {
+                    0 => bytes[at] = rng.u8(..),
+                    1 => bytes[at] = b"\r\n \t\"<>,;:=@%\\0[]?"[rng.usize(0..18)],
+                    2 => bytes.truncate(at + 1),
+                    _ => bytes.insert(at, bytes[at]),
+                }
+            }
+            total += parse(&bytes).map_or(0, |message| read(&message));
+        }
+        assert!(total > 0);
+    }
+
+    #[test]
+    fn limits_are_kept() {
+        assert!(parse(&vec![b'x'; SIZE_MAX + 1]).is_none());
+        let many = format!("OPTIONS sip:a SIP/2.0\r\n{}\r\n", "X: y\r\n".repeat(FIELDS_MAX + 1));
+        assert!(parse(many.as_bytes()).is_some_and(|message| message.defect().is_some()));
+        let long = format!("OPTIONS sip:a SIP/2.0\r\nX: {}\r\n\r\n", "y".repeat(LINE_MAX));
+        assert!(parse(long.as_bytes()).is_some_and(|message| message.defect().is_some()));
+    }
+}

@@ -12,11 +12,15 @@ pub struct Weather {
     /// Percent lost, percent doubled.
     pub loss: u32,
     pub doubled: u32,
+    /// Percent of which some octets are changed.
+    pub garbled: u32,
     /// Delay in milliseconds, evenly spread.
     pub delay: (u64, u64),
 }
 
-pub const FAIR: Weather = Weather { loss: 0, doubled: 0, delay: (5, 5) };
+pub const FAIR: Weather = Weather { loss: 0, doubled: 0, garbled: 0, delay: (5, 5) };
+
+pub type Filter = Box<dyn FnMut(usize, &str) -> bool>;
 
 pub struct Link {
     pub now: Duration,
@@ -26,7 +30,7 @@ pub struct Link {
     /// Every datagram that was sent: time, sender, text.
     pub trace: Vec<(Duration, usize, String)>,
     /// Datagrams for which this is true are lost: sender, text.
-    pub filter: Option<Box<dyn FnMut(usize, &str) -> bool>>,
+    pub filter: Option<Filter>,
     queue: BTreeMap<(Duration, u64), (usize, Vec<u8>)>,
     count: u64,
     rng: fastrand::Rng,
@@ -114,7 +118,23 @@ impl Link {
             let (low, high) = self.weather.delay;
             let at = self.now + Duration::from_millis(self.rng.u64(low..=high));
             self.count += 1;
-            self.queue.insert((at, self.count), (to, bytes.clone()));
+            let mut bytes = bytes.clone();
+            if self.rng.u32(0..100) < self.weather.garbled {
+                self.garble(&mut bytes);
+            }
+            self.queue.insert((at, self.count), (to, bytes));
+        }
+    }
+
+    fn garble(&mut self, bytes: &mut Vec<u8>) {
+        for _ in 0..self.rng.u32(1..4) {
+            let at = self.rng.usize(0..bytes.len());
+            match self.rng.u32(0..4) {
+                0 => bytes[at] = self.rng.u8(..),
+                1 => bytes[at] = b"0123456789,;<>\" \r\n"[self.rng.usize(0..18)],
+                2 if bytes.len() > 1 => drop(bytes.remove(at)),
+                _ => bytes.insert(at, bytes[at]),
+            }
         }
     }
 
