@@ -202,6 +202,19 @@ pub enum EndedBy {
     Timeout,
 }
 
+/// The digest algorithms that the registrar offers.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum DigestOffer {
+    /// What every phone knows. The default: many that know only MD5, baresip 1.0 and sipp 3.6 among them, give up when
+    /// they see a challenge with another algorithm next to it.
+    #[default]
+    Md5,
+    /// RFC 8760: one challenge for each, the stronger first.
+    Sha256AndMd5,
+    /// MD5 is not taken any more.
+    Sha256,
+}
+
 /// How much an endpoint holds.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Counts {
@@ -257,6 +270,11 @@ impl Endpoint {
     /// Tells the time since 1970 at `now`, for the Date header of registrar answers; without it there is none.
     pub fn set_wall_clock(&mut self, now: Duration, since_epoch: Duration) {
         self.wall = since_epoch.checked_sub(now);
+    }
+
+    /// Which digest algorithms challenges offer from now on.
+    pub fn set_digest_offer(&mut self, offer: DigestOffer) {
+        self.guard.offer = offer;
     }
 
     /// Takes in one UDP datagram, or a chunk of a TCP stream (`flow.connection` not 0).

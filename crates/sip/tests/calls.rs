@@ -2,8 +2,8 @@
 
 mod link;
 
-use link::{FAIR, Link, call_to};
-use sip::{DialogId, EndedBy, Event};
+use link::{FAIR, Link, call_to, flow_to};
+use sip::{Credentials, DialogId, DigestOffer, EndedBy, Event, Register};
 use std::time::Duration;
 
 /// A call from end 0 that end 1 has been told of.
@@ -99,4 +99,39 @@ fn a_call_hung_up_while_it_rings_is_cancelled() {
     assert_eq!(link.event(), (1, failed(theirs, false)));
     assert_eq!(link.event(), (0, failed(ours, true)));
     drained(&mut link);
+}
+
+#[test]
+fn our_own_registrar_takes_our_own_registration_and_calls() {
+    for offer in [DigestOffer::Md5, DigestOffer::Sha256AndMd5, DigestOffer::Sha256] {
+        let mut link = Link::new(5, FAIR);
+        link.ends[1].set_digest_offer(offer);
+        link.ends[1].put_account("1001", "secret");
+        let credentials = Credentials { username: "1001".into(), password: "secret".into() };
+        let register = Register {
+            registrar: "sip:10.0.0.2".into(),
+            flow: flow_to(1),
+            user: "1001".into(),
+            credentials: credentials.clone(),
+            expires: Duration::from_secs(60),
+        };
+        let now = link.now;
+        let registration = link.ends[0].register(now, register);
+        let (contact, expires) = ("sip:1001@10.0.0.1:5060".to_owned(), Duration::from_secs(60));
+        let bound = Event::Bound { account: "1001".into(), contact, flow: flow_to(0), expires };
+        assert_eq!(link.event(), (1, bound));
+        assert_eq!(link.event(), (0, Event::Registered { registration, expires }));
+        let now = link.now;
+        let call = sip::Invite { credentials: Some(credentials), from_user: "1001".into(), ..call_to(1) };
+        link.ends[0].invite(now, call);
+        assert!(matches!(link.event(), (1, Event::Incoming { account: Some(name), .. }) if name == "1001"));
+        // It stays registered, with one binding, until it is taken back.
+        link.run_for(Duration::from_secs(1000));
+        assert_eq!(link.ends[1].counts().bindings, 1);
+        assert!(link.events.iter().all(|(_, event)| !matches!(event, Event::Unbound { .. })));
+        let now = link.now;
+        link.ends[0].unregister(now, registration);
+        link.run_for(Duration::from_secs(5));
+        assert_eq!(link.ends[1].counts().bindings, 0);
+    }
 }

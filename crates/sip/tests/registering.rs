@@ -4,7 +4,7 @@ mod peer;
 
 use md5::{Digest, Md5};
 use peer::{Peer, THEIRS, has, header, headers, param, seconds, udp};
-use sip::{Credentials, Event, Flow, Register, Transport};
+use sip::{Credentials, DigestOffer, Event, Flow, Register, Transport};
 use std::time::Duration;
 
 fn md5(text: &str) -> String {
@@ -50,7 +50,7 @@ impl Phone {
         let first = self.register_text(extra);
         self.peer.feed(&first);
         let challenge = self.peer.expect("SIP/2.0 401");
-        let md5 = headers(&challenge, "WWW-Authenticate")[1].to_owned();
+        let md5 = headers(&challenge, "WWW-Authenticate")[0].to_owned();
         let credentials = old_credentials(&md5, &self.user, &self.password, "REGISTER");
         let second = self.register_text(&(extra.to_owned() + &credentials));
         self.peer.feed(&second);
@@ -67,11 +67,7 @@ fn a_phone_registers_with_md5_and_is_found() {
     phone.peer.feed(&first);
     let challenge = phone.peer.expect("SIP/2.0 401");
     let challenges = headers(&challenge, "WWW-Authenticate");
-    // RFC 8760: the stronger first.
-    assert!(
-        challenges[0].contains("algorithm=SHA-256") && challenges[1].contains("algorithm=MD5"),
-        "{challenge}"
-    );
+    assert!(challenges.len() == 1 && challenges[0].contains("algorithm=MD5"), "{challenge}");
     assert_eq!(phone.peer.endpoint.counts().transactions, 0);
     phone.peer.endpoint.set_wall_clock(phone.peer.now, seconds(1_289_690_940));
     let done = phone.register(&format!("{CONTACT}Expires: 600\r\n"));
@@ -89,6 +85,24 @@ fn a_phone_registers_with_md5_and_is_found() {
     phone.peer.wait(seconds(2));
     assert_eq!(phone.peer.event(), Event::Unbound { account, contact });
     assert_eq!(phone.peer.endpoint.bindings("1001"), []);
+}
+
+#[test]
+fn the_stronger_digest_is_offered_first_where_both_are() {
+    let mut phone = Phone::new();
+    phone.peer.endpoint.set_digest_offer(DigestOffer::Sha256AndMd5);
+    let first = phone.register_text(CONTACT);
+    phone.peer.feed(&first);
+    let challenge = phone.peer.expect("SIP/2.0 401");
+    let challenges = headers(&challenge, "WWW-Authenticate");
+    assert!(
+        challenges[0].contains("algorithm=SHA-256") && challenges[1].contains("algorithm=MD5"),
+        "{challenge}"
+    );
+    // MD5 is good enough, unless it is not.
+    assert!(phone.register(CONTACT).starts_with("SIP/2.0 200"));
+    phone.peer.endpoint.set_digest_offer(DigestOffer::Sha256);
+    assert!(phone.register(CONTACT).starts_with("SIP/2.0 403"));
 }
 
 #[test]
@@ -169,7 +183,7 @@ fn a_nonce_grows_stale_and_is_bound_to_its_address() {
     let challenge = phone.peer.expect("SIP/2.0 401");
     assert!(!challenge.contains("stale"));
     let credentials =
-        old_credentials(headers(&challenge, "WWW-Authenticate")[1], "1001", "secret", "REGISTER");
+        old_credentials(headers(&challenge, "WWW-Authenticate")[0], "1001", "secret", "REGISTER");
     let second = phone.register_text(&(CONTACT.to_owned() + &credentials));
     phone.peer.flow = udp("10.0.0.3:5060");
     phone.peer.feed(&second);
@@ -212,7 +226,7 @@ fn an_account_may_place_calls_and_nobody_else_in_its_name() {
     let ack = invite.replace("INVITE", "ACK");
     phone.peer.feed(&ack);
     phone.peer.expect_silence();
-    let credentials = old_credentials(headers(&challenge, "WWW-Authenticate")[1], "1001", "secret", "INVITE");
+    let credentials = old_credentials(headers(&challenge, "WWW-Authenticate")[0], "1001", "secret", "INVITE");
     let invite = from(phone.peer.request("INVITE", "call", 2, &credentials, "v=0"));
     phone.peer.feed(&invite);
     phone.peer.expect("SIP/2.0 100");

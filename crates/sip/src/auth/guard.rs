@@ -1,6 +1,7 @@
 //! The server's side: stateless challenges, the check of credentials, and a brake for those who guess.
 
-use super::{Algorithm, Input, Params, Qop, hex};
+use super::{Algorithm, Hash, Input, Params, Qop, hex};
+use crate::endpoint::DigestOffer;
 use crate::message::{Message, Method, Name};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
@@ -40,6 +41,7 @@ struct Failures {
 }
 
 pub(crate) struct Guard {
+    pub offer: DigestOffer,
     realm: String,
     key: [u8; 32],
     failures: HashMap<IpAddr, Failures>,
@@ -50,18 +52,30 @@ impl Guard {
     pub fn new(realm: &str, rng: &mut fastrand::Rng) -> Guard {
         let mut key = [0u8; 32];
         rng.fill(&mut key);
-        Guard { realm: realm.to_owned(), key, failures: HashMap::new(), order: VecDeque::new() }
+        Guard {
+            offer: DigestOffer::default(),
+            realm: realm.to_owned(),
+            key,
+            failures: HashMap::new(),
+            order: VecDeque::new(),
+        }
     }
 
-    /// The two values of WWW-Authenticate: SHA-256 first, MD5 second (RFC 8760 §2.4). The nonce holds the time and is
-    /// bound to the address, so nothing is kept.
-    pub fn challenges(&self, now: Duration, ip: IpAddr, stale: bool) -> [String; 2] {
+    /// The values of WWW-Authenticate. The nonce holds the time and is bound to the address, so nothing is kept.
+    pub fn challenges(&self, now: Duration, ip: IpAddr, stale: bool) -> Vec<String> {
         let nonce = self.nonce(now, ip);
         let realm = crate::message::quote(&self.realm);
         let stale = if stale { ", stale=true" } else { "" };
-        ["SHA-256", "MD5"].map(|algorithm| {
+        let challenge = |algorithm: &&str| {
             format!("Digest realm={realm}, nonce=\"{nonce}\", algorithm={algorithm}, qop=\"auth\"{stale}")
-        })
+        };
+        // RFC 8760 §2.4: the one that is liked best comes first.
+        let algorithms: &[&str] = match self.offer {
+            DigestOffer::Md5 => &["MD5"],
+            DigestOffer::Sha256AndMd5 => &["SHA-256", "MD5"],
+            DigestOffer::Sha256 => &["SHA-256"],
+        };
+        algorithms.iter().map(challenge).collect()
     }
 
     /// Checks the credentials of `request`. `password` looks up an account.
@@ -92,6 +106,10 @@ impl Guard {
         };
         // An unknown account costs as much as a wrong password.
         let known = password(&username);
+        let weak = Algorithm::parse(params.text("algorithm").as_deref()).is_some_and(|a| a.hash == Hash::Md5);
+        if weak && self.offer == DigestOffer::Sha256 {
+            return Verdict::Wrong;
+        }
         match response_matches(&params, &username, known.unwrap_or("-"), method, request.body()) {
             true if known.is_some() => Verdict::Good(username),
             _ => Verdict::Wrong,
