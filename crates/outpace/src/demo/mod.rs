@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail, ensure};
 use engine::{CallRecord, CampaignId};
 use store::{Call, Store};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::handle::Stats;
 use crm::{Crm, Task};
@@ -128,7 +129,7 @@ async fn campaign(
         calls: world.carrier.calls(),
         heard: world.agents.heard(),
     };
-    println!("{}\n{}\n", summary.outcomes(lang), summary.measures(lang));
+    println!("\n{}\n{}\n", summary.outcomes(lang), summary.measures(lang));
     println!("{} {}", lang.say("The data lies in", "数据保存在"), world.database.display());
     let missing = u64::from(calls) - (summary.results.len() as u64).min(u64::from(calls))
         + summary.count(crm::Ending::Missing);
@@ -161,10 +162,13 @@ async fn watch(world: &World, crm: &Crm, taskid: &str, lang: Lang, limit: Durati
     let mut progress = Progress::start(crm.task(taskid).await?.total, lang);
     let mut dialed: Option<Stats> = None;
     let mut look = tokio::time::interval(LOOK_EVERY);
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     loop {
         tokio::select! {
             _ = look.tick() => {}
-            _ = tokio::signal::ctrl_c() => bail!("stopped before the task had ended"),
+            _ = interrupt.recv() => bail!("stopped before the task had ended"),
+            _ = terminate.recv() => bail!("stopped before the task had ended"),
         }
         let (task, live) = look_at(world, crm, taskid).await?;
         progress.show(&task, &live);

@@ -153,11 +153,12 @@ impl AgentsHandle {
         matches!(tokio::time::timeout(within, all).await, Ok(Ok(_)))
     }
 
-    /// Hangs up, takes the registrations back and ends.
+    /// Hangs up, takes the registrations back and ends. The figures are those before that.
     pub async fn stop(self) -> AgentsStats {
+        let registered = *self.registered.borrow();
         let _ = self.stop.send(true);
         let _ = self.task.await;
-        lock(&self.ledger).stats()
+        AgentsStats { registered, ..lock(&self.ledger).stats() }
     }
 }
 
