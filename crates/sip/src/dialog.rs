@@ -21,8 +21,9 @@ use std::time::Duration;
 
 /// Methods that we take in a dialog.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK";
-/// Extensions that we support.
+/// Extensions that we support; reliable provisional responses (RFC 3262) only from the far end.
 pub(crate) const SUPPORTED: &str = "timer, 100rel";
+pub(crate) const SUPPORTED_AS_SERVER: &str = "timer";
 /// A call that nobody answers, rejects or hangs up ends by itself after this.
 pub(crate) const UNANSWERED_MAX: Duration = Duration::from_secs(900);
 
@@ -123,6 +124,8 @@ pub(crate) struct Dialog {
     /// Our first INVITE.
     pub invite: Option<ClientKey>,
     pub cancel: Cancel,
+    /// To tag and SDP of the last provisional response that had any.
+    pub early: Option<(Vec<u8>, Vec<u8>)>,
     /// To tag and last RSeq of reliable provisional responses.
     pub reliable: Vec<(Vec<u8>, u32)>,
     pub outgoing: Option<Outgoing>,
@@ -162,6 +165,7 @@ impl Dialog {
             invite_auth: Vec::new(),
             invite: None,
             cancel: Cancel::NotWanted,
+            early: None,
             reliable: Vec::new(),
             outgoing: None,
             queued_offer: None,

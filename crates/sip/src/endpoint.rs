@@ -126,7 +126,8 @@ pub enum Event {
         status: u16,
         sdp: Vec<u8>,
     },
-    /// 2xx to our INVITE (the ACK is on its way), with its SDP; or the ACK to our 2xx (`sdp` empty).
+    /// 2xx to our INVITE (the ACK is on its way), with its SDP, or that of the last provisional response where it has
+    /// none; or the ACK to our 2xx (`sdp` empty, unless the INVITE made no offer and the ACK brings the answer).
     Answered {
         dialog: DialogId,
         sdp: Vec<u8>,
@@ -227,7 +228,7 @@ pub struct Counts {
 }
 
 /// TCP connections whose unfinished messages are kept; data of further ones is dropped and they are to be closed.
-const STREAMS_MAX: usize = 65_536;
+const STREAMS_MAX: usize = 16_384;
 
 /// A SIP endpoint: user agent, registrar and registering client in one.
 ///

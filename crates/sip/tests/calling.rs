@@ -531,3 +531,25 @@ fn options_tell_whether_a_peer_is_there() {
     peer.wait(seconds(33));
     assert_eq!(peer.event(), Event::OptionsResult { flow: udp(THEIRS), status: 408 });
 }
+
+#[test]
+fn an_answer_without_sdp_brings_the_early_one() {
+    let mut peer = Peer::new();
+    let dialog = peer.endpoint.invite(peer.now, call());
+    let invite = peer.take();
+    peer.reply(&invite, "183 Session Progress", "x", "", "v=0 early");
+    peer.events();
+    peer.reply(&invite, "200 OK", "x", &format!("Contact: <sip:far@{THEIRS}>\r\n"), "");
+    assert_eq!(peer.event(), Event::Answered { dialog, sdp: b"v=0 early".to_vec() });
+}
+
+#[test]
+fn a_sloppy_answer_is_taken_all_the_same() {
+    let mut peer = Peer::new();
+    let dialog = peer.endpoint.invite(peer.now, call());
+    let invite = peer.take();
+    let extra = format!("Contact: <sip:far@{THEIRS}>\r\nno header at all\r\nX Y: z\r\nServer: \u{e9}(\r\n");
+    peer.reply(&invite, "200 OK", "a:b@c/d", &extra, "v=0 answer");
+    assert_eq!(peer.event(), Event::Answered { dialog, sdp: b"v=0 answer".to_vec() });
+    assert!(header(&peer.expect("ACK"), "To").ends_with(";tag=a:b@c/d"));
+}

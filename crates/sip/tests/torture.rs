@@ -52,7 +52,8 @@ const TABLE: [(&str, &str, Expected); 49] = [
     ("regbadct", "3.1.2.13", Refused(400)),
     // The RFC lets an element ignore the blanks.
     ("badaspec", "3.1.2.14", Refused(200)),
-    ("baddn", "3.1.2.15", Refused(400)),
+    // The RFC lets an element infer the quotes.
+    ("baddn", "3.1.2.15", Refused(200)),
     ("badvers", "3.1.2.16", Refused(505)),
     ("mismatch01", "3.1.2.17", Refused(400)),
     ("mismatch02", "3.1.2.18", Refused(400)),

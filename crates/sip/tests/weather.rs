@@ -3,8 +3,8 @@
 
 mod link;
 
-use link::{Link, Weather, call_to};
-use sip::{DialogId, EndedBy, Event};
+use link::{Link, Weather, call_to, flow_to};
+use sip::{Credentials, DialogId, EndedBy, Event, Invite, Register};
 use std::time::Duration;
 
 /// How one side's call went so far.
@@ -38,10 +38,15 @@ struct Run {
 
 impl Run {
     fn new(seed: u64, weather: Weather) -> Run {
+        Run::with(seed, weather, call_to(1))
+    }
+
+    fn with(seed: u64, weather: Weather, call: Invite) -> Run {
         let mut run =
             Run { link: Link::new(seed, weather), legs: Default::default(), plan: Vec::new(), seed };
         let now = run.link.now;
-        run.legs[0].dialog = Some(run.link.ends[0].invite(now, call_to(1)));
+        run.link.ends[1].put_account("1001", "secret");
+        run.legs[0].dialog = Some(run.link.ends[0].invite(now, call));
         run
     }
 
@@ -156,6 +161,11 @@ impl Run {
     }
 }
 
+fn with_login() -> Invite {
+    let credentials = Some(Credentials { username: "1001".into(), password: "secret".into() });
+    Invite { credentials, ..call_to(1) }
+}
+
 fn random_weather(rng: &mut fastrand::Rng) -> Weather {
     let slow = rng.u64(1..800);
     Weather { loss: rng.u32(0..30), doubled: rng.u32(0..20), garbled: 0, delay: (0, slow) }
@@ -165,7 +175,9 @@ fn random_weather(rng: &mut fastrand::Rng) -> Weather {
 fn every_call_ends_once_on_both_sides() {
     for seed in 0..1500 {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let mut run = Run::new(seed, random_weather(&mut rng));
+        // Every second call is challenged.
+        let call = if rng.bool() { call_to(1) } else { Invite { from_user: "1001".into(), ..with_login() } };
+        let mut run = Run::with(seed, random_weather(&mut rng), call);
         run.plan(rng.u64(0..40_000), 0, Act::HangUp);
         for _ in 0..rng.u32(0..4) {
             run.plan(rng.u64(0..30_000), rng.usize(0..2), Act::Reoffer);
@@ -303,5 +315,33 @@ fn a_network_that_garbles_does_no_lasting_harm() {
         }
         link.run_for(Duration::from_secs(2000));
         link.assert_empty();
+    }
+}
+
+#[test]
+fn a_registration_lives_on_over_a_bad_network() {
+    for seed in 0..200 {
+        let mut link = Link::new(seed, Weather { loss: 20, doubled: 10, garbled: 0, delay: (0, 700) });
+        link.ends[1].put_account("1001", "secret");
+        let register = Register {
+            registrar: "sip:10.0.0.2".into(),
+            flow: flow_to(1),
+            user: "1001".into(),
+            credentials: Credentials { username: "1001".into(), password: "secret".into() },
+            expires: Duration::from_secs(120),
+        };
+        let now = link.now;
+        let registration = link.ends[0].register(now, register);
+        link.run_for(Duration::from_secs(60));
+        for _ in 0..50 {
+            link.run_for(Duration::from_secs(20));
+            assert_eq!(link.ends[1].counts().bindings, 1, "seed {seed}\n{}", link.story());
+        }
+        let lost = link.events.iter().any(|(_, event)| matches!(event, Event::RegisterFailed { .. }));
+        assert!(!lost, "seed {seed}: {:?}", link.events);
+        let now = link.now;
+        link.ends[0].unregister(now, registration);
+        link.run_for(Duration::from_secs(130));
+        assert_eq!(link.ends[1].counts().bindings, 0, "seed {seed}");
     }
 }

@@ -71,8 +71,11 @@ impl Dialog {
         if response.status() == 100 || !self.confirm_reliable(core, now, response) {
             return;
         }
+        let (status, sdp) = (response.status(), response.sdp());
+        if !sdp.is_empty() {
+            self.early = Some((response.to_tag().unwrap_or(b"").to_vec(), sdp.clone()));
+        }
         if self.cancel == Cancel::NotWanted {
-            let (status, sdp) = (response.status(), response.sdp());
             core.io.event(Event::Progress { dialog: self.id, status, sdp });
         }
     }
@@ -130,7 +133,9 @@ impl Dialog {
         self.phase = Phase::Up;
         core.io.timers.cancel(self.timer(DialogTimer::Unanswered));
         if self.cancel == Cancel::NotWanted {
-            core.io.event(Event::Answered { dialog: self.id, sdp: response.sdp() });
+            let early = self.early.take().filter(|(tag, _)| *tag == self.remote_tag);
+            let sdp = Some(response.sdp()).filter(|sdp| !sdp.is_empty()).or(early.map(|(_, sdp)| sdp));
+            core.io.event(Event::Answered { dialog: self.id, sdp: sdp.unwrap_or_default() });
             self.arm_session(core, now);
         } else {
             // The answer was faster than our CANCEL.

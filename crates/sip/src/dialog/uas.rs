@@ -1,6 +1,8 @@
 //! The called side of a dialog: their INVITE and our answer (RFC 3261 §13.3).
 
-use super::{ALLOW, Dialog, Incoming, Phase, SUPPORTED, Side, UNANSWERED_MAX, Unacknowledged, route};
+use super::{
+    ALLOW, Dialog, Incoming, Phase, SUPPORTED_AS_SERVER, Side, UNANSWERED_MAX, Unacknowledged, route,
+};
 use crate::core::Core;
 use crate::endpoint::{DialogId, EndedBy, Event, Flow};
 use crate::io::Io;
@@ -106,7 +108,7 @@ impl Dialog {
                 writer.field("Record-Route", route);
             }
             writer.field("Contact", io.contact(self.flow.transport, &self.contact_user));
-            writer.field("Allow", ALLOW).field("Supported", SUPPORTED);
+            writer.field("Allow", ALLOW).field("Supported", SUPPORTED_AS_SERVER);
             if let Some(session) = session {
                 writer.field("Session-Expires", session.value);
                 if session.require {

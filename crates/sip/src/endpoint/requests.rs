@@ -2,7 +2,7 @@
 
 use super::{Endpoint, Event, Flow};
 use crate::auth::Verdict;
-use crate::dialog::{ALLOW, Dialog, SUPPORTED, id_of_tag};
+use crate::dialog::{ALLOW, Dialog, SUPPORTED_AS_SERVER, id_of_tag};
 use crate::message::{Defect, Message, Method, Name, Uri, Writer, check_request};
 use crate::overload::Overload;
 use crate::registrar::{Refusal, record_user};
@@ -118,6 +118,12 @@ impl Endpoint {
         if !self.extensions_are_known(flow, &request) {
             return;
         }
+        // Calls that are up may go past the limit for new ones, but not without end; their end always gets in.
+        let full = self.core.transactions() / 2 >= self.core.io.config.transactions_max;
+        if full && request.method() != Some(Method::Bye) {
+            self.shed(flow, &request);
+            return;
+        }
         self.with_dialog(id, |dialog, core| dialog.on_request(core, now, flow, key, request));
     }
 
@@ -143,7 +149,10 @@ impl Endpoint {
             return;
         }
         let mut writer = self.stateless(flow, request, 200);
-        writer.field("Allow", ALLOW).field("Supported", SUPPORTED).field("Accept", "application/sdp");
+        writer
+            .field("Allow", ALLOW)
+            .field("Supported", SUPPORTED_AS_SERVER)
+            .field("Accept", "application/sdp");
         writer.field("Contact", self.core.io.contact(flow.transport, ""));
         self.core.io.send(flow, writer.finish());
     }

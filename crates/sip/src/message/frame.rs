@@ -94,6 +94,10 @@ impl Stream {
 fn content_length(head: &[u8]) -> Option<usize> {
     for line in head.split(|&b| b == b'\n') {
         let Some(colon) = line.iter().position(|&b| b == b':') else { continue };
+        // A folded line belongs to the header before it.
+        if matches!(line[0], b' ' | b'\t') {
+            continue;
+        }
         if Name::parse(line[..colon].trim_ascii_end()) != Name::ContentLength {
             continue;
         }

@@ -31,12 +31,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Option<Message> {
             defect.get_or_insert(Defect::bad("Too Many Or Too Long Header Fields"));
             continue;
         }
-        match parse_field(&raw, line) {
-            Some(field) => fields.push(field),
-            None => {
-                defect.get_or_insert(Defect::bad("Bad Header Field"));
-            }
-        }
+        // A line that is no header is left out: it must not cost the call that the others describe.
+        fields.extend(parse_field(&raw, line));
     }
     let end = raw.len();
     let mut message = Message { raw, start, fields, body: at..end, defect };
@@ -154,7 +150,7 @@ fn body_end(message: &Message) -> Result<usize, Defect> {
 }
 
 /// RFC 3261 §25.1 token.
-pub(super) fn is_token(b: u8) -> bool {
+fn is_token(b: u8) -> bool {
     b.is_ascii_alphanumeric()
         || matches!(b, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
 }
