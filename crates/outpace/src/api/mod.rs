@@ -28,9 +28,11 @@ use crate::handle::Handle;
 
 /// Requests that are worked on at once.
 const WORKING_MAX: usize = 256;
-/// Bodies over `LARGE_BODY_BYTES`, or of unknown size, that are in memory at once.
+/// Bodies over `LARGE_BODY_BYTES` that are in memory at once.
 const LARGE_BODIES_MAX: usize = 8;
 const LARGE_BODY_BYTES: usize = 1 << 20;
+/// Longer ones are read on a thread that may block.
+const SHORT_BODY_BYTES: usize = 64 << 10;
 /// A request waits this long for its turn, then it is refused.
 const TURN_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -111,15 +113,14 @@ impl Server {
     async fn app_sip_answer(&self, peer: SocketAddr, request: Request) -> Result<String, Ret> {
         let received = self.app_sip.now();
         let (head, body) = request.into_parts();
-        let large = self.room_for(&head.headers).await?;
         let body = self.read_body(&head.headers, body).await?;
         let working = turn(&self.working).await?;
         let app_sip = self.app_sip.clone();
         // In a task of its own: a client that hangs up must not stop a change halfway between store and run loop.
         guarded(async move {
-            let _permits = (large, working);
+            let _permits = (body.large, working);
             let content_type = text_header(&head.headers, CONTENT_TYPE.as_str());
-            let fields = match read_fields(content_type, head.uri.query(), body).await {
+            let fields = match read_fields(content_type, head.uri.query(), body.bytes).await {
                 Ok(fields) => fields,
                 Err(unreadable) => return AppSip::answer_unreadable(&unreadable),
             };
@@ -130,18 +131,9 @@ impl Server {
         .await
     }
 
-    /// A permit for a large body, where one is to be expected.
-    async fn room_for(&self, headers: &HeaderMap) -> Result<Option<OwnedSemaphorePermit>, Ret> {
-        match content_length(headers) {
-            Some(length) if length <= LARGE_BODY_BYTES => Ok(None),
-            None if !headers.contains_key(axum::http::header::TRANSFER_ENCODING) => Ok(None),
-            _ => Ok(Some(turn(&self.large_bodies).await?)),
-        }
-    }
-
     /// Reads the whole body. What is over the limit is read and dropped for a while, so that the client, still sending,
     /// comes to read the answer.
-    async fn read_body(&self, headers: &HeaderMap, mut body: Body) -> Result<Vec<u8>, Ret> {
+    async fn read_body(&self, headers: &HeaderMap, mut body: Body) -> Result<ReadBody, Ret> {
         let announced = content_length(headers);
         let drained_max = self.body_max_bytes.saturating_mul(4);
         if announced
@@ -149,13 +141,17 @@ impl Server {
         {
             return Err(Ret::TooLarge);
         }
-        let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(self.body_max_bytes));
+        let mut bytes = Vec::with_capacity(announced.unwrap_or(0).min(LARGE_BODY_BYTES));
         let mut total = 0usize;
+        let mut large = None;
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|_| Ret::BadRequest)?.into_data() else { continue };
             total = total.saturating_add(data.len());
             if total > drained_max {
                 return Err(Ret::TooLarge);
+            }
+            if total > LARGE_BODY_BYTES && large.is_none() {
+                large = Some(turn(&self.large_bodies).await?);
             }
             if total <= self.body_max_bytes {
                 bytes.extend_from_slice(&data);
@@ -163,8 +159,17 @@ impl Server {
                 bytes = Vec::new();
             }
         }
-        if total > self.body_max_bytes { Err(Ret::TooLarge) } else { Ok(bytes) }
+        match total > self.body_max_bytes {
+            true => Err(Ret::TooLarge),
+            false => Ok(ReadBody { bytes, large }),
+        }
     }
+}
+
+struct ReadBody {
+    bytes: Vec<u8>,
+    /// Held as long as a large body is in memory.
+    large: Option<OwnedSemaphorePermit>,
 }
 
 async fn turn(semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Ret> {
@@ -189,7 +194,14 @@ async fn read_fields(
 ) -> Result<Fields, app_sip::request::Unreadable> {
     match Encoding::of(content_type, &body) {
         Encoding::Multipart { boundary } => Fields::read_multipart(&boundary, query, body).await,
-        encoding => Fields::read(&encoding, query, &body),
+        encoding if body.len() <= SHORT_BODY_BYTES => Fields::read(&encoding, query, &body),
+        encoding => {
+            // The threads that serve requests carry calls too.
+            let query = query.map(str::to_owned);
+            let reading =
+                tokio::task::spawn_blocking(move || Fields::read(&encoding, query.as_deref(), &body));
+            reading.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        }
     }
 }
 
