@@ -9,7 +9,7 @@ use harness::crm::row_of;
 use harness::floor::{Floor, Plan, numbers};
 use harness::peer::{Behaviour, Peer, What};
 use harness::ports::Ports;
-use harness::rtp::{Sound, pattern_frames, samples, tone_share};
+use harness::rtp::{PCMU, Sound, pattern_frames, samples, tone_share};
 use harness::server::{Company, PASSWORD, Setup};
 use harness::{seconds, wait_for};
 use serde_json::json;
@@ -76,6 +76,46 @@ fn a_leg_that_is_kept_up_serves_call_after_call() {
 }
 
 #[test]
+fn the_agent_gets_the_codec_that_the_customer_took() {
+    let customer = |_: &str| Behaviour::answers(seconds(0.1)).and_hangs_up_after(seconds(1.5));
+    let floor = Floor::open(&plan(), customer, |_| Behaviour::answers(seconds(0.05)));
+    floor.carrier.prefer(PCMU);
+    let numbers = numbers(54, 1);
+    floor.crm.wait_ended(&floor.crm.create(&numbers, &[]), LIMIT);
+    let offered = &floor.agents.all(What::Confirmed)[0];
+    for (packets, seed) in
+        [(floor.carrier.packets_of(&numbers[0]), 2), (floor.agents.packets(&offered.call_id), 1)]
+    {
+        assert!(pattern_frames(&packets, seed).len() >= 50);
+        assert!(packets.iter().all(|p| p.payload_type == PCMU));
+    }
+}
+
+#[test]
+fn a_call_whose_customer_vanishes_without_a_word_is_ended() {
+    let setup = |mut setup: Setup| {
+        setup.media_keys = "rtp_timeout_s = 2".into();
+        setup
+    };
+    let plan = Plan { setup, ..plan() };
+    let floor =
+        Floor::open(&plan, |_| Behaviour::answers(seconds(0.1)), |_| Behaviour::answers(seconds(0.05)));
+    let taskid = floor.crm.create(&numbers(55, 1), &[]);
+    floor.agents.wait(What::Confirmed, 1, LIMIT);
+    wait_for("the customer's voice at the agent", LIMIT, || {
+        let leg = &floor.agents.all(What::Confirmed)[0];
+        (!pattern_frames(&floor.agents.packets(&leg.call_id), 1).is_empty()).then_some(())
+    });
+    floor.carrier.power_off();
+    let gone = std::time::Instant::now();
+    let ended = &floor.agents.wait(What::Bye, 1, LIMIT)[0];
+    let noticed = ended.at - gone;
+    assert!(noticed > seconds(1.0) && noticed < seconds(6.0), "noticed after {noticed:?}");
+    let rows = floor.crm.wait_ended(&taskid, LIMIT);
+    assert_eq!(rows[0]["answered"], json!(1), "they had talked");
+}
+
+#[test]
 fn customers_do_not_hear_each_other() {
     let customer = |_: &str| Behaviour::answers(seconds(0.1)).and_hangs_up_after(seconds(1.5));
     let plan = Plan { agents: 4, carrier_sound: CUSTOMER, agent_sound: AGENT, ..Plan::default() };
@@ -94,13 +134,22 @@ fn customers_do_not_hear_each_other() {
 
 #[test]
 fn baresip_as_the_agent_talks_with_the_customer() {
+    talk_with_baresip("udp");
+}
+
+#[test]
+fn baresip_as_the_agent_may_come_over_tcp() {
+    talk_with_baresip("tcp");
+}
+
+fn talk_with_baresip(transport: &str) {
     let ports = Ports::reserve();
     let customer_hz = 1000.0;
     let customer = |_: &str| Behaviour::answers(seconds(0.2)).and_hangs_up_after(seconds(3.0));
     let carrier = Peer::start(ports.next(), Sound::Tone(customer_hz), customer);
     let setup = Setup::new(&ports).company(Company::new("1").trunk(carrier.port).agents(1001, 1));
     let server = setup.start();
-    let agent = Baresip::start(server.sip, ports.next(), "1001", PASSWORD);
+    let agent = Baresip::start(server.sip, ports.next(), "1001", PASSWORD, transport);
     let crm = server.crm(0);
     crm.wait_registered(&["1001".to_owned()]);
     let numbers = numbers(53, 1);

@@ -10,7 +10,7 @@ use harness::peer::{Behaviour, What};
 use harness::ports::Ports;
 use harness::rtp::{Packet, Rtp, Sound, samples, tone_share, tone_wav};
 use harness::server::{Company, PASSWORD, Server, Setup};
-use harness::sipp::Sipp;
+use harness::sipp::{Sipp, TCP, UDP};
 use harness::{seconds, wait_for};
 use serde_json::{Value, json};
 
@@ -27,18 +27,21 @@ struct Lab {
     _ports: Ports,
 }
 
-fn lab(carrier: &str, agent: &str, agents: u32) -> Lab {
+fn lab(carrier: &str, agent: &str, agents: u32, transport: &[&str]) -> Lab {
     let ports = Ports::reserve();
     let (carrier_port, agent_port) = (ports.next(), ports.next());
     let customers = Rtp::open(ports.next(), Sound::Nothing);
     let rtp_port = customers.port.to_string();
-    let carrier = Sipp::serve(carrier, carrier_port, &["-key", "rtp_port", &rtp_port]);
-    let mut setup = Setup::new(&ports).company(Company::new("1").trunk(carrier_port).agents(1001, agents));
+    let carrier = Sipp::serve(carrier, carrier_port, &[transport, &["-key", "rtp_port", &rtp_port]].concat());
+    let trunk_keys = if transport == TCP { "transport = \"tcp\"" } else { "" };
+    let mut setup = Setup::new(&ports)
+        .company(Company::new("1").trunk(carrier_port).trunk_keys(trunk_keys).agents(1001, agents));
     play_tone(&mut setup);
     let server = setup.start();
     let extensions = extensions(1001, agents);
     Sipp::register(server.sip, agent_port, &extensions, PASSWORD);
-    let agents = Sipp::serve(agent, agent_port, &["-key", "rtp_port", &ports.next().to_string()]);
+    let rtp_port = ports.next().to_string();
+    let agents = Sipp::serve(agent, agent_port, &["-key", "rtp_port", &rtp_port]);
     server.crm(0).wait_registered(&extensions);
     Lab { server, carrier, agents, customers, _ports: ports }
 }
@@ -69,7 +72,7 @@ fn check_seconds(row: &Value, field: &str, least: i64, most: i64) {
 
 #[test]
 fn every_fate_of_a_call_is_told_as_it_was() {
-    let mut lab = lab("carrier_fates", "agent_answer", 4);
+    let mut lab = lab("carrier_fates", "agent_answer", 4, UDP);
     let crm = lab.server.crm(0);
     let fates = ["02", "03", "04", "05", "06", "07", "08", "09", "10"];
     let numbers: Vec<String> = fates.iter().map(|f| format!("138000100{f}")).collect();
@@ -105,7 +108,7 @@ fn every_fate_of_a_call_is_told_as_it_was() {
 
 #[test]
 fn the_call_ends_for_both_when_the_agent_hangs_up() {
-    let mut lab = lab("carrier_answer", "agent_hangs_up", 2);
+    let mut lab = lab("carrier_answer", "agent_hangs_up", 2, UDP);
     let crm = lab.server.crm(0);
     let numbers = ["13800020001".to_owned(), "13800020002".to_owned(), "13800020003".to_owned()];
     let rows = crm.wait_ended(&crm.create(&numbers, &[]), LIMIT);
@@ -118,8 +121,23 @@ fn the_call_ends_for_both_when_the_agent_hangs_up() {
 }
 
 #[test]
+fn a_carrier_may_be_reached_over_tcp() {
+    let mut lab = lab("carrier_fates", "agent_answer", 2, TCP);
+    let crm = lab.server.crm(0);
+    let numbers = ["02", "03", "04", "05", "09"].map(|f| format!("138000700{f}"));
+    let rows = crm.wait_ended(&crm.create(&numbers, &[]), LIMIT);
+    check(&rows[0], 1, "connected", 10001);
+    check(&rows[1], 0, "callee", 10006);
+    check(&rows[2], 0, "callee", 10016);
+    check(&rows[3], 0, "callee", 10014);
+    check(&rows[4], 1, "connected", 10001);
+    lab.carrier.finish(LIMIT);
+    lab.agents.finish(LIMIT);
+}
+
+#[test]
 fn a_customer_whom_no_agent_takes_hears_the_message_and_counts_as_abandoned() {
-    let mut lab = lab("carrier_answer", "agent_rings", 2);
+    let mut lab = lab("carrier_answer", "agent_rings", 2, UDP);
     let crm = lab.server.crm(0);
     let number = "13800030001".to_owned();
     let taskid = crm.create(&[number], &[]);

@@ -18,11 +18,17 @@ pub struct Baresip {
 
 impl Baresip {
     /// Registers the extension at `registrar` from the port.
-    pub fn start(registrar: SocketAddr, port: u16, extension: &str, password: &str) -> Baresip {
+    pub fn start(
+        registrar: SocketAddr,
+        port: u16,
+        extension: &str,
+        password: &str,
+        transport: &str,
+    ) -> Baresip {
         let dir = TempDir::new();
         std::fs::write(dir.path().join("tone.wav"), tone_wav(TONE_HZ, 60)).expect("it can be written");
         let account = format!(
-            "<sip:{extension}@{registrar};transport=udp>;auth_user={extension};auth_pass={password};\
+            "<sip:{extension}@{registrar};transport={transport}>;auth_user={extension};auth_pass={password};\
              regint=60;answermode=auto;audio_codecs=pcma/8000/1\n"
         );
         std::fs::write(dir.path().join("accounts"), account).expect("it can be written");

@@ -1,11 +1,14 @@
 //! RTP of the test phones: A-law sound that can be recognised at the other end.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 pub const FRAME: usize = 160;
+/// Payload types (RFC 3551).
+pub const PCMU: u8 = 0;
+pub const PCMA: u8 = 8;
 const FRAME_TIME: Duration = Duration::from_millis(20);
 
 /// What a test phone sends.
@@ -57,6 +60,7 @@ pub struct Rtp {
 #[derive(Default)]
 struct Shared {
     stop: AtomicBool,
+    payload_type: AtomicU8,
     remote: Mutex<Option<SocketAddr>>,
     packets: Mutex<Vec<Packet>>,
 }
@@ -67,9 +71,15 @@ impl Rtp {
         let socket = UdpSocket::bind(("127.0.0.1", port)).expect("the port is free");
         let port = socket.local_addr().expect("it is bound").port();
         let shared = Arc::new(Shared::default());
+        shared.payload_type.store(PCMA, Ordering::Relaxed);
         let of_thread = shared.clone();
         std::thread::spawn(move || run(&socket, sound, &of_thread));
         Rtp { port, shared }
+    }
+
+    /// What the packets say that they carry; the sound stays A-law.
+    pub fn set_payload_type(&self, payload_type: u8) {
+        self.shared.payload_type.store(payload_type, Ordering::Relaxed);
     }
 
     pub fn set_remote(&self, remote: SocketAddr) {
@@ -102,7 +112,7 @@ fn run(socket: &UdpSocket, sound: Sound, shared: &Shared) {
         if now >= next {
             let remote = *shared.remote.lock().expect("no panic inside");
             if let (Some(remote), true) = (remote, sound != Sound::Nothing) {
-                let _ = socket.send_to(&packet(ssrc, index, &sound.frame(index)), remote);
+                let _ = socket.send_to(&packet(shared, ssrc, index, &sound.frame(index)), remote);
                 index += 1;
             }
             next += FRAME_TIME;
@@ -122,8 +132,8 @@ fn run(socket: &UdpSocket, sound: Sound, shared: &Shared) {
     }
 }
 
-fn packet(ssrc: u32, index: u32, frame: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0x80, 8];
+fn packet(shared: &Shared, ssrc: u32, index: u32, frame: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0x80, shared.payload_type.load(Ordering::Relaxed)];
     bytes.extend_from_slice(&(index as u16).to_be_bytes());
     bytes.extend_from_slice(&(index * FRAME as u32).to_be_bytes());
     bytes.extend_from_slice(&ssrc.to_be_bytes());
@@ -158,7 +168,12 @@ pub fn pattern_frames(packets: &[Packet], seed: u8) -> Vec<u32> {
 
 /// Samples of the A-law packets, in order of arrival.
 pub fn samples(packets: &[Packet]) -> Vec<i16> {
-    packets.iter().filter(|p| p.payload_type == 8).flat_map(|p| &p.payload).map(|b| decode_alaw(*b)).collect()
+    packets
+        .iter()
+        .filter(|p| p.payload_type == PCMA)
+        .flat_map(|p| &p.payload)
+        .map(|b| decode_alaw(*b))
+        .collect()
 }
 
 /// The share of the energy that lies at `hz` (Goertzel), 0 to 1, in the loudest half second.

@@ -1,11 +1,14 @@
 //! sipp as carrier and as agents; the scenarios are in `tests/sipp`.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use super::{TempDir, wait_for};
+
+pub const UDP: &[&str] = &["-t", "u1"];
+pub const TCP: &[&str] = &["-t", "t1"];
 
 pub struct Sipp {
     child: Child,
@@ -18,7 +21,12 @@ impl Sipp {
     pub fn serve(scenario: &str, port: u16, more: &[&str]) -> Sipp {
         let sipp = Sipp::run(scenario, port, more);
         wait_for("sipp to take its port", Duration::from_secs(10), || {
-            UdpSocket::bind(("127.0.0.1", port)).is_err().then_some(())
+            let taken = if more.contains(&"t1") {
+                TcpListener::bind(("127.0.0.1", port)).is_err()
+            } else {
+                UdpSocket::bind(("127.0.0.1", port)).is_err()
+            };
+            taken.then_some(())
         });
         sipp
     }
@@ -53,7 +61,8 @@ impl Sipp {
         }
         std::fs::write(&csv, text).expect("it can be written");
         let count = extensions.len().to_string();
-        let more = ["-inf", &csv.display().to_string(), "-m", &count, "-r", "50", &registrar.to_string()];
+        let (csv, registrar) = (csv.display().to_string(), registrar.to_string());
+        let more = ["-inf", &csv, "-m", &count, "-r", "50", &registrar];
         let mut sipp = Sipp::run("register", port, &more);
         sipp.wait_success(Duration::from_secs(15));
     }

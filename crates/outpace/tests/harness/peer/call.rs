@@ -2,11 +2,12 @@
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::message::{Message, finish, sdp};
 use super::{Behaviour, Shared, Then, What};
-use crate::harness::rtp::Rtp;
+use crate::harness::rtp::{PCMA, Rtp};
 
 const T1: Duration = Duration::from_millis(500);
 // Retransmissions of a finished call are still answered for this long.
@@ -37,6 +38,7 @@ pub struct Call {
     /// What is sent again until it is acknowledged, when, and the pause after that.
     again: Option<(String, Instant, Duration)>,
     rtp: Option<Arc<Rtp>>,
+    payload_type: u8,
 }
 
 impl Call {
@@ -54,6 +56,7 @@ impl Call {
             response: String::new(),
             again: None,
             rtp: None,
+            payload_type: PCMA,
         }
     }
 
@@ -152,7 +155,7 @@ impl Call {
             }
             "INVITE" | "UPDATE" => {
                 self.follow_media(&message);
-                let body = self.rtp.as_ref().map_or(String::new(), |rtp| sdp(rtp.port));
+                let body = self.rtp.as_ref().map_or(String::new(), |rtp| sdp(rtp.port, self.payload_type));
                 let body = if message.body.is_empty() && message.method() == "UPDATE" { "" } else { &body };
                 let text = message.response("200 OK", "", &self.contact(socket), body);
                 let _ = socket.send_to(text.as_bytes(), from);
@@ -207,9 +210,14 @@ impl Call {
     fn open_media(&mut self, shared: &Shared) -> String {
         let rtp = shared.rtp(self.invite.call_id());
         self.rtp = Some(rtp.clone());
+        let offered = self.invite.payload_types();
+        let wanted = shared.payload_type.load(Ordering::Relaxed);
+        self.payload_type =
+            if offered.contains(&wanted) { wanted } else { *offered.first().unwrap_or(&wanted) };
+        rtp.set_payload_type(self.payload_type);
         let invite = self.invite.clone();
         self.follow_media(&invite);
-        sdp(rtp.port)
+        sdp(rtp.port, self.payload_type)
     }
 
     fn follow_media(&mut self, message: &Message) {

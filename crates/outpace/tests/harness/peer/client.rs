@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::message::{Message, finish, sdp};
 use super::{Peer, digest, lock};
-use crate::harness::rtp::Rtp;
+use crate::harness::rtp::{PCMA, Rtp};
 
 /// A call that the peer placed and that was answered.
 pub struct Outgoing {
@@ -59,7 +59,7 @@ impl Peer {
             )
         };
         let uri = format!("sip:{user}@{target}");
-        let invite = finish(line("INVITE", &uri, &format!("<{uri}>"), 1, branch), &sdp(rtp.port));
+        let invite = finish(line("INVITE", &uri, &format!("<{uri}>"), 1, branch), &sdp(rtp.port, PCMA));
         let answer = self.transact(target, &call_id, &invite);
         assert_eq!(answer.status(), 200, "{}", answer.start);
         if let Some(remote) = answer.rtp_address() {

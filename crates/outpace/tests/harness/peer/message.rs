@@ -80,6 +80,12 @@ impl Message {
         Some((ip.parse::<std::net::IpAddr>().ok()?, port.parse().ok()?).into())
     }
 
+    /// Payload types of the SDP, the preferred one first.
+    pub fn payload_types(&self) -> Vec<u8> {
+        let line = self.body.lines().find_map(|l| l.strip_prefix("m=audio ")).unwrap_or("");
+        line.split_whitespace().skip(2).filter_map(|t| t.parse().ok()).collect()
+    }
+
     /// A response with the headers that RFC 3261 §8.2.6 wants copied; `tag` goes to To.
     pub fn response(&self, status: &str, tag: &str, more: &str, body: &str) -> String {
         let mut text = format!("SIP/2.0 {status}\r\n");
@@ -109,11 +115,12 @@ pub fn finish(mut text: String, body: &str) -> String {
     text
 }
 
-/// A-law only, so that what comes back can be compared byte by byte.
-pub fn sdp(port: u16) -> String {
+/// One codec only, so that what comes back can be compared byte by byte.
+pub fn sdp(port: u16, payload_type: u8) -> String {
+    let codec = if payload_type == 0 { "PCMU" } else { "PCMA" };
     format!(
-        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\n\
-         a=rtpmap:8 PCMA/8000\r\na=ptime:20\r\na=sendrecv\r\n"
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+         m=audio {port} RTP/AVP {payload_type}\r\na=rtpmap:{payload_type} {codec}/8000\r\na=ptime:20\r\na=sendrecv\r\n"
     )
 }
 

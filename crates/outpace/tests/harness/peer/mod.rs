@@ -8,7 +8,7 @@ mod message;
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use call::Call;
 pub use client::Outgoing;
 use message::Message;
 
-use super::rtp::{Packet, Rtp, Sound};
+use super::rtp::{PCMA, Packet, Rtp, Sound};
 
 /// What a called number does.
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +124,8 @@ struct Shared {
     /// Who waits for responses, by Call-ID.
     waiting: Mutex<HashMap<String, mpsc::Sender<Message>>>,
     sound: Sound,
+    /// Of the codec that it takes where it is offered; else the first of the offer.
+    payload_type: AtomicU8,
     /// User and password that INVITE and REGISTER must prove.
     credentials: Mutex<Option<(String, String)>>,
     decide: Box<dyn Fn(&str) -> Behaviour + Send + Sync>,
@@ -144,6 +146,7 @@ impl Peer {
             media: Mutex::default(),
             waiting: Mutex::default(),
             sound,
+            payload_type: AtomicU8::new(PCMA),
             credentials: Mutex::default(),
             decide: Box::new(decide),
         });
@@ -158,9 +161,17 @@ impl Peer {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
-    /// Drops every message that comes in from now on.
+    /// Takes this codec from now on.
+    pub fn prefer(&self, payload_type: u8) {
+        self.shared.payload_type.store(payload_type, Ordering::Relaxed);
+    }
+
+    /// Drops every message that comes in from now on, and all sound stops.
     pub fn power_off(&self) {
         self.on.store(false, Ordering::Relaxed);
+        for rtp in lock(&self.shared.media).values() {
+            rtp.close();
+        }
     }
 
     /// From now on INVITE and REGISTER must prove these.
@@ -261,6 +272,9 @@ fn run(socket: &UdpSocket, shared: &Shared, on: &AtomicBool) {
             && let Some(message) = Message::parse(&buffer[..n])
         {
             take(socket, shared, &mut calls, from, message);
+        }
+        if !on.load(Ordering::Relaxed) {
+            continue;
         }
         let now = Instant::now();
         for call in calls.values_mut() {
