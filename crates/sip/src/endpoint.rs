@@ -11,6 +11,7 @@ mod responses;
 use crate::auth::Guard;
 use crate::core::Core;
 use crate::dialog::{Dialog, Phase, tag_of};
+use crate::io::secret;
 use crate::message::{Frame, Stream, parse};
 use crate::overload::Overload;
 use crate::registrar::Registrar;
@@ -252,8 +253,8 @@ pub struct Endpoint {
 impl Endpoint {
     /// `seed` makes every tag, branch, Call-ID and the key of the nonces: give a random one.
     pub fn new(config: EndpointConfig, seed: u64) -> Endpoint {
-        let mut core = Core::new(config, seed);
-        let guard = Guard::new(&core.io.config.realm.clone(), &mut core.io.rng);
+        let guard = Guard::new(&config.realm, secret(seed, b"nonces"));
+        let core = Core::new(config, seed);
         Endpoint {
             core,
             dialogs: HashMap::new(),

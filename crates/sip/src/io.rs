@@ -2,9 +2,21 @@
 
 use crate::endpoint::{EndpointConfig, Event, Flow, Transmit, Transport};
 use crate::timer::Timers;
+use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hasher};
 use std::net::IpAddr;
+
+/// A number for one purpose, from which the seed cannot be found.
+fn derive(seed: u64, purpose: &[u8]) -> u64 {
+    let bytes: [u8; 32] = secret(seed, purpose);
+    u64::from_be_bytes(*bytes.first_chunk().expect("a hash is longer than a number"))
+}
+
+/// A key for one purpose.
+pub(crate) fn secret(seed: u64, purpose: &[u8]) -> [u8; 32] {
+    Sha256::new().chain_update(seed.to_be_bytes()).chain_update(purpose).finalize().into()
+}
 
 pub(crate) struct Io {
     pub config: EndpointConfig,
@@ -18,8 +30,9 @@ pub(crate) struct Io {
 
 impl Io {
     pub fn new(config: EndpointConfig, seed: u64) -> Io {
-        let mut rng = fastrand::Rng::with_seed(seed);
-        let tag_seed = rng.u64(..);
+        // Far ends see what the generator gives. Nobody may get from there to the seed and to the nonces' key.
+        let rng = fastrand::Rng::with_seed(derive(seed, b"ids"));
+        let tag_seed = derive(seed, b"tags");
         Io {
             config,
             timers: Timers::default(),

@@ -49,9 +49,7 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    pub fn new(realm: &str, rng: &mut fastrand::Rng) -> Guard {
-        let mut key = [0u8; 32];
-        rng.fill(&mut key);
+    pub fn new(realm: &str, key: [u8; 32]) -> Guard {
         Guard {
             offer: DigestOffer::default(),
             realm: realm.to_owned(),
