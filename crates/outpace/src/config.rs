@@ -76,7 +76,7 @@ pub struct Media {
     pub port_first: u16,
     pub port_last: u16,
     pub rtp_timeout_s: u64,
-    /// WAV file for customers whom no agent can take; none: a built-in tone sequence.
+    /// WAV file for customers whom no agent can take; none: the built-in message.
     pub abandon_message: Option<PathBuf>,
 }
 
