@@ -59,10 +59,12 @@ impl Engine {
         let request = LeaseId(self.last_lease);
         let count = u32::try_from(slots.len()).expect("at most SLOTS_MAX");
         self.reserved += count;
+        let order = self.order();
         let campaign = self.campaigns.get_mut(&id).expect("the caller looked it up");
         campaign.in_flight.reserved += count;
         campaign.lease = Some(request);
         campaign.news = None;
+        campaign.served_order = order;
         self.leases.insert(request, Lease { campaign: id, slots: slots.clone() });
         self.emit(Effect::LeaseLeads { request, campaign: id, slots });
     }
