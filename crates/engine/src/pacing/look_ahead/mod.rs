@@ -176,6 +176,7 @@ impl LookAhead {
                     bound_by = BoundBy::ColdStart;
                     break;
                 }
+                if let Some(c) = env("WC") { if room > 0 && matches!(ahead, Ahead::Exact{..}) { if !ahead.wait_ok(&arrival, room, c) { bound_by = BoundBy::Risk; break; } alpha = env("AMAX").unwrap_or(0.3); } }
                 if risk > alpha {
                     bound_by = BoundBy::Risk;
                     break;
