@@ -178,6 +178,14 @@ impl Engine {
         self.wake_starved();
     }
 
+    /// Nothing was sent, so the attempt does not count; the campaign waits a moment before it tries again.
+    pub(crate) fn dial_refused(&mut self, call: CallId) {
+        let Some(campaign) = self.remove_unplaced(call) else { return };
+        self.timers.set(TimerKey::Lease(campaign), self.now.mono + self.config.lease_retry);
+        self.return_leads(campaign, vec![call]);
+        self.wake_starved();
+    }
+
     fn return_leads(&mut self, id: CampaignId, calls: Vec<CallId>) {
         if calls.is_empty() {
             return;

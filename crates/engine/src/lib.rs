@@ -225,6 +225,7 @@ impl Engine {
             Input::SaveFailed { call } => self.save_failed(call),
             Input::ReturnDone { calls } => self.return_done(&calls),
             Input::ReturnFailed { calls } => self.return_failed(&calls),
+            Input::DialRefused { call } => self.dial_refused(call),
             Input::Customer { call, event } => self.customer_event(call, event),
             Input::AgentLeg { call, agent, event } => self.agent_event(call, agent, event),
             Input::MessagePlayed { call } => self.message_played(call),
