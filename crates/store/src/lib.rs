@@ -103,6 +103,15 @@ pub trait Store: Send + Sync {
     /// Those not expired at `now`.
     fn registrations(&self, now: Timestamp) -> Result<Vec<Registration>>;
 
+    // Recordings: where the sound of calls lies. The files are not the store's.
+    /// Unique: the call; put again, `seconds` and `bytes` only grow. `Taken("filename")` when another call has it.
+    fn put_recording(&self, recording: &Recording) -> Result<()>;
+    fn recording(&self, company: CompanyId, filename: &str) -> Result<Option<Recording>>;
+    /// Those of all companies that began before, oldest first; at most `limit`.
+    fn expired_recordings(&self, before: Timestamp, limit: u32) -> Result<Vec<Recording>>;
+    /// One that is not there is fine.
+    fn delete_recording(&self, call: CallId) -> Result<()>;
+
     // Campaigns and leads.
     /// One transaction: all or nothing. A row whose number repeats one before it is not stored but listed in
     /// `duplicates`. `Refused` and nothing stored when no row is left. `Taken` on a `taskid` or non-empty

@@ -5,6 +5,7 @@ mod campaigns;
 mod leads;
 mod provision;
 mod random;
+mod recordings;
 mod scene;
 
 use std::path::PathBuf;
@@ -85,6 +86,12 @@ conformance! {
         a_member_is_of_the_groups_company
         registrations_are_kept_until_they_expire
         registrations_of_one_extension_are_bounded
+    }
+    recordings {
+        a_recording_is_found_by_its_company_alone
+        a_recording_is_completed_in_any_order
+        a_filename_is_one_calls
+        expired_recordings_come_oldest_first_and_can_be_deleted
     }
     campaigns {
         a_campaign_reads_back_as_created

@@ -4,6 +4,7 @@ mod calls;
 mod campaigns;
 mod leads;
 mod provision;
+mod recordings;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,6 +32,7 @@ struct Tables {
     /// Ids of deleted groups are not used again.
     groups_added: i64,
     registrations: BTreeMap<(AgentId, String), Registration>,
+    recordings: BTreeMap<CallId, Recording>,
     campaigns: BTreeMap<CampaignId, CampaignTable>,
     /// Where each call lies.
     calls: HashMap<CallId, CampaignId>,
@@ -187,6 +189,20 @@ impl Store for MemStore {
     }
     fn registrations(&self, now: Timestamp) -> Result<Vec<Registration>> {
         Ok(self.tables().registrations.values().filter(|r| r.expires_at > now).cloned().collect())
+    }
+
+    fn put_recording(&self, recording: &Recording) -> Result<()> {
+        self.tables().put_recording(recording)
+    }
+    fn recording(&self, company: CompanyId, filename: &str) -> Result<Option<Recording>> {
+        Ok(self.tables().recording(company, filename))
+    }
+    fn expired_recordings(&self, before: Timestamp, limit: u32) -> Result<Vec<Recording>> {
+        Ok(self.tables().expired_recordings(before, limit))
+    }
+    fn delete_recording(&self, call: CallId) -> Result<()> {
+        self.tables().recordings.remove(&call);
+        Ok(())
     }
 
     fn create_campaign(&self, now: Timestamp, campaign: &NewCampaign, leads: &[NewLead]) -> Result<Created> {

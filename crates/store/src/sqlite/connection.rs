@@ -13,8 +13,12 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements kept by a connection. There are about a hundred, and some made for a filter.
 const STATEMENTS_MAX: usize = 160;
 
-/// In order; `PRAGMA user_version` says how many of them a database has had.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_initial.sql")];
+/// In order, with their numbers. The table `migrations` says which of them a database has had; each runs once, also one
+/// that was added between two others. `PRAGMA user_version` is the highest number.
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("../../migrations/sqlite/0001_initial.sql")),
+    (3, include_str!("../../migrations/sqlite/0003_recordings.sql")),
+];
 
 /// Creates the database where there is none; only its owner may read it, for it holds the passwords of extensions.
 pub(super) fn open_writer(path: &Path) -> Result<Connection> {
@@ -57,7 +61,7 @@ fn open(path: &Path, pragmas: &str) -> Result<Connection> {
 }
 
 fn migrate(db: &Connection) -> Result<()> {
-    if version(db)? == MIGRATIONS.len() {
+    if missing(db)?.is_empty() {
         return Ok(());
     }
     // Another process may do the same: the version is read again under the lock.
@@ -68,19 +72,46 @@ fn migrate(db: &Connection) -> Result<()> {
 }
 
 fn apply(db: &Connection) -> Result<()> {
-    let had = version(db)?;
-    let Some(missing) = MIGRATIONS.get(had..) else {
-        return Err(StoreError::Failed("the database was made by a newer version".to_owned()));
-    };
-    for migration in missing {
-        db.execute_batch(migration)?;
+    let missing = missing(db)?;
+    if !has_table(db)? {
+        // Before there was this table, a database had all up to its version.
+        db.execute_batch("CREATE TABLE migrations (number INTEGER PRIMARY KEY) STRICT")?;
+        for number in 1..=version(db)? {
+            db.execute("INSERT INTO migrations VALUES (?1)", [number])?;
+        }
     }
-    db.pragma_update(None, "user_version", MIGRATIONS.len())?;
+    for (number, migration) in missing {
+        db.execute_batch(migration)?;
+        db.execute("INSERT INTO migrations VALUES (?1)", [number])?;
+    }
+    db.pragma_update(None, "user_version", newest())?;
     Ok(())
 }
 
-fn version(db: &Connection) -> Result<usize> {
+/// What the database has not had yet.
+fn missing(db: &Connection) -> Result<Vec<(i64, &'static str)>> {
+    let version = version(db)?;
+    if version > newest() {
+        return Err(StoreError::Failed("the database was made by a newer version".to_owned()));
+    }
+    let had: Vec<i64> = match has_table(db)? {
+        true => rows(db, "SELECT number FROM migrations", [], |row| row.get(0))?,
+        false => (1..=version).collect(),
+    };
+    Ok(MIGRATIONS.iter().filter(|(number, _)| !had.contains(number)).copied().collect())
+}
+
+fn newest() -> i64 {
+    MIGRATIONS.last().map_or(0, |(number, _)| *number)
+}
+
+fn version(db: &Connection) -> Result<i64> {
     Ok(db.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+fn has_table(db: &Connection) -> Result<bool> {
+    let sql = "SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'";
+    Ok(db.query_row(sql, [], |row| row.get(0))?)
 }
 
 #[cfg(test)]
@@ -125,6 +156,29 @@ mod tests {
         for file in files {
             assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.path());
         }
+    }
+
+    #[test]
+    fn a_migration_runs_once_and_also_when_it_comes_between_others() {
+        let folder = Folder::new();
+        create_file(&folder.database()).unwrap();
+        let db = open(&folder.database(), "").unwrap();
+        // As the first version left it.
+        db.execute_batch(MIGRATIONS[0].1).unwrap();
+        db.pragma_update(None, "user_version", 1).unwrap();
+        migrate(&db).unwrap();
+        let had = |db: &Connection| -> Vec<i64> {
+            rows(db, "SELECT number FROM migrations ORDER BY number", [], |row| row.get(0)).unwrap()
+        };
+        let all: Vec<i64> = MIGRATIONS.iter().map(|(number, _)| *number).collect();
+        assert_eq!(had(&db), all);
+        assert!(missing(&db).unwrap().is_empty());
+        // One that the database has not had, below the highest one.
+        db.execute_batch("DELETE FROM migrations WHERE number = 3; DROP TABLE recordings").unwrap();
+        assert_eq!(missing(&db).unwrap().len(), 1);
+        migrate(&db).unwrap();
+        assert_eq!(had(&db), all);
+        assert_eq!(db.execute("DELETE FROM recordings", []).unwrap(), 0);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod killed;
 mod leads;
 mod provision;
 mod readers;
+mod recordings;
 mod verify;
 mod writer;
 
@@ -161,6 +162,20 @@ impl Store for SqliteStore {
     }
     fn registrations(&self, now: Timestamp) -> Result<Vec<Registration>> {
         self.read(|db| provision::registrations(db, now))
+    }
+
+    fn put_recording(&self, recording: &Recording) -> Result<()> {
+        let recording = recording.clone();
+        self.write(move |db| recordings::put(db, &recording))
+    }
+    fn recording(&self, company: CompanyId, filename: &str) -> Result<Option<Recording>> {
+        self.read(|db| recordings::by_name(db, company, filename))
+    }
+    fn expired_recordings(&self, before: Timestamp, limit: u32) -> Result<Vec<Recording>> {
+        self.read(|db| recordings::expired(db, before, limit))
+    }
+    fn delete_recording(&self, call: CallId) -> Result<()> {
+        self.write(move |db| recordings::delete(db, call))
     }
 
     fn create_campaign(&self, now: Timestamp, campaign: &NewCampaign, leads: &[NewLead]) -> Result<Created> {
