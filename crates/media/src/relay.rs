@@ -222,8 +222,9 @@ impl Relay {
     /// Sound only: key presses and comfort noise are silence. The file can be played while it grows. `Recorded` follows
     /// after the end, which is `stop_record` or the end of the customer's leg.
     ///
-    /// Again with the same path, the recording goes on with another agent's leg; with another path, a new one begins. Does
-    /// nothing where `RelayConfig::recording_frames_max` is 0.
+    /// Again with the same path, the recording goes on with another agent's leg; with another path, a new one begins.
+    /// `Recorded` follows as well, at once and without a file, when there is no such leg or
+    /// `RelayConfig::recording_frames_max` is 0.
     pub fn record(&self, customer: LegId, agent: LegId, path: Arc<Path>) {
         self.handle.command(Command::Record { customer, agent, path });
     }

@@ -15,6 +15,7 @@ pub struct Config {
     pub media: Media,
     pub dialing: Dialing,
     pub retry: Retry,
+    pub recording: Recording,
     pub company: Vec<CompanyConfig>,
 }
 
@@ -109,6 +110,19 @@ pub struct Retry {
     pub no_answer_s: u64,
     pub failed_s: u64,
     pub lost_s: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recording {
+    pub enabled: bool,
+    /// None: `recordings` in the data folder.
+    pub dir: Option<PathBuf>,
+    /// 0: for ever.
+    pub keep_days: u32,
+    pub disk_min_free_mb: u64,
+    /// None: as the client wrote the API's address.
+    pub download_url: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -288,6 +302,12 @@ impl Default for Retry {
     }
 }
 
+impl Default for Recording {
+    fn default() -> Recording {
+        Recording { enabled: false, dir: None, keep_days: 90, disk_min_free_mb: 500, download_url: None }
+    }
+}
+
 impl Config {
     /// Reads the file, then applies `OUTPACE_<SECTION>_<KEY>` from the environment.
     pub fn load(path: &Path) -> anyhow::Result<Config> {
@@ -379,7 +399,7 @@ fn override_key(table: &mut toml::Table, name: &str, value: &str) {
     let Some(rest) = name.strip_prefix("OUTPACE_") else { return };
     let rest = rest.to_ascii_lowercase();
     let Some((section, key)) = rest.split_once('_') else { return };
-    if !["server", "api", "sip", "media", "dialing", "retry"].contains(&section) {
+    if !["server", "api", "sip", "media", "dialing", "retry", "recording"].contains(&section) {
         return;
     }
     let value = format!("v = {value}")

@@ -16,8 +16,8 @@ use crate::{SAMPLE_RATE, g711};
 const TICK: Duration = Duration::from_millis(20);
 /// Sound may come this late (200 ms) and still find its place.
 const HOLD: i64 = 1600;
-/// What is written at once (half a second). With `HOLD` and `TICK`, a file is never more than 0.8 s behind.
-const BLOCK: i64 = 4000;
+/// What is written at once (0.375 s). With `HOLD` and `TICK`, a file is no more than 0.6 s behind.
+const BLOCK: i64 = 3000;
 /// Sound in memory for each recording, one second: what is held and not written, and what a late anchor puts ahead.
 const WINDOW: usize = 8000;
 
@@ -31,6 +31,13 @@ pub(super) struct Finished {
     pub(super) bytes: u64,
     pub(super) frames_dropped: u64,
     pub(super) whole: bool,
+}
+
+impl Finished {
+    /// It never began.
+    pub(super) fn nothing(customer: LegId, path: Arc<Path>) -> Finished {
+        Finished { customer, path, duration: Duration::ZERO, bytes: 0, frames_dropped: 0, whole: false }
+    }
 }
 
 pub(super) struct Recorder<F> {

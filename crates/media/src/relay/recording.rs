@@ -107,6 +107,10 @@ impl Recordings {
         (taps(recording), before)
     }
 
+    pub(super) fn is_active(&self, customer: LegId) -> bool {
+        self.active.contains_key(&customer)
+    }
+
     /// The agent's leg of the recording that ended.
     pub(super) fn end(&mut self, customer: LegId, now: Instant) -> Option<LegId> {
         let Active { recording, agent, frames_dropped, .. } = self.active.remove(&customer)?;

@@ -324,10 +324,14 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
 /// Recording.
 impl<F: Fn(RelayEvent)> MediaThread<F> {
     fn record(&mut self, customer: LegId, agent: LegId, path: &Arc<Path>, now: Instant) {
-        if self.slot(customer).is_none() || self.slot(agent).is_none() || customer == agent {
+        let is_possible = self.slot(customer).is_some() && self.slot(agent).is_some() && customer != agent;
+        let Some(recordings) = self.recordings.as_mut().filter(|_| is_possible) else {
+            // One that is under way goes on, and has its end later.
+            if !self.recordings.as_ref().is_some_and(|recordings| recordings.is_active(customer)) {
+                self.recorded(Finished::nothing(customer, path.clone()));
+            }
             return;
-        }
-        let Some(recordings) = &mut self.recordings else { return };
+        };
         let (taps, before) = recordings.begin(customer, agent, path, now);
         if let Some(before) = before {
             self.untap(before, customer);

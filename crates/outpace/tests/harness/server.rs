@@ -127,10 +127,12 @@ pub struct Setup {
     pub api_port: u16,
     pub sip_port: u16,
     media: (u16, u16),
-    /// Lines of the sections `[dialing]`, `[retry]`, `[media]`.
+    /// Lines of the sections `[dialing]`, `[retry]`, `[media]`, `[recording]`.
     pub dialing: String,
     pub retry: String,
     pub media_keys: String,
+    pub recording: String,
+    drain_s: u32,
     pub companies: Vec<Company>,
 }
 
@@ -145,6 +147,8 @@ impl Setup {
             dialing: "no_answer_s = 2.0\nring_min_s = 1.0\nwrap_up_s = 0.1\nmiss_pause_s = 1.0\n".into(),
             retry: "busy_s = 1\nno_answer_s = 1\nfailed_s = 1\nlost_s = 1\n".into(),
             media_keys: String::new(),
+            recording: String::new(),
+            drain_s: 20,
             companies: Vec::new(),
         }
     }
@@ -156,6 +160,16 @@ impl Setup {
 
     pub fn dialing(mut self, lines: &str) -> Setup {
         self.dialing = format!("{lines}\n");
+        self
+    }
+
+    pub fn drain_s(mut self, s: u32) -> Setup {
+        self.drain_s = s;
+        self
+    }
+
+    pub fn recording(mut self, lines: &str) -> Setup {
+        self.recording = format!("{lines}\n");
         self
     }
 
@@ -171,17 +185,19 @@ impl Setup {
     fn toml(&self) -> String {
         let data = self.dir.path().join("data");
         let mut t = format!(
-            "[server]\ndata = \"{}\"\nstore = \"sqlite\"\ndrain_s = 20\n[api]\nlisten = \"127.0.0.1:{}\"\n\
+            "[server]\ndata = \"{}\"\nstore = \"sqlite\"\ndrain_s = {}\n[api]\nlisten = \"127.0.0.1:{}\"\n\
              [sip]\nlisten = \"127.0.0.1:{}\"\n[media]\nbind = \"127.0.0.1\"\nport_first = {}\nport_last = {}\n{}\n\
-             [dialing]\n{}[retry]\n{}\n",
+             [dialing]\n{}[retry]\n{}\n[recording]\n{}",
             data.display(),
+            self.drain_s,
             self.api_port,
             self.sip_port,
             self.media.0,
             self.media.1,
             self.media_keys,
             self.dialing,
-            self.retry
+            self.retry,
+            self.recording
         );
         for company in &self.companies {
             t.push_str(&company.toml());
@@ -281,6 +297,11 @@ impl Server {
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(60)..].join("\n")
+    }
+
+    /// The folder of all recordings.
+    pub fn recordings(&self) -> PathBuf {
+        self.setup.dir.path().join("data/recordings")
     }
 
     /// The database file.

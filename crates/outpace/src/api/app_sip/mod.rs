@@ -12,6 +12,7 @@ mod group;
 mod lead_rows;
 mod parameter;
 mod queue;
+mod recording;
 pub mod request;
 mod service;
 mod status;
@@ -35,6 +36,7 @@ use self::parameter::Parameters;
 use self::request::{Fields, Unreadable};
 use self::service::Service;
 use crate::handle::{Command, Handle, HandleError};
+use crate::recording::Archive;
 
 /// The run loop answers within this or counts as not answering: clients wait three seconds for the whole.
 const VIEW_TIMEOUT: Duration = Duration::from_millis(1000);
@@ -54,6 +56,8 @@ pub struct Request {
     /// Token of an `Authorization: Bearer` header.
     pub bearer: Option<String>,
     pub received: Timestamp,
+    /// Where the client reached us, such as `http://10.0.0.5:8080`.
+    pub base_url: String,
 }
 
 impl Request {
@@ -79,6 +83,10 @@ impl AppSip {
 
     pub fn now(&self) -> Timestamp {
         self.handle.now()
+    }
+
+    pub fn archive(&self) -> Option<&Arc<Archive>> {
+        self.handle.archive()
     }
 
     /// The answer to a request as JSON text. Checks in the order of the contract: the service, the token, the
