@@ -1,8 +1,9 @@
-//! HTTP: `POST /` is the compatible API.
+//! HTTP: `POST /` is the compatible API, `/v1` what it has no word for.
 
 mod app_sip;
 mod connection;
 mod limit;
+mod v1;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -58,6 +59,7 @@ fn router(config: &Api, handle: Handle) -> Router {
     };
     Router::new()
         .route("/", axum::routing::any(app_sip_endpoint))
+        .route("/v1/campaigns/{id}/pacing", axum::routing::get(v1::pacing))
         .fallback(no_such_path)
         .with_state(Arc::new(server))
 }
@@ -85,12 +87,9 @@ async fn app_sip_endpoint(
         let body = platform_failure(Ret::MethodNotAllowed, None, Language::Chinese);
         return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, POST")], json(body)).into_response();
     }
-    let client = Client::of(peer.ip());
-    let admitted =
-        server.requests.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now(), client);
-    let answer = match admitted {
-        true => server.within_timeout(server.app_sip_answer(peer, request)).await,
-        false => Err(Ret::TooMany),
+    let answer = match server.admit(peer) {
+        Ok(()) => server.within_timeout(server.app_sip_answer(peer, request)).await,
+        Err(ret) => Err(ret),
     };
     json(answer.unwrap_or_else(|ret| platform_failure(ret, None, Language::Chinese))).into_response()
 }
@@ -100,6 +99,12 @@ fn json(body: String) -> impl IntoResponse {
 }
 
 impl Server {
+    /// Counts the request against its client's limit.
+    fn admit(&self, peer: SocketAddr) -> Result<(), Ret> {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.admit(Instant::now(), Client::of(peer.ip())).then_some(()).ok_or(Ret::TooMany)
+    }
+
     async fn within_timeout(&self, answer: impl Future<Output = Result<String, Ret>>) -> Result<String, Ret> {
         match tokio::time::timeout(self.request_timeout, answer).await {
             Ok(answer) => answer,
