@@ -7,6 +7,7 @@ mod demo;
 mod handle;
 mod lab;
 mod provision;
+mod push;
 mod run;
 mod switch;
 
