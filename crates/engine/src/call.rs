@@ -412,6 +412,20 @@ impl Engine {
         self.wake_starved();
     }
 
+    /// Undoes a call that was never placed: it leaves no result. The campaign that it was of.
+    pub(crate) fn remove_unplaced(&mut self, id: CallId) -> Option<CampaignId> {
+        if self.calls.get(&id)?.stage != Stage::Dialing {
+            return None;
+        }
+        let call = self.calls.remove(&id)?;
+        self.timers.cancel(TimerKey::Call(id));
+        self.trunks.give_back(call.trunk);
+        let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
+        *campaign.in_flight.of(Stage::Dialing) -= 1;
+        self.mark(call.campaign);
+        Some(call.campaign)
+    }
+
     pub(crate) fn call_saved(&mut self, id: CallId, retry_at: Option<Timestamp>) {
         let Some(record) = self.unsaved.remove(&id) else { return };
         self.timers.cancel(TimerKey::Save(id));

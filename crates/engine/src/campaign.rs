@@ -95,6 +95,8 @@ pub(crate) struct Campaign {
     pub(crate) sharing: CampaignId,
     /// Rises each time it gets the part of an agent that could not be divided.
     pub(crate) rest_order: u64,
+    /// Rises each time it gets trunk channels.
+    pub(crate) served_order: u64,
 }
 
 impl Campaign {
@@ -123,6 +125,7 @@ impl Campaign {
             idle: 0,
             sharing: settings.campaign,
             rest_order: 0,
+            served_order: 0,
             settings,
         }
     }

@@ -78,6 +78,11 @@ pub enum Input {
         calls: Vec<CallId>,
     },
 
+    /// The dial was not begun, for want of a port or of the trunk's address: nothing was sent. The lead is given back.
+    DialRefused {
+        call: CallId,
+    },
+
     /// Something happened on the customer's leg.
     Customer {
         call: CallId,

@@ -59,10 +59,12 @@ impl Engine {
         let request = LeaseId(self.last_lease);
         let count = u32::try_from(slots.len()).expect("at most SLOTS_MAX");
         self.reserved += count;
+        let order = self.order();
         let campaign = self.campaigns.get_mut(&id).expect("the caller looked it up");
         campaign.in_flight.reserved += count;
         campaign.lease = Some(request);
         campaign.news = None;
+        campaign.served_order = order;
         self.leases.insert(request, Lease { campaign: id, slots: slots.clone() });
         self.emit(Effect::LeaseLeads { request, campaign: id, slots });
     }
@@ -173,6 +175,14 @@ impl Engine {
         }
         self.timers.set(TimerKey::Lease(lease.campaign), self.now.mono + self.config.lease_retry);
         self.return_leads(lease.campaign, lease.slots.iter().map(|s| s.call).collect());
+        self.wake_starved();
+    }
+
+    /// Nothing was sent, so the attempt does not count; the campaign waits a moment before it tries again.
+    pub(crate) fn dial_refused(&mut self, call: CallId) {
+        let Some(campaign) = self.remove_unplaced(call) else { return };
+        self.timers.set(TimerKey::Lease(campaign), self.now.mono + self.config.lease_retry);
+        self.return_leads(campaign, vec![call]);
         self.wake_starved();
     }
 

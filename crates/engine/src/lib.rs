@@ -129,14 +129,24 @@ impl Engine {
     /// One mutation. `now.mono` must not go back (an earlier one counts as the last); `now.wall` may jump.
     pub fn handle(&mut self, now: Now, input: Input) {
         self.advance(now);
+        // A customer who has answered is not given up by a timer that comes late.
+        if matches!(input, Input::Customer { .. }) {
+            self.apply(input);
+            self.fire_timers();
+        } else {
+            self.fire_timers();
+            self.apply(input);
+        }
+        self.settle();
+        self.check_counters();
+    }
+
+    fn fire_timers(&mut self) {
         for key in self.timers.due(self.now.mono) {
             if self.timers.take(key, self.now.mono) {
                 self.timer_fired(key);
             }
         }
-        self.apply(input);
-        self.settle();
-        self.check_counters();
     }
 
     /// The next thing to do. Drain until `None` after each `handle`.
@@ -215,6 +225,7 @@ impl Engine {
             Input::SaveFailed { call } => self.save_failed(call),
             Input::ReturnDone { calls } => self.return_done(&calls),
             Input::ReturnFailed { calls } => self.return_failed(&calls),
+            Input::DialRefused { call } => self.dial_refused(call),
             Input::Customer { call, event } => self.customer_event(call, event),
             Input::AgentLeg { call, agent, event } => self.agent_event(call, agent, event),
             Input::MessagePlayed { call } => self.message_played(call),

@@ -5,6 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::pacing::{Demand, UNIT, allot};
 use crate::{AgentId, CampaignId, Engine};
 
+/// So many new calls for the campaign, if trunks and store let it.
+struct Wish {
+    campaign: CampaignId,
+    calls: usize,
+    served_order: u64,
+}
+
 impl Engine {
     /// An agent became ready (1) or is no longer (−1).
     pub(crate) fn count_idle(&mut self, id: AgentId, by: i64) {
@@ -26,27 +33,34 @@ impl Engine {
             let sharing = marked.iter().filter_map(|id| self.campaigns.get(id)).filter(|c| c.is_sharing);
             sharing.map(|c| c.sharing).collect()
         };
-        for group in groups {
-            self.pace_together(group);
+        let mut wishes: Vec<Wish> = groups.into_iter().flat_map(|group| self.wishes_of(group)).collect();
+        // Trunks may not have room for all: whoever had to wait longest is first.
+        wishes.sort_by_key(|wish| (wish.served_order, wish.campaign));
+        for wish in wishes {
+            self.reserve(wish.campaign, wish.calls);
         }
     }
 
-    fn pace_together(&mut self, group: CampaignId) {
-        let Some(members) = self.sharing.get(&group) else { return };
-        let mut members = members.clone();
+    /// New calls for the campaigns that share agents.
+    fn wishes_of(&mut self, group: CampaignId) -> Vec<Wish> {
+        let mut members = self.sharing.get(&group).cloned().unwrap_or_default();
         // Whoever got the indivisible rest last comes first, and so gets it last.
         members.sort_by_key(|id| std::cmp::Reverse(self.campaigns.get(id).map(|c| c.rest_order)));
         let demands: Vec<Demand> = members.iter().map(|id| self.demand(*id)).collect();
+        let mut wishes = Vec::new();
         for ((id, demand), calls) in members.iter().zip(&demands).zip(allot(&demands)) {
             if calls == 0 {
                 continue;
             }
+            let order = self.order();
+            let campaign = self.campaigns.get_mut(id).expect("members exist");
             if calls > demand.own_calls() {
-                let order = self.order();
-                self.campaigns.get_mut(id).expect("members exist").rest_order = order;
+                campaign.rest_order = order;
             }
-            self.reserve(*id, usize::try_from(calls).unwrap_or(0));
+            let calls = usize::try_from(calls).unwrap_or(0);
+            wishes.push(Wish { campaign: *id, calls, served_order: campaign.served_order });
         }
+        wishes
     }
 
     fn demand(&self, id: CampaignId) -> Demand {

@@ -51,10 +51,22 @@ pub struct Sip {
     /// Address that phones and trunks see; needed when `listen` is 0.0.0.0 and the machine has several addresses.
     pub advertise: Option<IpAddr>,
     pub realm: String,
+    pub digest: DigestAlgorithms,
     pub session_expires_s: u64,
     pub register_expires_min_s: u64,
     pub register_expires_max_s: u64,
     pub invites_per_second_max: u32,
+}
+
+/// What phones are challenged with (RFC 8760).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+pub enum DigestAlgorithms {
+    #[serde(rename = "md5")]
+    Md5,
+    #[serde(rename = "sha256")]
+    Sha256,
+    #[serde(rename = "sha256+md5")]
+    Sha256AndMd5,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -64,7 +76,7 @@ pub struct Media {
     pub port_first: u16,
     pub port_last: u16,
     pub rtp_timeout_s: u64,
-    /// WAV file for customers whom no agent can take; none: a built-in tone sequence.
+    /// WAV file for customers whom no agent can take; none: the built-in message.
     pub abandon_message: Option<PathBuf>,
 }
 
@@ -275,6 +287,7 @@ impl Default for Sip {
             listen: SocketAddr::from(([0, 0, 0, 0], 5060)),
             advertise: None,
             realm: "outpace".into(),
+            digest: DigestAlgorithms::Md5,
             session_expires_s: 600,
             register_expires_min_s: 30,
             register_expires_max_s: 3600,

@@ -313,7 +313,7 @@ fn declared_module(line: &str) -> Option<&str> {
 fn code_map(document: &str, heading: &str) -> Vec<String> {
     let below = document.lines().skip_while(|line| !line.starts_with(heading)).skip(1);
     let section = below.take_while(|line| !line.starts_with('#'));
-    section.filter_map(|line| first_column(line)).collect()
+    section.filter_map(first_column).collect()
 }
 
 /// The text in backticks that begins a row of a table.

@@ -151,6 +151,8 @@ impl World {
     }
 
     pub fn drop_leg(&mut self, agent: AgentId) {
+        let call = self.referee.seated.get(&agent).and_then(|call| self.referee.lines.get(call));
+        assert!(call.is_none_or(|line| line.is_hung_up), "no leg is dropped under a call");
         let phone = self.phones.get_mut(&agent).expect("an agent of the company");
         assert!(phone.leg_is_wanted, "only a raised leg is dropped");
         phone.leg_is_wanted = false;
@@ -166,6 +168,7 @@ impl World {
         phone.leg_is_wanted = is_up;
         if !is_up {
             self.tell(Input::AgentLegDown { agent });
+            assert!(!self.referee.seated.contains_key(&agent), "no call goes on without the agent's leg");
             return;
         }
         self.tell(Input::AgentLegUp { agent });

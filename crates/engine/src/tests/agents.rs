@@ -89,3 +89,20 @@ fn a_campaign_that_gets_other_agents_offers_its_waiting_calls_to_them() {
         [Effect::CancelOffer { call, agent: AgentId(1) }, Effect::Offer { call, agent: AgentId(2) }]
     );
 }
+
+#[test]
+fn a_campaign_that_moves_to_a_group_with_a_ready_agent_is_served_at_once() {
+    let mut desk = Desk::with(0, PacingMode::Progressive);
+    let asked = desk.agent_at_work(AgentId(1));
+    let call = desk.dial(&asked)[0];
+    desk.tell(Input::Paused { agent: AgentId(1) });
+    let (agent, other) = (AgentId(2), GroupId(2));
+    desk.tell(Input::Group(GroupSettings { group: other, ..group(Strategy::LongestIdle, &[2]) }));
+    desk.tell(Input::Agent(AgentSettings { agent, extension: "2".into(), enabled: true }));
+    desk.tell(Input::Registered { agent });
+    desk.tell(Input::SignedIn { agent, group: other });
+    assert_eq!(desk.customer(call, LegEvent::Answered), []);
+    let pool = AgentPool::Group(other);
+    let effects = desk.tell(Input::Campaign(CampaignSettings { pool, ..campaign(PacingMode::Progressive) }));
+    assert_eq!(offered(&effects), Some((call, agent)));
+}

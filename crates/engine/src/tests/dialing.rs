@@ -115,6 +115,42 @@ fn a_jump_of_the_wall_clock_is_noticed_within_a_minute() {
 }
 
 #[test]
+fn a_jump_of_the_wall_clock_is_noticed_at_once_when_something_else_happens() {
+    let mut desk = Desk::new(Config::default());
+    desk.agents_at_work(1);
+    let mut settings = campaign(PacingMode::Progressive);
+    settings.not_before = Some(desk.now.wall.plus(secs(36_000)));
+    desk.tell(Input::Campaign(settings));
+    desk.now.wall = desk.now.wall.plus(secs(40_000));
+    assert_eq!(slots(&desk.tell(Input::CallerIds(Vec::new()))), 1);
+}
+
+#[test]
+fn campaigns_that_compete_for_channels_get_them_in_turn() {
+    let mut desk = Desk::new(Config::default());
+    desk.tell(Input::Trunk(TrunkSettings { trunk: TrunkId(1), enabled: true, channels_max: 1, cps_max: 0 }));
+    let mut asked = Vec::new();
+    for id in 1..=3 {
+        let agent = AgentId(id);
+        desk.tell(Input::Agent(AgentSettings { agent, extension: id.to_string(), enabled: true }));
+        desk.tell(Input::Registered { agent });
+        let pool = AgentPool::Extensions(vec![agent]);
+        let settings =
+            CampaignSettings { campaign: CampaignId(id), pool, ..campaign(PacingMode::Progressive) };
+        asked.extend(desk.tell(Input::Campaign(settings)));
+    }
+    let mut turns = Vec::new();
+    for _ in 0..6 {
+        let [Effect::LeaseLeads { campaign, .. }] = &asked[..] else { panic!("{asked:?}") };
+        turns.push(campaign.0);
+        let call = desk.dial(&asked)[0];
+        let effects = desk.customer(call, failed(Outcome::Busy, Cause::BUSY, 486));
+        asked = effects.into_iter().filter(|e| matches!(e, Effect::LeaseLeads { .. })).collect();
+    }
+    assert_eq!(turns, [1, 2, 3, 1, 2, 3]);
+}
+
+#[test]
 fn no_more_calls_than_the_campaign_may_have_are_in_progress() {
     let mut desk = Desk::new(Config::default());
     desk.agents_at_work(5);

@@ -5,6 +5,7 @@ mod answering;
 mod dialing;
 mod ending;
 mod kept_up;
+mod monkey;
 mod offers;
 mod ringing;
 mod sharing;

@@ -42,6 +42,17 @@ fn a_ringing_customer_is_never_cancelled_before_the_minimum_ring_time() {
 }
 
 #[test]
+fn a_customer_who_answers_before_a_late_timer_is_heard_is_not_given_up() {
+    let mut desk = Desk::with(0, PacingMode::Progressive);
+    let asked = desk.agent_at_work(AgentId(1));
+    let call = desk.dial(&asked)[0];
+    desk.customer(call, RINGING);
+    desk.now.mono += secs(26);
+    desk.now.wall = desk.now.wall.plus(secs(26));
+    assert_eq!(offered(&desk.customer(call, LegEvent::Answered)), Some((call, AgentId(1))));
+}
+
+#[test]
 fn a_leg_without_a_sign_of_ringing_is_given_up_after_the_set_up_time() {
     let mut desk = Desk::with(0, PacingMode::Progressive);
     let asked = desk.agent_at_work(AgentId(1));

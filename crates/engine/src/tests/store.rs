@@ -52,6 +52,20 @@ fn a_failed_lease_frees_its_slots_is_undone_and_tried_again_later() {
 }
 
 #[test]
+fn a_call_that_could_not_be_placed_is_given_back_and_tried_again_later() {
+    let mut desk = Desk::new(Config::default());
+    desk.agents_at_work(1);
+    let asked = desk.tell(Input::Campaign(campaign(PacingMode::Progressive)));
+    let call = desk.dial(&asked)[0];
+    let effects = desk.tell(Input::DialRefused { call });
+    assert_eq!(effects, [Effect::ReturnLeads { calls: vec![call] }], "no result, no attempt");
+    assert_eq!(desk.engine.counts().calls, 0);
+    assert_eq!(desk.tell(Input::DialRefused { call }), [], "once");
+    assert_eq!(slots(&desk.wait(secs(2))), 0, "not before the lead is back");
+    assert_eq!(slots(&desk.tell(Input::ReturnDone { calls: vec![call] })), 1);
+}
+
+#[test]
 fn returns_are_repeated_until_they_are_done_and_nothing_is_leased_before() {
     let mut desk = Desk::with(0, PacingMode::Progressive);
     let asked = desk.agent_at_work(AgentId(1));

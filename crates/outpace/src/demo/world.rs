@@ -49,7 +49,7 @@ const NO_ANSWER: f64 = 15.0;
 /// A customer who hears nothing stays on the line for this long, at any speed.
 const PATIENCE: f64 = 10.0;
 /// What the pacing makes of the agents' time in such a world; only to size the task.
-const UTILISATION: f64 = 0.6;
+const UTILISATION: f64 = 0.65;
 
 pub const SHARES: Shares = Shares {
     answer: 0.4,
@@ -134,13 +134,14 @@ impl World {
         Ok(World { running, carrier, agents, company, accesskey, database })
     }
 
-    /// Drains the server and ends the lab.
+    /// Ends the lab and the server. What is still in a call is hung up by the customer, so that the drain is short.
     pub async fn stop(self) {
         let World { running, carrier, agents, .. } = self;
-        if running.handle.tell(Command::Drain).await.is_ok() {
+        let draining = running.handle.tell(Command::Drain).await.is_ok();
+        carrier.stop().await;
+        if draining {
             let _ = tokio::time::timeout(DRAIN_TIME, running.done).await;
         }
-        carrier.stop().await;
         agents.stop().await;
     }
 }

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use anyhow::Context;
 use media::{Relay, RelayConfig, Sound};
-use sip::{Endpoint, EndpointConfig};
+use sip::{DigestOffer, Endpoint, EndpointConfig};
 use store::{SqliteStore, Store, mem::MemStore};
 use tokio::sync::mpsc;
 
-use crate::config::{Config, StoreKind};
+use crate::config::{Config, DigestAlgorithms, StoreKind};
 use crate::handle::Handle;
 use crate::provision;
 use crate::push;
@@ -60,7 +60,13 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         let _ = relay_in.send(event);
     })
     .context("cannot start the media relay")?;
-    let endpoint = Endpoint::new(endpoint_config(&config, SocketAddr::new(host, sip.port())), random_seed()?);
+    let mut endpoint =
+        Endpoint::new(endpoint_config(&config, SocketAddr::new(host, sip.port())), random_seed()?);
+    endpoint.set_digest_offer(match config.sip.digest {
+        DigestAlgorithms::Md5 => DigestOffer::Md5,
+        DigestAlgorithms::Sha256 => DigestOffer::Sha256,
+        DigestAlgorithms::Sha256AndMd5 => DigestOffer::Sha256AndMd5,
+    });
     let switch =
         Switch::new(endpoint, relay, Arc::new(abandon_message(config.media.abandon_message.as_deref())?));
 

@@ -230,6 +230,10 @@ impl Dialer {
                 self.switch.transport_failed(self.started.elapsed(), flow);
             }
         }
+        while let Some(connection) = self.switch.poll_close() {
+            self.edge.closed(connection);
+            self.switch.connection_closed(self.started.elapsed(), connection);
+        }
         while let Some(change) = self.switch.poll_registration() {
             self.registration(change);
         }

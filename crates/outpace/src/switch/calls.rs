@@ -11,12 +11,8 @@ use super::{AgentSide, CODECS, Call, Leg, Owner, Switch, cause, sdp};
 impl Switch {
     pub(super) fn dial(&mut self, now: Duration, company: CompanyId, dial: Dial) {
         let call = dial.call;
-        self.calls_placed += 1;
-        let Some(peer) = self.trunks.get(&dial.trunk) else {
-            return self.refuse(company, call, Cause::TRUNK_FAILED);
-        };
-        let Some(flow) = peer.flow else {
-            return self.refuse(company, call, Cause::TRUNK_FAILED);
+        let Some((peer, flow)) = self.trunks.get(&dial.trunk).and_then(|p| Some((p, p.flow?))) else {
+            return self.tell(company, Input::DialRefused { call });
         };
         let invite = Invite {
             target: peer.target(dial.number.as_str()),
@@ -29,8 +25,9 @@ impl Switch {
             headers: Vec::new(),
         };
         let Some(leg) = self.place(now, invite, &CODECS) else {
-            return self.refuse(company, call, Cause::TRUNK_FAILED);
+            return self.tell(company, Input::DialRefused { call });
         };
+        self.calls_placed += 1;
         self.own(&leg, Owner::Customer(call));
         self.calls.insert(
             call,
@@ -57,11 +54,6 @@ impl Switch {
         invite.sdp = sdp::offer(address, codecs, media.0);
         let dialog = self.endpoint.invite(now, invite);
         Some(Leg { dialog, media, address, codec: None, version: 1 })
-    }
-
-    fn refuse(&mut self, company: CompanyId, call: CallId, cause: Cause) {
-        let failure = Failure { outcome: Outcome::Failed, cause, sip_status: 0 };
-        self.tell(company, Input::Customer { call, event: LegEvent::Failed(failure) });
     }
 
     pub(super) fn offer(&mut self, now: Duration, company: CompanyId, call: CallId, agent: AgentId) {

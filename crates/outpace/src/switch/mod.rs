@@ -145,6 +145,11 @@ impl Switch {
         self.endpoint.poll_transmit()
     }
 
+    /// A TCP connection whose stream is broken: close it.
+    pub fn poll_close(&mut self) -> Option<u64> {
+        self.endpoint.poll_close()
+    }
+
     pub fn poll_input(&mut self) -> Option<(CompanyId, Input)> {
         self.inputs.pop_front()
     }

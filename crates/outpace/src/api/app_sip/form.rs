@@ -217,4 +217,40 @@ mod tests {
         let input = "a=[&".repeat(500_000);
         assert!(read(input.as_bytes(), 256).is_none());
     }
+
+    #[test]
+    fn any_raw_json_survives() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..5_000 {
+            let rows: Vec<serde_json::Value> = (0..random.usize(1..4))
+                .map(|_| {
+                    let text: String =
+                        (0..random.usize(0..12)).map(|_| *random.choice(ODD).expect("not empty")).collect();
+                    serde_json::json!({"phone": random.u64(..), "userid": text})
+                })
+                .collect();
+            let json = serde_json::Value::from(rows).to_string();
+            assert_eq!(value(&format!("a=1&t={json}&b=2")), json);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_a_panic() {
+        let mut random = fastrand::Rng::with_seed(8);
+        for _ in 0..20_000 {
+            let text: String =
+                (0..random.usize(0..40)).map(|_| *random.choice(ODD).expect("not empty")).collect();
+            let mut bytes = text.into_bytes();
+            if let Some(at) = (!bytes.is_empty()).then(|| random.usize(..bytes.len())) {
+                bytes[at] = random.u8(..);
+            }
+            let fields: usize =
+                read(&bytes, 100).expect("few fields").iter().map(|(n, v)| n.len() + v.len()).sum();
+            assert!(fields <= 3 * bytes.len(), "replacement characters at most");
+        }
+    }
+
+    /// No hex digit among them: `%` and two of those is an escape even in raw JSON.
+    const ODD: &[char] =
+        &['&', '=', '+', '%', ' ', '"', '\\', '[', ']', '{', '}', ':', ',', 'z', '张', '\n', ';'];
 }

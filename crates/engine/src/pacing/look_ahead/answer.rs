@@ -1,0 +1,328 @@
+//! Whether and when customers answer: the share who do now, and the curves of ring times.
+//!
+//! Calls in flight are censored data. Curves come from hazards by age (answered or failed, per calls at risk), those in
+//! flight counted up to their present age. The share is a belief over a row of values that drifts, may jump, and is
+//! weighed by what has ended and by what rings still.
+
+use std::collections::VecDeque;
+
+/// Ages are told apart by quarters of a second, up to a minute.
+pub(super) const SLOTS_PER_SECOND: f64 = 4.0;
+const AGES: usize = 240;
+/// Calls after which the oldest have faded to a third, for the curves.
+const MEMORY: f64 = 3000.0;
+/// Weight of the curve that is assumed before anything is known, in calls.
+const WEIGHT_BEFORE: f64 = 12.0;
+const VALUES: usize = 40;
+/// Ended calls from which on the curve of ring times is trusted.
+const TRUST_FROM: f64 = 100.0;
+/// Ended calls until which the share comes from hazards alone.
+const COLD_UNTIL: f64 = 300.0;
+
+/// Shares that are told apart, even in log odds from 1 % to 95 %.
+fn value(i: usize) -> f64 {
+    let (from, to) = (-4.6, 2.95);
+    let odds = from + (to - from) * i as f64 / (VALUES - 1) as f64;
+    1.0 / (1.0 + f64::exp(-odds))
+}
+
+/// Calls in flight by the quarter second in which they were placed.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Flight {
+    first: u64,
+    counts: VecDeque<u32>,
+    total: u32,
+}
+
+impl Flight {
+    pub(super) fn add(&mut self, slot: u64) {
+        if self.counts.is_empty() {
+            self.first = slot;
+        }
+        // An earlier one than the first, which only a restart could bring, counts as the first.
+        let at = usize::try_from(slot.saturating_sub(self.first)).unwrap_or(0);
+        if at >= self.counts.len() {
+            self.counts.resize(at + 1, 0);
+        }
+        self.counts[at] += 1;
+        self.total += 1;
+    }
+
+    pub(super) fn remove(&mut self, slot: u64) {
+        let at = usize::try_from(slot.saturating_sub(self.first)).unwrap_or(0);
+        if let Some(count) = self.counts.get_mut(at).filter(|c| **c > 0) {
+            *count -= 1;
+            self.total -= 1;
+        }
+        while self.counts.front() == Some(&0) {
+            self.counts.pop_front();
+            self.first += 1;
+        }
+    }
+
+    pub(super) fn total(&self) -> u32 {
+        self.total
+    }
+
+    /// Age in quarter seconds and number, oldest first.
+    pub(super) fn ages(&self, now: u64) -> impl Iterator<Item = (usize, u32)> + '_ {
+        let age = move |i: usize| usize::try_from(now.saturating_sub(self.first + i as u64)).unwrap_or(0);
+        let present = self.counts.iter().enumerate().filter(|(_, count)| **count > 0);
+        present.map(move |(i, count)| (age(i).min(AGES - 1), *count))
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Answers {
+    answered: Vec<f64>,
+    failed: Vec<f64>,
+    /// Ended calls that were still in flight at this age.
+    at_risk: Vec<f64>,
+    /// Answer times of calls that are answered, and end times of those that fail: cumulative, at the end of each age.
+    pub(super) answer_by: Vec<f64>,
+    fail_by: Vec<f64>,
+    belief: Vec<f64>,
+    /// −ln of the probability to be in flight at an age, for each value of the share.
+    silence: Vec<f64>,
+    pub(super) share: f64,
+    /// Standard deviation of the share by its mean.
+    pub(super) doubt: f64,
+    /// Calls that have ended.
+    pub(super) seen: f64,
+    /// How much silence counts.
+    trust: f64,
+}
+
+impl Answers {
+    /// `no_answer`: seconds after which a ringing call is given up.
+    pub(super) fn new(no_answer: f64, share: f64) -> Answers {
+        let mut answers = Answers {
+            answered: vec![0.0; AGES],
+            failed: vec![0.0; AGES],
+            at_risk: vec![0.0; AGES],
+            answer_by: vec![0.0; AGES],
+            fail_by: vec![0.0; AGES],
+            belief: vec![0.0; VALUES],
+            silence: vec![0.0; AGES * VALUES],
+            share,
+            doubt: 1.0,
+            seen: 0.0,
+            trust: 0.0,
+        };
+        answers.assume(no_answer, share);
+        answers.forget();
+        answers.rebuild(&Flight::default(), 0);
+        answers.sum_up();
+        answers
+    }
+
+    /// A broad curve: answers from 2 s until the end of ringing, failures early or at the end.
+    fn assume(&mut self, no_answer: f64, share: f64) {
+        let last = ((no_answer * SLOTS_PER_SECOND) as usize).clamp(8, AGES - 2);
+        let answers: Vec<f64> = (0..AGES)
+            .map(|a| {
+                let seconds = a as f64 / SLOTS_PER_SECOND;
+                if a >= last { 0.0 } else { seconds * f64::exp(-seconds / 6.0) }
+            })
+            .collect();
+        let sum: f64 = answers.iter().sum();
+        for (a, weight) in answers.iter().enumerate() {
+            self.answered[a] += WEIGHT_BEFORE * share * weight / sum;
+        }
+        for a in 2..14 {
+            self.failed[a] += WEIGHT_BEFORE * (1.0 - share) * 0.15 / 12.0;
+        }
+        self.failed[last] += WEIGHT_BEFORE * (1.0 - share) * 0.85;
+        let mut left = 0.0;
+        for a in (0..AGES).rev() {
+            left += self.answered[a] + self.failed[a];
+            self.at_risk[a] += left;
+        }
+    }
+
+    /// The share may be anything, most likely near a fifth.
+    pub(super) fn forget(&mut self) {
+        for (i, b) in self.belief.iter_mut().enumerate() {
+            let odds = (value(i) / (1.0 - value(i))).ln();
+            *b = f64::exp(-0.5 * ((odds + 1.2) / 1.2).powi(2));
+        }
+        normalize(&mut self.belief);
+    }
+
+    pub(super) fn ended(&mut self, age: usize, is_answer: bool) {
+        let age = age.min(AGES - 1);
+        self.seen += 1.0;
+        let fade = 1.0 - 1.0 / MEMORY;
+        for x in self.answered.iter_mut().chain(&mut self.failed).chain(&mut self.at_risk) {
+            *x *= fade;
+        }
+        self.at_risk[..=age].iter_mut().for_each(|x| *x += 1.0);
+        let ends = if is_answer { &mut self.answered } else { &mut self.failed };
+        ends[age] += 1.0;
+        if self.seen < COLD_UNTIL {
+            return;
+        }
+        // What its silence told is replaced by what its end tells.
+        let silence = &self.silence[age * VALUES..(age + 1) * VALUES];
+        for (i, (b, s)) in self.belief.iter_mut().zip(silence).enumerate() {
+            let end = if is_answer { value(i) } else { 1.0 - value(i) };
+            *b *= end * (self.trust * s).exp();
+        }
+        normalize(&mut self.belief);
+    }
+
+    /// Time passes: what is believed of the share widens. `drift`: standard deviation of the log odds in this time;
+    /// `jump`: probability that the share has jumped.
+    pub(super) fn widen(&mut self, drift: f64, jump: f64) {
+        let step = 7.55 / (VALUES - 1) as f64;
+        let to_each_side = (0.5 * (drift / step).powi(2)).min(0.3);
+        let old = self.belief.clone();
+        for i in 0..VALUES {
+            let (low, high) = (old[i.saturating_sub(1)], old[(i + 1).min(VALUES - 1)]);
+            let drifted = old[i] + to_each_side * (low + high - 2.0 * old[i]);
+            self.belief[i] = drifted * (1.0 - jump) + jump / VALUES as f64;
+        }
+        normalize(&mut self.belief);
+    }
+
+    /// Makes the curves anew from hazards.
+    pub(super) fn rebuild(&mut self, flight: &Flight, now: u64) {
+        let mut at_risk = self.at_risk.clone();
+        for (age, count) in flight.ages(now) {
+            at_risk[..age].iter_mut().for_each(|x| *x += f64::from(count));
+        }
+        let (mut alive, mut answered, mut failed) = (1.0, 0.0, 0.0);
+        for a in 0..AGES {
+            let risk = at_risk[a].max(1e-9);
+            let (h, g) = (self.answered[a] / risk, self.failed[a] / risk);
+            answered += alive * h;
+            failed += alive * g;
+            alive *= (1.0 - h - g).max(0.0);
+            self.answer_by[a] = answered;
+            self.fail_by[a] = failed;
+        }
+        let share = answered / (answered + failed).max(1e-9);
+        if self.seen < COLD_UNTIL {
+            // Too little is known to weigh silence: the share comes from the same hazards.
+            self.believe(share);
+        }
+        self.answer_by.iter_mut().for_each(|x| *x /= answered.max(1e-9));
+        self.fail_by.iter_mut().for_each(|x| *x /= failed.max(1e-9));
+        for i in 0..VALUES {
+            for a in 0..AGES {
+                self.silence[a * VALUES + i] = -self.in_flight(value(i), a).ln();
+            }
+        }
+    }
+
+    /// Probability to be in flight at an age.
+    fn in_flight(&self, share: f64, age: usize) -> f64 {
+        if age == 0 {
+            return 1.0;
+        }
+        (1.0 - share * self.answer_by[age - 1] - (1.0 - share) * self.fail_by[age - 1]).max(1e-3)
+    }
+
+    /// Time passes from slot `from` to slot `to`: what rings on says something about the share.
+    pub(super) fn listen(&mut self, flight: &Flight, from: u64, to: u64) {
+        if self.seen < COLD_UNTIL {
+            return;
+        }
+        // While the curve of ring times is little known, silence says little.
+        self.trust = self.seen / (self.seen + 10.0 * f64::from(flight.total()) + TRUST_FROM);
+        let mut logs = [0.0; VALUES];
+        let step = usize::try_from(to.saturating_sub(from)).unwrap_or(AGES);
+        for (age, count) in flight.ages(to) {
+            let before = age.saturating_sub(step);
+            let count = f64::from(count) * self.trust;
+            let now = &self.silence[age * VALUES..(age + 1) * VALUES];
+            let then = &self.silence[before * VALUES..(before + 1) * VALUES];
+            for ((log, now), then) in logs.iter_mut().zip(now).zip(then) {
+                *log -= count * (now - then);
+            }
+        }
+        let most = logs.iter().copied().fold(f64::MIN, f64::max);
+        self.belief.iter_mut().zip(logs).for_each(|(b, log)| *b *= (log - most).exp());
+        normalize(&mut self.belief);
+        self.sum_up();
+    }
+
+    /// The share is about this, as well as it can be known from the calls seen.
+    fn believe(&mut self, share: f64) {
+        let share = share.clamp(0.02, 0.9);
+        let calls = (WEIGHT_BEFORE + 0.5 * self.seen) * share * (1.0 - share);
+        let odds = (share / (1.0 - share)).ln();
+        for (i, b) in self.belief.iter_mut().enumerate() {
+            let away = (value(i) / (1.0 - value(i))).ln() - odds;
+            *b = f64::exp(-0.5 * away * away * calls);
+        }
+        normalize(&mut self.belief);
+        self.sum_up();
+    }
+
+    fn sum_up(&mut self) {
+        let (mut mean, mut square) = (0.0, 0.0);
+        for (i, w) in self.belief.iter().enumerate() {
+            mean += w * value(i);
+            square += w * value(i) * value(i);
+        }
+        self.share = mean;
+        self.doubt = (square - mean * mean).max(0.0).sqrt() / mean;
+    }
+
+    /// Probability that a call of this age is answered, by a number of quarter seconds from now: `answer_by[age + n]` less
+    /// `base`, times `scale`.
+    pub(super) fn chance(&self, age: usize) -> (f64, f64) {
+        let base = if age == 0 { 0.0 } else { self.answer_by[age - 1] };
+        (base, self.share / self.in_flight(self.share, age))
+    }
+
+    pub(super) fn answer_by(&self, age: usize) -> f64 {
+        self.answer_by[age.min(AGES - 1)]
+    }
+}
+
+fn normalize(weights: &mut [f64]) {
+    let sum: f64 = weights.iter().sum();
+    weights.iter_mut().for_each(|w| *w = (*w / sum).max(1e-12));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A call each second; each third is answered after 8 s, the others fail after 25 s.
+    fn after(seconds: u64) -> (Answers, Flight) {
+        let (mut answers, mut flight) = (Answers::new(25.0, 0.3), Flight::default());
+        for now in 0..seconds {
+            answers.listen(&flight, now.saturating_sub(1) * 4, now * 4);
+            flight.add(now * 4);
+            for ended in 0..now {
+                let age = (now - ended) * 4;
+                let is_answer = ended % 3 == 0;
+                if age == if is_answer { 32 } else { 100 } {
+                    flight.remove(ended * 4);
+                    answers.ended(age as usize, is_answer);
+                }
+            }
+        }
+        answers.rebuild(&flight, seconds * 4);
+        answers.listen(&flight, (seconds - 1) * 4, seconds * 4);
+        (answers, flight)
+    }
+
+    #[test]
+    fn ringing_calls_keep_the_first_answers_from_looking_like_all() {
+        let (answers, _) = after(24);
+        assert!(answers.share < 0.5, "six answers, no failure yet: {}", answers.share);
+    }
+
+    #[test]
+    fn share_and_curve_are_found() {
+        let (answers, _) = after(2000);
+        assert!((answers.share - 0.333).abs() < 0.03, "{}", answers.share);
+        assert!(answers.answer_by(30) < 0.1 && answers.answer_by(33) > 0.95);
+        let (base, scale) = answers.chance(60);
+        assert!((answers.answer_by(120) - base) * scale < 0.02, "one that rings for 15 s will not answer");
+    }
+}

@@ -1,0 +1,165 @@
+//! How much risk may be taken: what the windows of the law have left, and the risk level that is steered by it.
+
+use std::collections::VecDeque;
+
+const BUCKET: f64 = 15.0;
+/// Buckets of the rolling hour.
+const HOUR: u64 = 240;
+/// Below so many answered calls an hour has no share yet.
+const COUNTED_FROM: f64 = 100.0;
+/// The aim lies this far below the cap: 2.4 % for a cap of 3 %.
+const AIM_OF_CAP: f64 = 0.80;
+/// What an hour may be planned to reach.
+const PLAN_OF_CAP: f64 = 0.93;
+/// Answered calls leave the hour before new ones come.
+const MARGIN: f64 = 0.98;
+const ALPHA_MIN: f64 = 0.001;
+const ALPHA_MAX: f64 = 0.6;
+
+#[derive(Clone, Copy, Default, Debug)]
+struct Bucket {
+    index: u64,
+    answered: f64,
+    abandoned: f64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Budget {
+    cap: f64,
+    /// The risk level at which the aim was met so far.
+    level: f64,
+    hour: VecDeque<Bucket>,
+    hour_sum: (f64, f64),
+    /// Hours of the day.
+    day: VecDeque<Bucket>,
+    day_sum: (f64, f64),
+    /// The share of answered calls that may be lost now, and the bucket for which it was found.
+    pub(super) allowed: f64,
+    planned_at: u64,
+    /// Answered calls per second.
+    rate: f64,
+}
+
+impl Budget {
+    pub(super) fn new(cap: f64, alpha: f64, before: (u32, u32), now: f64) -> Budget {
+        let before = (f64::from(before.0), f64::from(before.1));
+        let first = Bucket { index: (now / 3600.0) as u64, answered: before.0, abandoned: before.1 };
+        Budget {
+            cap,
+            level: alpha,
+            hour: VecDeque::new(),
+            hour_sum: (0.0, 0.0),
+            day: VecDeque::from([first]),
+            day_sum: before,
+            allowed: cap * AIM_OF_CAP,
+            planned_at: 0,
+            rate: 0.0,
+        }
+    }
+
+    pub(super) fn set_cap(&mut self, cap: f64) {
+        self.cap = cap;
+    }
+
+    /// A person answered and got an agent or not.
+    pub(super) fn note(&mut self, now: f64, is_abandoned: bool) {
+        self.forget(now);
+        let lost = f64::from(u8::from(is_abandoned));
+        count(&mut self.hour, (now / BUCKET) as u64, lost);
+        count(&mut self.day, (now / 3600.0) as u64, lost);
+        self.hour_sum.0 += 1.0;
+        self.hour_sum.1 += lost;
+        self.day_sum.0 += 1.0;
+        self.day_sum.1 += lost;
+        let aim = self.cap * AIM_OF_CAP;
+        if aim > 0.0 {
+            let gain = 1.0 / (self.rate * 1800.0).clamp(150.0, 2000.0);
+            let step = gain * (self.allowed - lost) / aim;
+            self.level = (self.level * step.exp()).clamp(ALPHA_MIN, ALPHA_MAX);
+        }
+    }
+
+    fn forget(&mut self, now: f64) {
+        let index = (now / BUCKET) as u64;
+        while let Some(first) = self.hour.front().filter(|b| b.index + HOUR <= index) {
+            self.hour_sum.0 -= first.answered;
+            self.hour_sum.1 -= first.abandoned;
+            self.hour.pop_front();
+        }
+        let index = (now / 3600.0) as u64;
+        while let Some(first) = self.day.front().filter(|b| b.index + 24 <= index) {
+            self.day_sum.0 -= first.answered;
+            self.day_sum.1 -= first.abandoned;
+            self.day.pop_front();
+        }
+    }
+
+    /// Brings everything up to date that follows from time alone.
+    pub(super) fn advance(&mut self, now: f64) {
+        let index = (now / BUCKET) as u64;
+        if index == self.planned_at {
+            return;
+        }
+        self.planned_at = index;
+        self.forget(now);
+        let recent = |b: &&Bucket| b.index + 80 > index;
+        let answered: f64 = self.hour.iter().rev().take_while(recent).map(|b| b.answered).sum();
+        let first = self.hour.front().map_or(index, |b| b.index);
+        let spanned = (index.saturating_sub(first).min(80) as f64 * BUCKET).max(60.0);
+        self.rate = answered / spanned;
+        self.allowed = self.plan(index);
+    }
+
+    /// The share that may be lost from now on so that no hour that has begun will pass its cap.
+    fn plan(&self, index: u64) -> f64 {
+        let mut allowed = self.cap * AIM_OF_CAP * 1.15;
+        let (mut answered, mut abandoned) = (0.0, 0.0);
+        let mut buckets = self.hour.iter().rev().peekable();
+        for step in (1..=12_u64).rev() {
+            // Of the hour that ends in `step` times five minutes, this much is over.
+            let past = HOUR - step * 20;
+            while let Some(b) = buckets.next_if(|b| b.index + past > index) {
+                answered += b.answered;
+                abandoned += b.abandoned;
+            }
+            let coming = self.rate * step as f64 * 300.0;
+            let lost = self.cap * PLAN_OF_CAP * (answered + coming).max(COUNTED_FROM * 1.07) - abandoned;
+            allowed = f64::min(allowed, lost / coming.max(1.0));
+        }
+        allowed.max(0.0)
+    }
+
+    /// Calls that may be abandoned now without breaking the cap of a window.
+    pub(super) fn left(&self) -> i64 {
+        self.hour_left().min(self.day_left()) as i64
+    }
+
+    fn hour_left(&self) -> f64 {
+        (self.cap * self.hour_sum.0 * MARGIN).max(self.cap * COUNTED_FROM).floor() - self.hour_sum.1
+    }
+
+    /// One call of the day may always be lost: the first customers could not be called otherwise.
+    fn day_left(&self) -> f64 {
+        (self.cap * self.day_sum.0 * MARGIN).max(1.0).floor() - self.day_sum.1
+    }
+
+    pub(super) fn is_day_tightest(&self) -> bool {
+        self.day_left() < self.hour_left()
+    }
+
+    /// The risk that one more call may have now.
+    pub(super) fn alpha(&self) -> f64 {
+        let aim = self.cap * AIM_OF_CAP;
+        if aim > 0.0 { (self.level * self.allowed / aim).min(ALPHA_MAX) } else { 0.0 }
+    }
+}
+
+fn count(buckets: &mut VecDeque<Bucket>, index: u64, lost: f64) {
+    match buckets.back_mut() {
+        Some(last) if last.index >= index => {
+            last.answered += 1.0;
+            last.abandoned += lost;
+        }
+        _ => buckets.push_back(Bucket { index, answered: 1.0, abandoned: lost }),
+    }
+}

@@ -1,0 +1,190 @@
+//! P(answers − free agents ≥ room) for each of the next seconds: exact for few people, a normal tail with skewness above.
+
+/// Seconds that are looked ahead.
+pub(super) const HORIZON: usize = 28;
+
+/// One number for each of the next seconds.
+pub(super) type Seconds = [f64; HORIZON];
+
+/// Up to this many people the sums are convolved exactly.
+pub(super) const EXACT_MAX: usize = 64;
+
+/// Answers less free agents, by the end of each of the next seconds.
+#[derive(Clone, Debug)]
+pub(super) enum Ahead {
+    /// `mass[i][k]`: probability that answers + agents still busy = i. `busy`: busy agents counted.
+    Exact { mass: Vec<Seconds>, busy: usize },
+    /// Sums of means, variances and third central moments.
+    Moments(Box<[Seconds; 3]>),
+}
+
+impl Ahead {
+    pub(super) fn new(people: usize) -> Ahead {
+        if people > EXACT_MAX {
+            return Ahead::Moments(Box::new([[0.0; HORIZON]; 3]));
+        }
+        let mut mass = Vec::with_capacity(people + 16);
+        mass.push([1.0; HORIZON]);
+        Ahead::Exact { mass, busy: 0 }
+    }
+
+    /// Customers who answer by then with probability `q`.
+    pub(super) fn add_calls(&mut self, q: &Seconds, count: u32) {
+        match self {
+            Ahead::Exact { mass, .. } => (0..count).for_each(|_| convolve(mass, q)),
+            Ahead::Moments(sums) => add_moments(sums, q, f64::from(count), 1.0),
+        }
+    }
+
+    /// Agents who are free by then with probability `g`.
+    pub(super) fn add_agents(&mut self, g: &Seconds, count: u32) {
+        match self {
+            Ahead::Exact { mass, busy } => {
+                let still_busy = g.map(|g| 1.0 - g);
+                (0..count).for_each(|_| convolve(mass, &still_busy));
+                *busy += count as usize;
+            }
+            Ahead::Moments(sums) => add_moments(sums, g, f64::from(count), -1.0),
+        }
+    }
+
+    /// Probability that who answers as in `arrival` (sums to one) finds at least `room` more answers than free agents.
+    /// `spread`: standard deviation of the answers, relative to `answers`, from not knowing how many customers answer.
+    pub(super) fn risk(&self, arrival: &Seconds, room: i64, answers: &Seconds, spread: f64) -> f64 {
+        let mut lacking = [0.0; HORIZON];
+        match self {
+            Ahead::Exact { mass, busy } => {
+                let from = room.saturating_add(i64::try_from(*busy).unwrap_or(i64::MAX));
+                for row in mass.iter().skip(usize::try_from(from).unwrap_or(0)) {
+                    lacking.iter_mut().zip(row).for_each(|(l, p)| *l += p);
+                }
+            }
+            Ahead::Moments(sums) => {
+                for (k, lacking) in lacking.iter_mut().enumerate() {
+                    let variance = sums[1][k] + (answers[k] * spread).powi(2);
+                    *lacking = normal_tail(sums[0][k], variance, sums[2][k], room);
+                }
+            }
+        }
+        self.sum(&lacking, arrival)
+    }
+
+    pub(super) fn wait_ok(&self, arrival: &Seconds, room: i64, c: f64) -> bool {
+        let Ahead::Exact { mass, busy } = self else { return true };
+        let mut lacking = [0.0; HORIZON];
+        let from = room.saturating_add(i64::try_from(*busy).unwrap_or(i64::MAX));
+        for row in mass.iter().skip(usize::try_from(from).unwrap_or(0)) {
+            lacking.iter_mut().zip(row).for_each(|(l, p)| *l += p);
+        }
+        let now = self.sum(&lacking, arrival);
+        for tau in [1, 2, 3, 4, 6, 8, 10, 13, 16, 20] {
+            let b = lacking[tau - 1];
+            let later: Seconds = std::array::from_fn(|k| ((lacking[(k + tau).min(HORIZON - 1)] - b) / (1.0 - b).max(0.01)).max(0.0));
+            let then = self.sum(&later, arrival);
+            if now > then + c * tau as f64 { return false; }
+        }
+        true
+    }
+
+    fn sum(&self, lacking: &Seconds, arrival: &Seconds) -> f64 {
+        // Whoever takes an agent now makes another lack one later.
+        let (mut risk, mut worst) = (0.0, 0.0);
+        for (lacking, f) in lacking.iter().zip(arrival).rev() {
+            worst = f64::max(worst, *lacking);
+            risk += worst * f;
+        }
+        risk
+    }
+}
+
+fn convolve(mass: &mut Vec<Seconds>, q: &Seconds) {
+    mass.push([0.0; HORIZON]);
+    for i in (1..mass.len()).rev() {
+        let (low, high) = mass.split_at_mut(i);
+        for ((to, from), q) in high[0].iter_mut().zip(&low[i - 1]).zip(q) {
+            *to += (from - *to) * q;
+        }
+    }
+    mass[0].iter_mut().zip(q).for_each(|(m, q)| *m *= 1.0 - q);
+}
+
+fn add_moments(sums: &mut [Seconds; 3], q: &Seconds, count: f64, sign: f64) {
+    let [means, variances, thirds] = sums;
+    for (((mean, variance), third), q) in means.iter_mut().zip(variances).zip(thirds).zip(q) {
+        let v = count * q * (1.0 - q);
+        *mean += sign * count * q;
+        *variance += v;
+        *third += sign * v * (1.0 - 2.0 * q);
+    }
+}
+
+fn normal_tail(mean: f64, variance: f64, third: f64, room: i64) -> f64 {
+    if variance < 1e-9 {
+        return if mean >= room as f64 { 1.0 } else { 0.0 };
+    }
+    let sigma = variance.sqrt();
+    let z = (room as f64 - 0.5 - mean) / sigma;
+    let skew = third / (variance * sigma);
+    (above(z) + density(z) * skew / 6.0 * (z * z - 1.0)).clamp(0.0, 1.0)
+}
+
+fn density(z: f64) -> f64 {
+    (-0.5 * z * z).exp() * 0.398_942_280_401_432_7
+}
+
+/// Upper tail of the standard normal distribution, within 1e-7 (Abramowitz and Stegun 26.2.17).
+fn above(z: f64) -> f64 {
+    let t = 1.0 / (1.0 + 0.231_641_9 * z.abs());
+    let poly = t
+        * (0.319_381_530
+            + t * (-0.356_563_782 + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
+    let tail = density(z) * poly;
+    if z >= 0.0 { tail } else { 1.0 - tail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT_ONCE: Seconds = {
+        let mut f = [0.0; HORIZON];
+        f[0] = 1.0;
+        f
+    };
+    const NONE: Seconds = [0.0; HORIZON];
+
+    fn risk(ahead: &Ahead, room: i64) -> f64 {
+        ahead.risk(&AT_ONCE, room, &NONE, 0.0)
+    }
+
+    #[test]
+    fn the_normal_tail_agrees_with_the_table() {
+        for (z, p) in [(0.0, 0.5), (1.0, 0.158_655), (1.96, 0.024_998), (-1.0, 0.841_345)] {
+            assert!((above(z) - p).abs() < 1e-5, "{z}");
+        }
+    }
+
+    #[test]
+    fn the_exact_sum_counts_answers_less_free_agents() {
+        let mut ahead = Ahead::new(3);
+        ahead.add_calls(&[0.5; HORIZON], 2);
+        ahead.add_agents(&[0.5; HORIZON], 1);
+        // Answers 0, 1, 2 with 1/4, 1/2, 1/4; the agent is free with 1/2.
+        assert!((risk(&ahead, 2) - 0.125).abs() < 1e-12);
+        assert!((risk(&ahead, 1) - 0.375).abs() < 1e-12);
+        assert!((risk(&ahead, -1) - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn the_tail_of_moments_is_close_to_the_exact_one() {
+        let (mut exact, mut moments) = (Ahead::new(0), Ahead::new(EXACT_MAX + 1));
+        for ahead in [&mut exact, &mut moments] {
+            ahead.add_calls(&[0.2; HORIZON], 40);
+            ahead.add_agents(&[0.1; HORIZON], 30);
+        }
+        for room in 4..14 {
+            let (a, b) = (risk(&exact, room), risk(&moments, room));
+            assert!((a - b).abs() < 0.004, "{room}: {a} {b}");
+        }
+    }
+}
