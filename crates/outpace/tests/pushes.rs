@@ -262,7 +262,7 @@ fn what_could_not_be_told_for_a_day_is_kept_and_can_be_told_again() {
     let floor = floor(ports, &keys(&receiver), |s| s);
     let taskid = floor.crm.create(&["13801040009".to_owned(), "13801040001".to_owned()], &[]);
     floor.crm.wait_ended(&taskid, LIMIT);
-    floor.server.sql("UPDATE outbox SET expires_at = 1, due_at = 1");
+    floor.server.sql("UPDATE outbox SET expires_at = unixepoch() * 1000000, due_at = 1");
     let waiting = || floor.server.sql("SELECT count(*) FROM outbox WHERE state <> 'dead'");
     wait_for("everything given up", LIMIT, || (waiting() == ["0"]).then_some(()));
     let dead = floor.server.admin(&["push", "dead"]);
