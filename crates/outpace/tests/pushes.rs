@@ -179,7 +179,7 @@ fn a_receiver_that_fails_at_first_is_down_and_comes_back_gets_everything_in_orde
         let mut met = met.lock().expect("no panic");
         let count = met.len();
         match met.insert(push.event().to_owned(), count) {
-            None if count % 3 == 0 => Reply::Status(500),
+            None if count.is_multiple_of(3) => Reply::Status(500),
             _ => Reply::Status(204),
         }
     });
