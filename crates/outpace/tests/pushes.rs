@@ -196,7 +196,7 @@ fn a_receiver_that_fails_at_first_is_down_and_comes_back_gets_everything_in_orde
     let second = floor.crm.create(&numbers(102, 4), &[]);
     floor.crm.wait_ended(&second, LIMIT);
     receiver.set_down(false);
-    let pushes = receiver.wait("all bills and ends", LIMIT, |p| has(p, 8, 2));
+    let pushes = receiver.wait("all bills and ends", Duration::from_secs(90), |p| has(p, 8, 2));
     check_stories(&pushes, 8);
     pushes.iter().for_each(check_signature);
     assert!(receiver.pushes().iter().any(|p| p.status == 500));
