@@ -8,6 +8,7 @@ mod handle;
 mod lab;
 mod plan;
 mod provision;
+mod push;
 mod run;
 mod switch;
 

@@ -8,8 +8,8 @@ use anyhow::{Context, ensure};
 use engine::CompanyId;
 
 use crate::config::{
-    AgentLegs, AppConfig, CallerIdConfig, CompanyConfig, Config, ExtensionConfig, GroupConfig, StoreKind,
-    TrunkConfig,
+    AgentLegs, AppConfig, CallerIdConfig, CompanyConfig, Config, ExtensionConfig, GroupConfig, PushConfig,
+    StoreKind, TrunkConfig,
 };
 use crate::handle::Command;
 use crate::lab::agents::{self, AgentsHandle, AgentsOptions, Behaviour};
@@ -234,6 +234,7 @@ fn company(agents: u32, carrier: SocketAddr, accesskey: &str, password: &str, la
             enabled: true,
         }],
         caller_id: vec![CallerIdConfig { number: "02154321000".into(), automatic: true, enabled: true }],
+        push: PushConfig::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod auth;
 mod call;
 mod caller_id;
+mod cdr;
 mod clock;
 pub mod code;
 pub mod envelope;

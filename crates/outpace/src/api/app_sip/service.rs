@@ -4,7 +4,7 @@ use super::code::{Language, Ret, Text};
 use super::envelope::{Descriptions, Failure, Reply};
 use super::request::Fields;
 use super::{
-    Caller, call, caller_id, extension, group, queue, status, task, task_create, task_info, task_list,
+    Caller, call, caller_id, cdr, extension, group, queue, status, task, task_create, task_info, task_list,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,9 +36,10 @@ pub enum Service {
     GetQueueSipStatus,
     GetDisnumberInfo,
     HangupCall,
+    GetBill,
 }
 
-const SERVICES: [(&str, Service); 27] = [
+const SERVICES: [(&str, Service); 28] = [
     ("App.Sip_Auth.Login", Service::Login),
     ("App.Sip_Auth.Logout", Service::Logout),
     ("App.Sip_Yccall.TaskCreat", Service::TaskCreat),
@@ -66,6 +67,7 @@ const SERVICES: [(&str, Service); 27] = [
     ("App.Sip_Queue.GetQueueSipStatus", Service::GetQueueSipStatus),
     ("App.Sip_Disnum.GetDisnumberInfo", Service::GetDisnumberInfo),
     ("App.Sip_Call.HangupCall", Service::HangupCall),
+    ("App.Sip_Cdr.GetBill", Service::GetBill),
 ];
 
 const GRANTED: Descriptions = Descriptions {
@@ -189,6 +191,7 @@ impl Service {
             Service::GetQueueSipStatus => queue::seats(caller).await,
             Service::GetDisnumberInfo => caller_id::list(caller).await,
             Service::HangupCall => call::hang_up(caller).await,
+            Service::GetBill => cdr::bills(caller).await,
         }
     }
 }
