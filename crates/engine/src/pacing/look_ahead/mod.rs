@@ -27,7 +27,9 @@ const DRIFT: f64 = 0.025;
 /// Jumps of the share per minute.
 const JUMPS: f64 = 0.002;
 /// Probability that a window passes its cap by the calls in flight, at most.
-const OVERRUN_MAX: f64 = 0.0005;
+const OVERRUN_MAX: f64 = 0.0002;
+/// Standard deviations by which the share of answers is taken to be higher than believed.
+const DOUBT_WEIGHT: f64 = 1.0;
 /// New calls of one look at most.
 const WANTED_MAX: u32 = 200;
 
@@ -341,9 +343,11 @@ impl LookAhead {
 
     fn chances(&self, age: usize) -> Seconds {
         let (base, scale) = self.answers.chance(age);
+        // The less is known of the share, the higher it may be.
+        let scale = scale * (1.0 + DOUBT_WEIGHT * self.answers.doubt);
         let step = SLOTS_PER_SECOND as usize;
         std::array::from_fn(|k| {
-            ((self.answers.answer_by(age + (k + 1) * step) - base) * scale).clamp(0.0, 1.0)
+            ((self.answers.answer_by(age + (k + 1) * step) - base) * scale).clamp(0.0, 0.98)
         })
     }
 }
