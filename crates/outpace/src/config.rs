@@ -152,6 +152,8 @@ pub struct CompanyConfig {
     pub trunk: Vec<TrunkConfig>,
     #[serde(default)]
     pub caller_id: Vec<CallerIdConfig>,
+    #[serde(default)]
+    pub push: PushConfig,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -219,6 +221,41 @@ pub struct CallerIdConfig {
     pub automatic: bool,
     #[serde(default = "yes")]
     pub enabled: bool,
+}
+
+/// URLs of the company that are told what happens; empty: not told.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PushConfig {
+    pub task_status_url: String,
+    pub extension_state_url: String,
+    pub bill_url: String,
+    pub detail_form: bool,
+    pub secret: String,
+    pub allow_private: bool,
+}
+
+impl PushConfig {
+    pub fn urls(&self) -> [(&'static str, &str); 3] {
+        [
+            ("task_status_url", &self.task_status_url),
+            ("extension_state_url", &self.extension_state_url),
+            ("bill_url", &self.bill_url),
+        ]
+    }
+}
+
+impl Default for PushConfig {
+    fn default() -> PushConfig {
+        PushConfig {
+            task_status_url: String::new(),
+            extension_state_url: String::new(),
+            bill_url: String::new(),
+            detail_form: false,
+            secret: String::new(),
+            allow_private: true,
+        }
+    }
 }
 
 fn default_time_zone() -> String {
@@ -358,6 +395,10 @@ impl Config {
                 "company {}: language must be zh or en",
                 c.code
             );
+            for (key, url) in c.push.urls().into_iter().filter(|(_, url)| !url.is_empty()) {
+                crate::push::check_url(url)
+                    .map_err(|why| anyhow::anyhow!("company {}: push.{key} {url:?}: {why}", c.code))?;
+            }
         }
         Ok(())
     }
@@ -463,5 +504,10 @@ mod tests {
         assert!(error("[dialing]\nno_answer_s = -1").contains("dialing.no_answer_s"));
         assert!(error("[[company]]\ncode = \"1\"\ntime_zone = \"Mars\"").contains("Mars"));
         assert!(error("[sip").contains("TOML"));
+        let push =
+            |url: &str| error(&format!("[[company]]\ncode = \"1\"\n[company.push]\nbill_url = {url:?}"));
+        for url in ["crm.example", "ftp://crm.example/", "https://", "http://user:word@crm.example/"] {
+            assert!(push(url).contains("push.bill_url"), "{url}");
+        }
     }
 }

@@ -99,6 +99,10 @@ fn a_call_is_recorded_and_its_company_fetches_it() {
     let uuid = floor.server.sql("SELECT lower(hex(call)) FROM recordings").remove(0);
     assert_eq!(file["1_".len()..].trim_end_matches(".wav").replace('-', ""), uuid);
 
+    let day = ("2020-01-01", "2099-01-01");
+    let bills = floor.crm.call("App.Sip_Cdr.GetBill", &[("starttime", day.0), ("endtime", day.1)]);
+    assert_eq!(bills.result()["bills"][0]["recordfilename"], json!(filename));
+
     let url = link(&floor.crm, &filename);
     let whole = fetch(&url, None);
     assert_eq!((whole.status, &whole.headers["content-type"]), (200, &"audio/wav".parse().expect("text")));

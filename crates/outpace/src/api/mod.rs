@@ -1,9 +1,10 @@
-//! HTTP: `POST /` is the compatible API, `GET /recordings/…` what it gives links to.
+//! HTTP: `POST /` is the compatible API, `GET /recordings/…` what it gives links to, `/v1` what it has no word for.
 
 mod app_sip;
 mod connection;
 mod download;
 mod limit;
+mod v1;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -63,6 +64,7 @@ fn router(config: &Api, handle: Handle) -> Router {
     Router::new()
         .route("/", axum::routing::any(app_sip_endpoint))
         .route("/recordings/{day}/{file}", axum::routing::get(download::recording))
+        .route("/v1/campaigns/{id}/pacing", axum::routing::get(v1::pacing))
         .fallback(no_such_path)
         .with_state(Arc::new(server))
 }
@@ -91,12 +93,9 @@ async fn app_sip_endpoint(
         let body = platform_failure(Ret::MethodNotAllowed, None, Language::Chinese);
         return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, POST")], json(body)).into_response();
     }
-    let client = Client::of(peer.ip());
-    let admitted =
-        server.requests.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now(), client);
-    let answer = match admitted {
-        true => server.within_timeout(server.app_sip_answer(peer, request)).await,
-        false => Err(Ret::TooMany),
+    let answer = match server.admit(peer) {
+        Ok(()) => server.within_timeout(server.app_sip_answer(peer, request)).await,
+        Err(ret) => Err(ret),
     };
     json(answer.unwrap_or_else(|ret| platform_failure(ret, None, Language::Chinese))).into_response()
 }
@@ -106,6 +105,12 @@ fn json(body: String) -> impl IntoResponse {
 }
 
 impl Server {
+    /// Counts the request against its client's limit.
+    fn admit(&self, peer: SocketAddr) -> Result<(), Ret> {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.admit(Instant::now(), Client::of(peer.ip())).then_some(()).ok_or(Ret::TooMany)
+    }
+
     async fn within_timeout(&self, answer: impl Future<Output = Result<String, Ret>>) -> Result<String, Ret> {
         match tokio::time::timeout(self.request_timeout, answer).await {
             Ok(answer) => answer,

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use crate::config::{Config, DigestAlgorithms, StoreKind};
 use crate::handle::Handle;
 use crate::provision;
+use crate::push;
 use crate::recording::{self, Archive};
 use crate::switch::Switch;
 use crate::switch::edge::Edge;
@@ -73,12 +74,14 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let switch =
         Switch::new(endpoint, relay, Arc::new(abandon_message(config.media.abandon_message.as_deref())?));
 
-    let dialer = turn::Dialer::open(&config, handle.clone(), switch, edge, random_seed()?).await?;
+    let (pushes, states, wake) = push::start(store).await.context("cannot start the pushes")?;
+    let dialer =
+        turn::Dialer::open(&config, handle.clone(), switch, edge, (states, wake), random_seed()?).await?;
     let tending = tokio::spawn(recording::tend(archive, handle.clone()));
     let done = tokio::spawn(async move {
         dialer.run(commands_out, relay_events).await;
         tending.abort();
-        drop(lock);
+        drop((pushes, lock));
     });
     let api = crate::api::serve(&config.api, handle.clone()).await?;
     Ok(Running { handle, api, sip, done, generated })

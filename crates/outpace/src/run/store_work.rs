@@ -12,6 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::directory::{self, Directory};
 use crate::handle::wall_clock;
+use crate::push::{Wake, Written};
 
 const RECORDING_ATTEMPTS: u32 = 60;
 const RECORDING_PAUSE: Duration = Duration::from_secs(1);
@@ -67,11 +68,17 @@ pub struct StoreWork {
     store: Arc<dyn Store>,
     done: UnboundedSender<Done>,
     retry: RetryRule,
+    wake: Wake,
 }
 
 impl StoreWork {
-    pub fn new(store: Arc<dyn Store>, done: UnboundedSender<Done>, retry: RetryRule) -> StoreWork {
-        StoreWork { store, done, retry }
+    pub fn new(
+        store: Arc<dyn Store>,
+        done: UnboundedSender<Done>,
+        retry: RetryRule,
+        wake: Wake,
+    ) -> StoreWork {
+        StoreWork { store, done, retry, wake }
     }
 
     fn spawn(&self, verb: impl FnOnce(&dyn Store, &RetryRule) -> Done + Send + 'static) {
@@ -97,16 +104,22 @@ impl StoreWork {
         });
     }
 
-    pub fn save(&self, company: CompanyId, record: Box<CallRecord>) {
+    /// `before`: the extension states that come before the result.
+    pub fn save(&self, company: CompanyId, record: Box<CallRecord>, before: Written) {
+        let wake = self.wake.clone();
         self.spawn(move |store, retry| {
+            before.wait();
             let result = store.finish_call(wall_clock(), &record, retry);
+            wake.wake();
             Done::Saved { company, call: record.call, result }
         });
     }
 
     pub fn end(&self, company: CompanyId, campaign: CampaignId, why: EndReason) {
+        let wake = self.wake.clone();
         self.spawn(move |store, _| {
             let result = store.end_campaign(wall_clock(), campaign, why);
+            wake.wake();
             Done::Ended { company, campaign, why, result }
         });
     }

@@ -17,6 +17,7 @@ use super::directory::{self, CompanyDirectory, Directory};
 use super::store_work::{Done, Loaded, StoreWork};
 use crate::config::Config;
 use crate::handle::{Command, Handle, Stats, wall_clock};
+use crate::push::{States, Wake};
 use crate::switch::edge::{Edge, TcpEvent};
 use crate::switch::{RegistrationChange, Switch};
 
@@ -41,6 +42,8 @@ pub struct Dialer {
     switch: Switch,
     edge: Edge,
     store: StoreWork,
+    /// What happens to the legs, for who wants to be told.
+    states: States,
     done: UnboundedReceiver<Done>,
     directory: Directory,
     load_next: u64,
@@ -63,6 +66,7 @@ impl Dialer {
         handle: Handle,
         switch: Switch,
         edge: Edge,
+        (states, wake): (States, Wake),
         seed: u64,
     ) -> anyhow::Result<Dialer> {
         let (done_in, done) = mpsc::unbounded_channel();
@@ -73,7 +77,8 @@ impl Dialer {
             seed,
             drain_limit: Duration::from_secs(config.server.drain_s),
             drain_until: None,
-            store: StoreWork::new(handle.store().clone(), done_in, retry),
+            store: StoreWork::new(handle.store().clone(), done_in, retry, wake),
+            states,
             handle,
             companies: BTreeMap::new(),
             switch,
@@ -243,6 +248,7 @@ impl Dialer {
     }
 
     fn input(&mut self, company: CompanyId, input: Input) {
+        self.states.saw_input(&input);
         let now = self.now();
         if let Some(run) = self.companies.get_mut(&company) {
             run.engine.handle(now, input);
@@ -250,6 +256,7 @@ impl Dialer {
     }
 
     fn effect(&mut self, company: CompanyId, effect: Effect) {
+        self.states.saw_effect(company, &effect);
         let mono = self.started.elapsed();
         let bridged = match &effect {
             Effect::Bridge { call, .. } => Some(*call),
@@ -265,7 +272,7 @@ impl Dialer {
                 self.store.lease(company, request, campaign, slots)
             }
             Effect::ReturnLeads { calls } => self.store.give_back(company, calls),
-            Effect::SaveCall(record) => self.store.save(company, record),
+            Effect::SaveCall(record) => self.store.save(company, record, self.states.written()),
             Effect::EndCampaign { campaign, why } => self.store.end(company, campaign, why),
             Effect::CampaignStarted { campaign } => tracing::info!(%campaign, "dialing"),
             // The switch takes all the others.

@@ -30,6 +30,8 @@ pub struct Company {
     pub trunk_keys: &'static str,
     /// Of all groups, as in the API.
     pub strategy: u32,
+    /// Lines of `[company.push]`.
+    pub push_keys: String,
 }
 
 impl Company {
@@ -41,6 +43,7 @@ impl Company {
             groups: Vec::new(),
             trunk_keys: "",
             strategy: 1,
+            push_keys: String::new(),
         }
     }
 
@@ -63,6 +66,11 @@ impl Company {
 
     pub fn strategy(mut self, strategy: u32) -> Company {
         self.strategy = strategy;
+        self
+    }
+
+    pub fn push(mut self, lines: &str) -> Company {
+        self.push_keys = lines.to_owned();
         self
     }
 
@@ -117,6 +125,7 @@ impl Company {
             );
         }
         let _ = writeln!(t, "[[company.caller_id]]\nnumber = \"{CALLER_ID}\"");
+        let _ = writeln!(t, "[company.push]\n{}", self.push_keys);
         t
     }
 }
@@ -308,6 +317,19 @@ impl Server {
     pub fn database(&self) -> PathBuf {
         let data = self.setup.dir.path().join("data");
         find_database(&data).unwrap_or_else(|| panic!("no database in {}", data.display()))
+    }
+
+    /// What `outpace admin …` prints.
+    pub fn admin(&self, arguments: &[&str]) -> String {
+        let out = Command::new(env!("CARGO_BIN_EXE_outpace"))
+            .args(["admin", "--config"])
+            .arg(&self.config)
+            .args(arguments)
+            .current_dir(self.setup.dir.path())
+            .output()
+            .expect("the binary can be started");
+        assert!(out.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8_lossy(&out.stdout).into_owned()
     }
 
     /// Rows of a query, by the `sqlite3` program; columns joined by `|`.

@@ -17,6 +17,7 @@ const STATEMENTS_MAX: usize = 160;
 /// that was added between two others. `PRAGMA user_version` is the highest number.
 const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../../migrations/sqlite/0001_initial.sql")),
+    (2, include_str!("../../migrations/sqlite/0002_pushes.sql")),
     (3, include_str!("../../migrations/sqlite/0003_recordings.sql")),
 ];
 
@@ -142,6 +143,52 @@ mod tests {
         let store = crate::open(&format!("sqlite:{}", path.display())).unwrap();
         assert_eq!(store.app_key("a").unwrap(), Some(key(company.id)));
         assert_eq!(store.companies().unwrap(), [company]);
+    }
+
+    #[test]
+    fn calls_that_finished_before_there_were_bills_have_one() {
+        let folder = Folder::new();
+        create_file(&folder.database()).unwrap();
+        let db = open(&folder.database(), "").unwrap();
+        db.execute_batch(MIGRATIONS[0].1).unwrap();
+        db.pragma_update(None, "user_version", 1).unwrap();
+        db.execute_batch(
+            "INSERT INTO companies VALUES (1, '9027', '', 'UTC', 'en', 0, NULL, '');
+            INSERT INTO extensions (id, company, number, password, enabled) VALUES (5, 1, '1001', 'p', 1);
+            INSERT INTO campaigns (id, company, taskid, name, client_id, group_name, scale, manual, calls_max,
+                caller_ids, attempts_max, abandon_max, status, created_at, total, called, connected, seq_last)
+            VALUES (2, 1, 't', '', '', '', '', 0, 1, '', 3, 300, 'running', 1, 1, 1, 1, 1);
+            INSERT INTO leads (id, campaign, number, user_id, member_id, ext, custom_uuid, created_at, state, round,
+                outcome)
+            VALUES (2 << 32 | 1, 2, '13800000001', 'u', 'm', 'e', 'c', 1, 'called', 2, 'connected');
+            INSERT INTO calls VALUES
+                (x'00000000000000000000000000000001', 1, 2, 2 << 32 | 1, '13800000001', 1, 1, '021', 1000000, NULL, NULL,
+                    NULL, 3400000, NULL, 'busy', 10006, 'customer', 486),
+                (x'00000000000000000000000000000002', 1, 2, 2 << 32 | 1, '13800000001', 2, 1, '021', 9000000, NULL,
+                    12000000, 12500000, 22600000, 5, 'connected', 10001, 'agent', 200);",
+        )
+        .unwrap();
+        drop(db);
+        let store = SqliteStore::open(&folder.database()).unwrap();
+        store.verify().unwrap();
+        let filter = BillFilter {
+            from: Timestamp(0),
+            to: Timestamp(i64::MAX),
+            fetched: Some(false),
+            extensions: Vec::new(),
+            number: String::new(),
+            user_id: "u".into(),
+            member_id: String::new(),
+            ext: String::new(),
+            custom_uuid: String::new(),
+            taskid: "t".into(),
+        };
+        let (total, bills) = store.fetch_bills(CompanyId(1), &filter, 10).unwrap();
+        let shown: Vec<_> = bills
+            .iter()
+            .map(|b| (b.id, b.call.0, b.round, b.extension.as_str(), b.waiting_seconds, b.talk_seconds))
+            .collect();
+        assert_eq!((total, shown), (2, vec![(1, 1, 1, "", 2, 0), (2, 2, 2, "1001", 3, 10)]));
     }
 
     #[cfg(unix)]

@@ -3,6 +3,7 @@
 mod auth;
 mod call;
 mod caller_id;
+mod cdr;
 mod clock;
 pub mod code;
 pub mod envelope;
@@ -26,7 +27,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{AgentId, AgentView, CompanyId, Timestamp};
+use engine::{AgentId, AgentView, CampaignId, CampaignView, CompanyId, Timestamp};
 use store::{Company, Extension, Group, Store};
 
 use self::clock::Zone;
@@ -158,6 +159,11 @@ impl Caller {
         Caller { app, request, company, zone, language }
     }
 
+    /// Whoever sends the request with a good token.
+    pub async fn of(app: &Arc<AppSip>, request: Request) -> Result<Caller, Failure> {
+        auth::caller(app, request).await
+    }
+
     fn id(&self) -> CompanyId {
         self.company.id
     }
@@ -207,6 +213,15 @@ impl Caller {
     async fn agents(&self) -> Result<BTreeMap<AgentId, AgentView>, Failure> {
         match tokio::time::timeout(VIEW_TIMEOUT, self.app.handle.agents(self.id())).await {
             Ok(Ok(views)) => Ok(views.into_iter().map(|view| (view.agent, view)).collect()),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(HandleError::Unavailable.into()),
+        }
+    }
+
+    /// The campaign as the engine sees it now; None when the engine does not have it.
+    pub async fn campaign_view(&self, campaign: CampaignId) -> Result<Option<CampaignView>, Failure> {
+        match tokio::time::timeout(VIEW_TIMEOUT, self.app.handle.campaigns(self.id())).await {
+            Ok(Ok(views)) => Ok(views.into_iter().find(|view| view.campaign == campaign)),
             Ok(Err(error)) => Err(error.into()),
             Err(_) => Err(HandleError::Unavailable.into()),
         }

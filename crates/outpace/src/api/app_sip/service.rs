@@ -4,7 +4,7 @@ use super::code::{Language, Ret, Text};
 use super::envelope::{Descriptions, Failure, Reply};
 use super::request::Fields;
 use super::{
-    Caller, call, caller_id, extension, group, queue, recording, status, task, task_create, task_info,
+    Caller, call, caller_id, cdr, extension, group, queue, recording, status, task, task_create, task_info,
     task_list,
 };
 
@@ -38,9 +38,10 @@ pub enum Service {
     GetDisnumberInfo,
     GetRecodeFile,
     HangupCall,
+    GetBill,
 }
 
-const SERVICES: [(&str, Service); 28] = [
+const SERVICES: [(&str, Service); 29] = [
     ("App.Sip_Auth.Login", Service::Login),
     ("App.Sip_Auth.Logout", Service::Logout),
     ("App.Sip_Yccall.TaskCreat", Service::TaskCreat),
@@ -69,6 +70,7 @@ const SERVICES: [(&str, Service); 28] = [
     ("App.Sip_Disnum.GetDisnumberInfo", Service::GetDisnumberInfo),
     ("App.Sip_Cdr.GetRecodeFile", Service::GetRecodeFile),
     ("App.Sip_Call.HangupCall", Service::HangupCall),
+    ("App.Sip_Cdr.GetBill", Service::GetBill),
 ];
 
 const GRANTED: Descriptions = Descriptions {
@@ -193,6 +195,7 @@ impl Service {
             Service::GetDisnumberInfo => caller_id::list(caller).await,
             Service::GetRecodeFile => recording::link(caller).await,
             Service::HangupCall => call::hang_up(caller).await,
+            Service::GetBill => cdr::bills(caller).await,
         }
     }
 }
