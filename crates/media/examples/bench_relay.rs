@@ -14,7 +14,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use media::rtp::{self, HEADER_LEN, Header};
-use media::{Codec, FRAME, LegMedia, Relay, RelayConfig, RelayEvent};
+use media::{Codec, FRAME, LegId, LegMedia, Relay, RelayConfig, RelayEvent};
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 
@@ -30,6 +30,9 @@ struct Party {
 
 struct Bench {
     relay: Relay,
+    events: mpsc::Receiver<RelayEvent>,
+    /// Customers whose calls are recorded.
+    recorded: Vec<LegId>,
     poll: Poll,
     parties: Vec<Party>,
     base: Instant,
@@ -51,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut cpu = ["media", "recorder"].map(thread_cpu);
     cpu.iter_mut().zip(cpu_before).for_each(|(after, before)| *after -= before);
     bench.report(calls, took, cpu);
-    Ok(())
+    bench.report_recordings()
 }
 
 impl Bench {
@@ -68,20 +71,52 @@ impl Bench {
         let relay = Relay::start(config, move |event| sender.send(event).unwrap_or_default())?;
         let base = Instant::now();
         let (poll, parties) = (Poll::new()?, Vec::new());
-        let mut bench = Bench { relay, poll, parties, base, sent: 0, delays_us: Vec::new() };
+        let mut bench = Bench {
+            relay,
+            events,
+            recorded: Vec::new(),
+            poll,
+            parties,
+            base,
+            sent: 0,
+            delays_us: Vec::new(),
+        };
         for n in 0..calls {
             let (a, b) = (bench.party()?, bench.party()?);
             bench.relay.bridge(a, b);
             if let Some(folder) = record {
                 bench.relay.record(a, b, folder.join(format!("{n}.wav")).into());
+                bench.recorded.push(a);
             }
         }
         for _ in 0..calls {
-            let RelayEvent::Bridged { .. } = events.recv_timeout(PATIENCE)? else {
+            let RelayEvent::Bridged { .. } = bench.events.recv_timeout(PATIENCE)? else {
                 return Err("a leg was closed".into());
             };
         }
         Ok(bench)
+    }
+
+    /// Ends the recordings and says what they came to.
+    fn report_recordings(&self) -> Result<(), Box<dyn Error>> {
+        self.recorded.iter().for_each(|customer| self.relay.stop_record(*customer));
+        let (mut dropped, mut shortest) = (0, Duration::MAX);
+        for _ in &self.recorded {
+            let RelayEvent::Recorded { frames_dropped, duration, whole: true, .. } =
+                self.events.recv_timeout(PATIENCE)?
+            else {
+                return Err("a recording is not whole".into());
+            };
+            dropped += frames_dropped;
+            shortest = shortest.min(duration);
+        }
+        if !self.recorded.is_empty() {
+            println!(
+                "recordings        {dropped} frames dropped, the shortest has {:.1} s",
+                shortest.as_secs_f64()
+            );
+        }
+        Ok(())
     }
 
     fn party(&mut self) -> Result<media::LegId, Box<dyn Error>> {
