@@ -215,10 +215,10 @@ impl Switch {
         match event {
             RelayEvent::Bridged { a, at, .. } => {
                 if let Some(Owner::Customer(call)) = self.legs.get(&a).copied()
-                    && let Some(answered) = self.calls.get(&call).and_then(|c| c.answered_at)
+                    && let Some(both) = self.calls.get(&call).and_then(|c| c.answered_at.max(c.offered_at))
                 {
                     let us =
-                        u32::try_from(at.saturating_duration_since(answered).as_micros()).unwrap_or(u32::MAX);
+                        u32::try_from(at.saturating_duration_since(both).as_micros()).unwrap_or(u32::MAX);
                     if self.answer_to_audio_us.len() == TIMES_MAX {
                         self.answer_to_audio_us.pop_front();
                     }
