@@ -31,7 +31,7 @@ pub(crate) enum Leg {
 pub(crate) struct Agent {
     pub(crate) id: AgentId,
     extension: String,
-    enabled: bool,
+    pub(crate) enabled: bool,
     pub(crate) registered: bool,
     paused: bool,
     pub(crate) seat: Seat,
@@ -187,8 +187,12 @@ impl Engine {
         }
         self.timers.set(TimerKey::Leg(id), self.now.mono + agent.leg_retry);
         agent.leg_retry = (agent.leg_retry * 2).min(LEG_RETRY_MAX);
-        if let Seat::Talking(call) = agent.seat {
-            self.agent_hung_up(call, crate::Cause::NORMAL);
+        match agent.seat {
+            Seat::Talking(call) | Seat::Offered(call) if self.directs.contains_key(&call) => {
+                self.direct_hung_up(call, crate::Cause::NORMAL);
+            }
+            Seat::Talking(call) => self.agent_hung_up(call, crate::Cause::NORMAL),
+            _ => {}
         }
         self.refresh_agent(id);
     }
@@ -257,6 +261,14 @@ impl Engine {
         self.refresh_agent(id);
     }
 
+    /// A call of the agent's own ends the rest.
+    pub(crate) fn end_rest(&mut self, id: AgentId) {
+        self.timers.cancel(TimerKey::Seat(id));
+        if let Some(agent) = self.agents.get_mut(&id).filter(|a| a.seat == Seat::WrapUp) {
+            agent.seat = Seat::Idle;
+        }
+    }
+
     pub(crate) fn rest_over(&mut self, id: AgentId) {
         let Some(agent) = self.agents.get_mut(&id) else { return };
         if agent.seat == Seat::WrapUp {
@@ -311,6 +323,10 @@ impl Engine {
     fn withdraw_if_gone(&mut self, id: AgentId) {
         let Some(agent) = self.agents.get(&id) else { return };
         let Seat::Offered(call) = agent.seat else { return };
+        if self.directs.contains_key(&call) {
+            // Its leg says so itself when the phone is gone.
+            return;
+        }
         let reachable = agent.is_reachable(self.config.agent_legs);
         let key = self.calls.get(&call).and_then(|c| self.campaigns.get(&c.campaign)).map(|c| c.pool);
         let pool = key.and_then(|key| self.pools.get(&key));

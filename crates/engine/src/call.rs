@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::agent::Seat;
 use crate::timer::TimerKey;
 use crate::{
     AgentId, CallId, CallRecord, CampaignId, Cause, Effect, Engine, Failure, HangupBy, LeadId, LeasedLead,
@@ -103,21 +104,32 @@ impl Call {
 
 /// How and why a call ends.
 #[derive(Clone, Copy, Debug)]
-struct Ending {
-    outcome: Outcome,
-    cause: Cause,
-    by: HangupBy,
-    sip_status: u16,
-    legs: Legs,
+pub(crate) struct Ending {
+    pub(crate) outcome: Outcome,
+    pub(crate) cause: Cause,
+    pub(crate) by: HangupBy,
+    pub(crate) sip_status: u16,
+    pub(crate) legs: Legs,
 }
 
 impl Ending {
-    const fn new(outcome: Outcome, cause: Cause, by: HangupBy, legs: Legs) -> Ending {
+    pub(crate) const fn new(outcome: Outcome, cause: Cause, by: HangupBy, legs: Legs) -> Ending {
         Ending { outcome, cause, by, sip_status: 0, legs }
     }
 
+    /// Both talked, and one of them hung up.
+    pub(crate) const fn connected(cause: Cause, by: HangupBy) -> Ending {
+        Ending::new(Outcome::Connected, cause, by, Legs::Left)
+    }
+
+    /// The agent did not want the call any more before it was one.
+    pub(crate) const fn given_up(customer_is_there: bool) -> Ending {
+        let outcome = if customer_is_there { Outcome::Abandoned } else { Outcome::NoAnswer };
+        Ending::new(outcome, Cause::CANCELLED, HangupBy::Agent, Legs::Left)
+    }
+
     /// The customer's leg failed before it was answered.
-    const fn failed(failure: Failure) -> Ending {
+    pub(crate) const fn failed(failure: Failure) -> Ending {
         let Failure { outcome, cause, sip_status } = failure;
         let by = match outcome {
             Outcome::Busy | Outcome::Rejected | Outcome::NoAnswer => HangupBy::Customer,
@@ -129,7 +141,7 @@ impl Ending {
 
 /// Whether the switch may still hold a leg of the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Legs {
+pub(crate) enum Legs {
     Gone,
     Left,
 }
@@ -171,6 +183,9 @@ impl Engine {
     }
 
     pub(crate) fn customer_event(&mut self, id: CallId, event: LegEvent) {
+        if self.directs.contains_key(&id) {
+            return self.direct_customer_event(id, event);
+        }
         match event {
             LegEvent::Ringing { .. } => self.customer_rings(id),
             LegEvent::Answered => self.customer_answered(id),
@@ -224,7 +239,7 @@ impl Engine {
 
     /// What the call's stage allows is over.
     pub(crate) fn call_timer(&mut self, id: CallId) {
-        let Some(call) = self.calls.get(&id) else { return };
+        let Some(call) = self.calls.get(&id) else { return self.direct_timer(id) };
         match call.stage {
             Stage::Dialing => {
                 self.end(id, Ending::new(Outcome::Failed, Cause::TIMER, HangupBy::Platform, Legs::Left));
@@ -261,7 +276,7 @@ impl Engine {
     }
 
     pub(crate) fn agent_event(&mut self, id: CallId, agent: AgentId, event: LegEvent) {
-        let Some(call) = self.calls.get(&id) else { return };
+        let Some(call) = self.calls.get(&id) else { return self.direct_agent_event(id, agent, event) };
         match (call.stage, event) {
             (Stage::Offering(offered), LegEvent::Answered) if offered == agent => self.bridge(id, agent),
             (Stage::Offering(offered), LegEvent::Failed(_) | LegEvent::HungUp { .. }) if offered == agent => {
@@ -296,8 +311,11 @@ impl Engine {
 
     pub(crate) fn hang_up(&mut self, agent: AgentId) {
         match self.agents.get(&agent).map(|a| a.seat) {
-            Some(crate::agent::Seat::Talking(call)) => self.agent_hung_up(call, Cause::NORMAL),
-            Some(crate::agent::Seat::Offered(call)) => self.stop_offer(call, OfferEnd::Missed),
+            Some(Seat::Talking(call) | Seat::Offered(call)) if self.directs.contains_key(&call) => {
+                self.direct_hung_up(call, Cause::NORMAL);
+            }
+            Some(Seat::Talking(call)) => self.agent_hung_up(call, Cause::NORMAL),
+            Some(Seat::Offered(call)) => self.stop_offer(call, OfferEnd::Missed),
             _ => {}
         }
     }
@@ -464,5 +482,6 @@ impl Engine {
             let record = Box::new(record.clone());
             self.emit(Effect::SaveCall(record));
         }
+        self.save_direct_again(id);
     }
 }

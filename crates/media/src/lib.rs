@@ -2,6 +2,7 @@
 
 pub mod g711;
 pub mod goertzel;
+pub mod mix;
 mod relay;
 mod resample;
 pub mod rtp;

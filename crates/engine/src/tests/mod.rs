@@ -3,6 +3,7 @@
 mod agents;
 mod answering;
 mod dialing;
+mod direct;
 mod ending;
 mod kept_up;
 mod monkey;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{
-    CallId, CallRecord, CampaignId, CompanyId, EndReason, LeaseId, LeaseSlot, LeasedLead, Supply, Timestamp,
+    CallId, CallRecord, CampaignId, CompanyId, DirectRecord, EndReason, LeaseId, LeaseSlot, LeasedLead,
+    NewDirect, Supply, Timestamp,
 };
 use store::{Campaign, Group, Recording, Registration, RetryRule, Store};
 use tokio::sync::mpsc::UnboundedSender;
@@ -33,6 +34,16 @@ pub enum Done {
         company: CompanyId,
         call: CallId,
         result: store::Result<Option<Timestamp>>,
+    },
+    DirectOpened {
+        company: CompanyId,
+        call: CallId,
+        result: store::Result<()>,
+    },
+    DirectSaved {
+        company: CompanyId,
+        call: CallId,
+        result: store::Result<()>,
     },
     Ended {
         company: CompanyId,
@@ -112,6 +123,24 @@ impl StoreWork {
             let result = store.finish_call(wall_clock(), &record, retry);
             wake.wake();
             Done::Saved { company, call: record.call, result }
+        });
+    }
+
+    pub fn open_direct(&self, company: CompanyId, row: Box<NewDirect>) {
+        self.spawn(move |store, _| {
+            let result = store.open_direct(company, &row);
+            Done::DirectOpened { company, call: row.call, result }
+        });
+    }
+
+    /// `before`: as in `save`.
+    pub fn save_direct(&self, company: CompanyId, record: Box<DirectRecord>, before: Written) {
+        let wake = self.wake.clone();
+        self.spawn(move |store, _| {
+            before.wait();
+            let result = store.finish_direct(wall_clock(), &record);
+            wake.wake();
+            Done::DirectSaved { company, call: record.call, result }
         });
     }
 

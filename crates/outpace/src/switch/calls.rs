@@ -29,17 +29,9 @@ impl Switch {
         };
         self.calls_placed += 1;
         self.own(&leg, Owner::Customer(call));
-        self.calls.insert(
-            call,
-            Call {
-                company,
-                number: dial.number.as_str().to_owned(),
-                customer: Some(leg),
-                answered_at: None,
-                offered_at: None,
-                offer: None,
-            },
-        );
+        // A call that began with its agent is there already.
+        let state = self.calls.entry(call);
+        state.or_insert_with(|| Call::new(company, dial.number.as_str().to_owned())).customer = Some(leg);
     }
 
     /// Opens a relay leg and sends the INVITE with an offer of these codecs. None when no port is free.
@@ -132,6 +124,7 @@ impl Switch {
     }
 
     pub(super) fn bridge(&mut self, call: CallId, agent: AgentId) {
+        self.stop_ringback(call);
         let Some(state) = self.calls.get(&call) else { return };
         let Some(customer) = state.customer.as_ref().map(|l| l.media) else { return };
         if let Some(media) = self.agent_media(state, agent) {
@@ -172,6 +165,7 @@ impl Switch {
         let event = LegEvent::Ringing { early_media: !body.is_empty() };
         match self.dialogs.get(&dialog).copied() {
             Some(Owner::Customer(call)) => {
+                self.early_media(call, body);
                 if let Some(company) = self.calls.get(&call).map(|c| c.company) {
                     self.tell(company, Input::Customer { call, event });
                 }

@@ -3,6 +3,7 @@
 
 mod calls;
 pub mod cause;
+mod commands;
 pub mod edge;
 mod kept;
 mod recordings;
@@ -30,6 +31,7 @@ pub struct Switch {
     endpoint: Endpoint,
     relay: Relay,
     message: Arc<Sound>,
+    ringback: Arc<Sound>,
     calls: HashMap<CallId, Call>,
     kept: HashMap<AgentId, kept::KeptLeg>,
     agents: HashMap<AgentId, Account>,
@@ -78,6 +80,8 @@ struct Call {
     answered_at: Option<Instant>,
     offered_at: Option<Instant>,
     offer: Option<(AgentId, AgentSide)>,
+    /// The leg that hears our ring-back.
+    ringback: Option<LegId>,
 }
 
 enum AgentSide {
@@ -91,6 +95,7 @@ impl Switch {
             endpoint,
             relay,
             message,
+            ringback: Arc::new(commands::ringback_sound()),
             calls: HashMap::new(),
             kept: HashMap::new(),
             agents: HashMap::new(),
@@ -112,6 +117,8 @@ impl Switch {
         match effect {
             Effect::Dial(dial) => self.dial(now, company, dial),
             Effect::Offer { call, agent } => self.offer(now, company, call, agent),
+            Effect::RingAgent { call, agent, show } => self.ring_agent(now, company, call, agent, show),
+            Effect::PlayRingback { call, to } => self.play_ringback(call, to),
             Effect::CancelOffer { call, agent } => self.cancel_offer(now, call, agent),
             Effect::Bridge { call, agent } => self.bridge(call, agent),
             Effect::PlayMessage { call } => self.play_message(company, call),
@@ -215,7 +222,10 @@ impl Switch {
         match event {
             RelayEvent::Bridged { a, at, .. } => {
                 if let Some(Owner::Customer(call)) = self.legs.get(&a).copied()
-                    && let Some(both) = self.calls.get(&call).and_then(|c| c.answered_at.max(c.offered_at))
+                    && let Some(both) = self
+                        .calls
+                        .get(&call)
+                        .and_then(|c| c.answered_at.max(c.offered_at.filter(|_| c.answered_at.is_some())))
                 {
                     let us =
                         u32::try_from(at.saturating_duration_since(both).as_micros()).unwrap_or(u32::MAX);
@@ -226,7 +236,16 @@ impl Switch {
                 }
             }
             RelayEvent::Played { leg } => {
-                if let Some(Owner::Customer(call)) = self.legs.get(&leg).copied()
+                let owner = self.legs.get(&leg).copied();
+                let of_call = match owner {
+                    Some(Owner::Customer(call) | Owner::Offer(call, _)) => Some(call),
+                    Some(Owner::Kept(agent)) => self.kept_call(agent),
+                    None => None,
+                };
+                if of_call.is_some_and(|call| self.ring_on(call, leg)) {
+                    return;
+                }
+                if let Some(Owner::Customer(call)) = owner
                     && let Some(company) = self.calls.get(&call).map(|c| c.company)
                 {
                     self.tell(company, Input::MessagePlayed { call });

@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../../migrations/sqlite/0001_initial.sql")),
     (2, include_str!("../../migrations/sqlite/0002_pushes.sql")),
     (3, include_str!("../../migrations/sqlite/0003_recordings.sql")),
+    (6, include_str!("../../migrations/sqlite/0006_commands.sql")),
 ];
 
 /// Creates the database where there is none; only its owner may read it, for it holds the passwords of extensions.
@@ -172,6 +173,7 @@ mod tests {
         let store = SqliteStore::open(&folder.database()).unwrap();
         store.verify().unwrap();
         let filter = BillFilter {
+            method: None,
             from: Timestamp(0),
             to: Timestamp(i64::MAX),
             fetched: Some(false),

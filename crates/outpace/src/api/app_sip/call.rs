@@ -1,9 +1,100 @@
-//! `App.Sip_Call`: commands for a live call.
+//! `App.Sip_Call`: calls for agents, and commands for a live call.
+
+use engine::{CallCommand, CallTags, FirstRung, MakeCall, PhoneNumber, Refusal};
+use store::{CallerId, Extension};
 
 use super::Caller;
-use super::code::Code;
+use super::code::{Code, Ret};
 use super::envelope::{Done, Failure, Reply};
 use crate::handle::Command;
+
+const TAG_CHARS_MAX: usize = 255;
+
+/// `MakeCall`: rings the extension and the number, and joins them.
+pub async fn make(caller: &Caller) -> Reply {
+    let caller_ids = match caller.parameters().text("disnumber") {
+        Some(wanted) => vec![own_caller_id(caller, wanted).await?],
+        None => enabled(&caller_ids(caller).await?),
+    };
+    place(caller, caller_ids).await
+}
+
+/// `MakePloyCall`: as `MakeCall`, with a caller id picked by policy: the company's enabled ones take turns.
+pub async fn make_by_policy(caller: &Caller) -> Reply {
+    let all = caller_ids(caller).await?;
+    let enabled = enabled(&all);
+    match (all.is_empty(), enabled.is_empty()) {
+        (true, _) => Err(Code::NO_POLICY.into()),
+        (false, true) => Err(Code::NO_RESOURCE.into()),
+        _ => place(caller, enabled).await,
+    }
+}
+
+async fn place(caller: &Caller, caller_ids: Vec<String>) -> Reply {
+    let p = caller.parameters();
+    let extension = reachable_extension(caller, p.required("extnumber")?).await?;
+    let number = p.required("destnumber")?;
+    let number = PhoneNumber::parse(number).map_err(|_| Failure::about(Code::BAD_NUMBER, number))?;
+    let methods = [("positive", FirstRung::Agent), ("reverse", FirstRung::Customer)];
+    let first = p.word("callmethod", &methods)?.unwrap_or(FirstRung::Agent);
+    let text = |name| p.name(name, TAG_CHARS_MAX).map(str::to_owned);
+    let ext = if p.text("ext").is_some() { text("ext")? } else { text("chengshudu")? };
+    let tags = CallTags {
+        user_id: text("userid")?,
+        member_id: text("memberid")?,
+        ext,
+        custom_uuid: text("customuuid")?,
+    };
+    let call = MakeCall { agent: extension.id, number, caller_ids, first, tags };
+    command(caller, &extension, CallCommand::MakeCall(call)).await
+}
+
+/// Hands the command to the engine, and says what it said.
+async fn command(caller: &Caller, extension: &Extension, command: CallCommand) -> Reply {
+    let result = caller.app.handle.call_command(caller.id(), command).await?;
+    let number = extension.number.as_str();
+    result.map_err(|refusal| match refusal {
+        Refusal::UnknownAgent => Failure::about(Code::NO_EXTENSION, number),
+        Refusal::Disabled => Failure::about(Code::EXTENSION_DISABLED, number),
+        Refusal::NotRegistered => Failure::about(Code::NOT_REGISTERED, number),
+        Refusal::Busy => Failure::about(Code::EXTENSION_BUSY, number),
+        Refusal::NoTrunk => Code::NO_RESOURCE.into(),
+        Refusal::Unavailable => Ret::Internal.into(),
+    })?;
+    Done::empty()
+}
+
+/// 1011, 1012, 1013, 1014.
+async fn reachable_extension(caller: &Caller, number: &str) -> Result<Extension, Failure> {
+    let extension = caller.extension(number).await?;
+    if !extension.enabled {
+        return Err(Failure::about(Code::EXTENSION_DISABLED, number));
+    }
+    if caller.registration(extension.id).is_none() {
+        return Err(Failure::about(Code::NOT_REGISTERED, number));
+    }
+    Ok(extension)
+}
+
+async fn caller_ids(caller: &Caller) -> Result<Vec<CallerId>, Failure> {
+    let company = caller.id();
+    Ok(caller.store(move |s| s.caller_ids(company)).await?)
+}
+
+fn enabled(caller_ids: &[CallerId]) -> Vec<String> {
+    caller_ids.iter().filter(|c| c.enabled).map(|c| c.number.clone()).collect()
+}
+
+/// A company without caller ids may show what it likes, as its tasks may.
+async fn own_caller_id(caller: &Caller, wanted: &str) -> Result<String, Failure> {
+    let all = caller_ids(caller).await?;
+    match all.iter().find(|c| c.number == wanted) {
+        Some(found) if found.enabled => Ok(wanted.to_owned()),
+        Some(_) => Err(Failure::about(Code::NUMBER_DISABLED, wanted)),
+        None if all.is_empty() => Ok(wanted.to_owned()),
+        None => Err(Failure::about(Code::NO_NUMBER, wanted)),
+    }
+}
 
 /// `HangupCall`
 pub async fn hang_up(caller: &Caller) -> Reply {

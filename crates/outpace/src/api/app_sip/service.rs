@@ -37,11 +37,13 @@ pub enum Service {
     GetQueueSipStatus,
     GetDisnumberInfo,
     GetRecodeFile,
+    MakeCall,
+    MakePloyCall,
     HangupCall,
     GetBill,
 }
 
-const SERVICES: [(&str, Service); 29] = [
+const SERVICES: [(&str, Service); 31] = [
     ("App.Sip_Auth.Login", Service::Login),
     ("App.Sip_Auth.Logout", Service::Logout),
     ("App.Sip_Yccall.TaskCreat", Service::TaskCreat),
@@ -69,6 +71,8 @@ const SERVICES: [(&str, Service); 29] = [
     ("App.Sip_Queue.GetQueueSipStatus", Service::GetQueueSipStatus),
     ("App.Sip_Disnum.GetDisnumberInfo", Service::GetDisnumberInfo),
     ("App.Sip_Cdr.GetRecodeFile", Service::GetRecodeFile),
+    ("App.Sip_Call.MakeCall", Service::MakeCall),
+    ("App.Sip_Call.MakePloyCall", Service::MakePloyCall),
     ("App.Sip_Call.HangupCall", Service::HangupCall),
     ("App.Sip_Cdr.GetBill", Service::GetBill),
 ];
@@ -160,7 +164,7 @@ impl Service {
             Service::EditQueue => CHANGED,
             Service::SipSignIn => SIGNED_IN,
             Service::SipSignOut => SIGNED_OUT,
-            Service::HangupCall => REQUESTED,
+            Service::MakeCall | Service::MakePloyCall | Service::HangupCall => REQUESTED,
             _ => FETCHED,
         }
     }
@@ -194,6 +198,8 @@ impl Service {
             Service::GetQueueSipStatus => queue::seats(caller).await,
             Service::GetDisnumberInfo => caller_id::list(caller).await,
             Service::GetRecodeFile => recording::link(caller).await,
+            Service::MakeCall => call::make(caller).await,
+            Service::MakePloyCall => call::make_by_policy(caller).await,
             Service::HangupCall => call::hang_up(caller).await,
             Service::GetBill => cdr::bills(caller).await,
         }

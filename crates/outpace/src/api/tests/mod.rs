@@ -203,7 +203,7 @@ impl Desk {
         let earlier = |s: i64| Timestamp(now.0 - s * 1_000_000);
         let call = matches!(state, AgentState::Offered | AgentState::Talking).then(|| CallView {
             call: CallId(7),
-            campaign: CampaignId(1),
+            campaign: Some(CampaignId(1)),
             number: "13800138000".to_owned(),
             caller_id: "4001".to_owned(),
             dialed_at: earlier(30),

@@ -1,0 +1,56 @@
+//! Commands that are answered: taken, or refused with a reason.
+
+use crate::{AgentId, CallTags, Effect, Engine, PhoneNumber};
+
+/// A command as the driver numbers it; it is answered once, by `Effect::Answer`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RequestId(pub u64);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CallCommand {
+    /// Calls a number for an agent (click to call).
+    MakeCall(MakeCall),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MakeCall {
+    pub agent: AgentId,
+    pub number: PhoneNumber,
+    /// One of these is shown to the customer, in rotation; empty: none.
+    pub caller_ids: Vec<String>,
+    pub first: FirstRung,
+    pub tags: CallTags,
+}
+
+/// Which side of a call that was asked for is rung first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FirstRung {
+    /// The agent's extension; the customer when the agent has answered.
+    Agent,
+    /// The customer; the agent's extension when the customer has answered.
+    Customer,
+}
+
+/// Why a command was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// No such agent.
+    UnknownAgent,
+    Disabled,
+    NotRegistered,
+    /// Rung or in a call already.
+    Busy,
+    /// No trunk has a channel for it.
+    NoTrunk,
+    /// The server stops, or has too many results to save.
+    Unavailable,
+}
+
+impl Engine {
+    pub(crate) fn command(&mut self, request: RequestId, command: CallCommand) {
+        let result = match command {
+            CallCommand::MakeCall(wish) => self.make_call(wish),
+        };
+        self.emit(Effect::Answer { request, result });
+    }
+}

@@ -1,0 +1,253 @@
+//! Goal: the commands for calls do what they say, by what is heard and by what is written down.
+
+mod harness;
+
+use std::time::Duration;
+
+use harness::crm::{Answer, Crm};
+use harness::floor::{Floor, Plan};
+use harness::peer::{Behaviour, Peer, Seen, What};
+use harness::rtp::{Packet, Sound, samples, tone_share};
+use harness::server::{CALLER_ID, Company, Setup};
+use harness::{seconds, wait_for};
+use serde_json::{Value, json};
+
+const LIMIT: Duration = Duration::from_secs(30);
+const NUMBER: &str = "13900000001";
+const CUSTOMER_HZ: f64 = 1000.0;
+const AGENT_HZ: f64 = 1700.0;
+/// Our own ring-back tone.
+const RINGBACK_HZ: f64 = 450.0;
+
+fn plan(setup: fn(Setup) -> Setup) -> Plan {
+    let (carrier_sound, agent_sound) = (Sound::Tone(CUSTOMER_HZ), Sound::Tone(AGENT_HZ));
+    Plan { agents: 2, setup, carrier_sound, agent_sound }
+}
+
+fn floor(customer: fn() -> Behaviour, agent: fn() -> Behaviour) -> Floor {
+    Floor::open(&plan(|s| s), move |_| customer(), move |_| agent())
+}
+
+fn make_call(crm: &Crm, more: &[(&str, &str)]) -> Answer {
+    let mut parameters = vec![("extnumber", "1001"), ("destnumber", NUMBER)];
+    parameters.retain(|p| !more.iter().any(|m| m.0 == p.0));
+    parameters.extend_from_slice(more);
+    crm.call("App.Sip_Call.MakeCall", &parameters)
+}
+
+/// Waits until there are so many bills.
+fn wait_bills(crm: &Crm, count: usize) -> Vec<Value> {
+    wait_for("bills", LIMIT, || {
+        let parameters = [("starttime", "2020-01-01"), ("endtime", "2099-01-01"), ("syncflag", "3")];
+        let answer = crm.call("App.Sip_Cdr.GetBill", &parameters);
+        let bills = answer.result()["bills"].as_array()?.clone();
+        (bills.len() >= count).then_some(bills)
+    })
+}
+
+fn first(seen: Vec<Seen>) -> Seen {
+    seen.into_iter().next().expect("it was seen")
+}
+
+/// Share of the tone in what came before / from this moment on.
+fn heard(packets: &[Packet], hz: f64, is_meant: impl Fn(&Packet) -> bool) -> f64 {
+    let meant: Vec<Packet> = packets.iter().filter(|p| is_meant(p)).cloned().collect();
+    tone_share(&samples(&meant), hz)
+}
+
+/// Waits until the peer hears this tone in the call, in what comes from now on.
+fn wait_heard(peer: &Peer, call_id: &str, hz: f64) {
+    let from = peer.packets(call_id).len();
+    wait_for(&format!("{hz} Hz"), LIMIT, || {
+        let packets = peer.packets(call_id);
+        (heard(&packets[from..], hz, |_| true) > 0.5).then_some(())
+    });
+}
+
+fn status_of(crm: &Crm, extension: &str) -> Value {
+    let answer = crm.call("App.Sip_Status.GetSipCallStatus", &[("extnumber", extension)]);
+    answer.result()[0]["status"].clone()
+}
+
+#[test]
+fn the_agent_is_rung_first_hears_it_ring_and_then_both_hear_each_other() {
+    let floor = floor(|| Behaviour::answers(seconds(1.5)), || Behaviour::answers(seconds(0.3)));
+    let tags = [("userid", "u1"), ("memberid", "m1"), ("chengshudu", "x1"), ("customuuid", "c1")];
+    let answer = make_call(&floor.crm, &tags);
+    assert!(answer.is_success(), "{answer:?}");
+    assert_eq!(answer.0["data"]["desc"], json!("请求成功"));
+    let dialed = first(floor.carrier.wait(What::Invite, 1, LIMIT));
+    let rung = first(floor.agents.all(What::Invite));
+    let picked_up = first(floor.agents.all(What::Confirmed));
+    assert!(
+        rung.at < picked_up.at && picked_up.at < dialed.at,
+        "the customer is dialed when the agent is there"
+    );
+    assert_eq!((rung.number.as_str(), rung.from_user.as_str()), ("1001", NUMBER));
+    assert_eq!((dialed.number.as_str(), dialed.from_user.as_str()), (NUMBER, CALLER_ID));
+
+    let answered = first(floor.carrier.wait(What::Confirmed, 1, LIMIT));
+    wait_heard(&floor.agents, &rung.call_id, CUSTOMER_HZ);
+    wait_heard(&floor.carrier, &dialed.call_id, AGENT_HZ);
+    let packets = floor.agents.packets(&rung.call_id);
+    assert!(heard(&packets, RINGBACK_HZ, |p| p.at < answered.at) > 0.9, "the agent hears that it rings");
+    assert!(heard(&packets, CUSTOMER_HZ, |p| p.at < answered.at) < 0.1);
+    let after = answered.at + seconds(0.3);
+    assert!(heard(&packets, RINGBACK_HZ, |p| p.at > after) < 0.1, "and no longer than that");
+    assert_eq!(status_of(&floor.crm, "1001"), json!(1204));
+
+    let answer = floor.crm.call("App.Sip_Call.HangupCall", &[("extnumber", "1001")]);
+    assert!(answer.is_success(), "{answer:?}");
+    floor.carrier.wait(What::Bye, 1, LIMIT);
+    floor.agents.wait(What::Bye, 1, LIMIT);
+    let bill = wait_bills(&floor.crm, 1).remove(0);
+    for (key, value) in [
+        ("callmethod", json!(3)),
+        ("direction", json!("callout")),
+        ("destnumber", json!(NUMBER)),
+        ("extnumber", json!("1001")),
+        ("disnumber", json!(CALLER_ID)),
+        ("userid", json!("u1")),
+        ("memberid", json!("m1")),
+        ("chengshudu", json!("x1")),
+        ("customuuid", json!("c1")),
+        ("taskid", json!("")),
+        ("hangupdirection", json!(10040)),
+        ("hangupcause", json!(10001)),
+    ] {
+        assert_eq!(bill[key], value, "{key} of {bill}");
+    }
+    assert!(bill["answertime"].as_str().is_some_and(|t| !t.is_empty()), "{bill}");
+}
+
+#[test]
+fn the_agent_hears_what_the_network_sends_before_the_answer() {
+    let customer = || Behaviour::answers(seconds(2.0)).with_early_media();
+    let floor = floor(customer, || Behaviour::answers(seconds(0.05)));
+    assert!(make_call(&floor.crm, &[]).is_success());
+    let rung = first(floor.agents.wait(What::Invite, 1, LIMIT));
+    let answered = first(floor.carrier.wait(What::Confirmed, 1, LIMIT));
+    let packets = floor.agents.packets(&rung.call_id);
+    assert!(heard(&packets, CUSTOMER_HZ, |p| p.at < answered.at) > 0.5);
+}
+
+#[test]
+fn the_customer_is_called_first_and_hears_that_the_agent_is_rung() {
+    let floor = floor(|| Behaviour::answers(seconds(0.1)), || Behaviour::answers(seconds(1.5)));
+    assert!(make_call(&floor.crm, &[("callmethod", "reverse")]).is_success());
+    let rung = first(floor.agents.wait(What::Invite, 1, LIMIT));
+    let answered = first(floor.carrier.all(What::Confirmed));
+    assert!(answered.at < rung.at, "the agent is rung when the customer is there");
+    let picked_up = first(floor.agents.wait(What::Confirmed, 1, LIMIT));
+    wait_heard(&floor.carrier, &answered.call_id, AGENT_HZ);
+    wait_heard(&floor.agents, &rung.call_id, CUSTOMER_HZ);
+    let packets = floor.carrier.packets(&answered.call_id);
+    assert!(heard(&packets, RINGBACK_HZ, |p| p.at < picked_up.at) > 0.9);
+    floor.crm.call("App.Sip_Call.HangupCall", &[("extnumber", "1001")]);
+    let bill = wait_bills(&floor.crm, 1).remove(0);
+    assert_eq!((&bill["callmethod"], &bill["extnumber"]), (&json!(4), &json!("1001")));
+}
+
+#[test]
+fn who_is_busy_or_does_not_pick_up_is_written_down_and_nobody_is_left_behind() {
+    let floor = Floor::open(
+        &plan(|s| s),
+        |number| match number {
+            NUMBER => Behaviour::rejects(486, seconds(0.1)),
+            _ => Behaviour::rings(),
+        },
+        |extension| match extension {
+            "1001" => Behaviour::answers(seconds(0.05)),
+            _ => Behaviour::rejects(603, seconds(0.05)),
+        },
+    );
+    assert!(make_call(&floor.crm, &[]).is_success());
+    floor.agents.wait(What::Bye, 1, LIMIT);
+    let bill = wait_bills(&floor.crm, 1).remove(0);
+    assert_eq!(
+        (&bill["hangupcause"], &bill["billsec"], &bill["answertime"]),
+        (&json!(10006), &json!(0), &json!(""))
+    );
+
+    assert!(make_call(&floor.crm, &[("extnumber", "1002")]).is_success());
+    let bill = wait_bills(&floor.crm, 2).remove(1);
+    assert_eq!((&bill["extnumber"], &bill["hangupcause"]), (&json!("1002"), &json!(10003)));
+    assert_eq!(floor.carrier.all(What::Invite).len(), 1, "nobody was dialed for her");
+
+    assert!(make_call(&floor.crm, &[("destnumber", "13900000002")]).is_success());
+    floor.carrier.wait(What::Invite, 2, LIMIT);
+    assert!(floor.crm.call("App.Sip_Call.HangupCall", &[("extnumber", "1001")]).is_success());
+    assert_eq!(floor.carrier.wait(What::Cancel, 1, LIMIT)[0].number, "13900000002");
+    let bill = wait_bills(&floor.crm, 3).remove(2);
+    assert_eq!((&bill["hangupcause"], &bill["hangupdirection"]), (&json!(10002), &json!(10040)));
+}
+
+#[test]
+fn a_command_that_cannot_be_done_is_refused_with_its_code() {
+    let setup = |mut setup: Setup| {
+        setup.companies[0].extensions.1 = 3;
+        setup.company(Company::new("2").extensions(2001, 1))
+    };
+    let floor = Floor::open(&plan(setup), |_| Behaviour::rings(), |_| Behaviour::rings());
+    let code = |more: &[(&str, &str)]| make_call(&floor.crm, more).code().to_owned();
+    assert_eq!(code(&[("extnumber", "9999")]), "1012");
+    assert_eq!(code(&[("extnumber", "2001")]), "1011");
+    assert_eq!(code(&[("extnumber", "1003")]), "1014");
+    assert_eq!(code(&[("destnumber", "12ab")]), "1021");
+    assert_eq!(code(&[("disnumber", "4008888")]), "1020");
+    let other = floor.server.crm(1);
+    let policy = other.call("App.Sip_Call.MakePloyCall", &[("extnumber", "2001"), ("destnumber", NUMBER)]);
+    assert_eq!(policy.code(), "1014");
+    assert_eq!(floor.agents.all(What::Invite).len(), 0);
+    assert_eq!(code(&[]), "");
+    assert_eq!(code(&[]), "1010", "it is being rung already");
+    assert_eq!(floor.agents.wait(What::Invite, 1, LIMIT).len(), 1);
+}
+
+#[test]
+fn caller_ids_take_turns_by_policy() {
+    let floor = floor(|| Behaviour::rejects(486, seconds(0.02)), || Behaviour::answers(seconds(0.02)));
+    floor.server.admin(&["caller-id", "add", "--company", "1", "02155550199"]);
+    let call =
+        || floor.crm.call("App.Sip_Call.MakePloyCall", &[("extnumber", "1001"), ("destnumber", NUMBER)]);
+    for count in 1..=4 {
+        assert!(call().is_success());
+        wait_bills(&floor.crm, count);
+    }
+    let shown: Vec<String> = floor.carrier.all(What::Invite).into_iter().map(|s| s.from_user).collect();
+    assert_eq!(shown, [CALLER_ID, "02155550199", CALLER_ID, "02155550199"]);
+}
+
+#[test]
+fn a_call_that_the_server_dies_under_has_a_bill() {
+    let mut floor = floor(|| Behaviour::answers(seconds(0.05)), || Behaviour::answers(seconds(0.05)));
+    assert!(make_call(&floor.crm, &[("userid", "u7")]).is_success());
+    floor.carrier.wait(What::Confirmed, 1, LIMIT);
+    floor.server.kill();
+    floor.server.spawn();
+    let bill = wait_bills(&floor.server.crm(0), 1).remove(0);
+    let expected = (&json!(3), &json!("u7"), &json!(10031), &json!(NUMBER));
+    assert_eq!((&bill["callmethod"], &bill["userid"], &bill["hangupcause"], &bill["destnumber"]), expected);
+}
+
+#[test]
+fn a_leg_that_is_kept_up_is_used_and_stays_up() {
+    let setup = |setup: Setup| {
+        setup
+            .dialing("no_answer_s = 2.0\nring_min_s = 1.0\nwrap_up_s = 0.1\nagent_legs = \"kept_up\"")
+            .recording("enabled = true\ndisk_min_free_mb = 1")
+    };
+    let customer = |_: &str| Behaviour::answers(seconds(1.0)).and_hangs_up_after(seconds(2.0));
+    let floor = Floor::open(&plan(setup), customer, |_| Behaviour::answers(seconds(0.05)));
+    let up = floor.agents.wait(What::Confirmed, 2, LIMIT);
+    let leg = up.iter().find(|s| s.number == "1001").expect("both legs are up").call_id.clone();
+    assert!(make_call(&floor.crm, &[]).is_success());
+    let answered = first(floor.carrier.wait(What::Confirmed, 1, LIMIT));
+    wait_heard(&floor.agents, &leg, CUSTOMER_HZ);
+    let packets = floor.agents.packets(&leg);
+    assert!(heard(&packets, RINGBACK_HZ, |p| p.at < answered.at) > 0.9);
+    let bill = wait_bills(&floor.crm, 1).remove(0);
+    assert_ne!(bill["recordfilename"], json!(""), "it was recorded");
+    assert_eq!(floor.agents.all(What::Bye).len(), 0);
+    assert_eq!(floor.agents.all(What::Invite).len(), 2, "no phone was rung for it");
+}
