@@ -35,6 +35,8 @@ use spectrum::Spectra;
 const CONCEALED_MAX: u32 = 2;
 /// Somebody who spoke so lately may be an answering machine whose beep comes now.
 const SPOKEN_FRAMES: u32 = 150;
+/// Shorter sounds may be the beginning of a tone.
+const SPEECH_FRAMES: u32 = 20;
 /// A new activity must last so long to be told.
 const ACTIVITY_FRAMES: u32 = 10;
 
@@ -90,6 +92,8 @@ pub struct Listener {
     last_frame: [i16; FRAME_SAMPLES],
     lost: u32,
     unspoken_frames: u32,
+    /// Frames of speech in a row, without anything tonal in it.
+    spoken_frames: u32,
     /// The activity that was told, the one that sounds now, and for how many frames.
     told: Activity,
     current: Activity,
@@ -113,6 +117,7 @@ impl Listener {
             last_frame: [0; FRAME_SAMPLES],
             lost: 0,
             unspoken_frames: SPOKEN_FRAMES,
+            spoken_frames: 0,
             told: Activity::Silence,
             current: Activity::Silence,
             current_frames: 0,
@@ -162,14 +167,18 @@ impl Listener {
         let tone = self.tones.push(self.now, &self.spectra, lost, spoken);
         let activity = self.activity.push(&self.spectra, self.tones.tonal_frames());
         self.now += 1;
-        self.unspoken_frames = match activity {
-            Activity::Speech => 0,
-            _ => self.unspoken_frames.saturating_add(1),
-        };
+        self.note_speech(activity);
         self.pending[0] = tone.map(Heard::Tone);
         self.pending[1] = self.announcement();
         self.pending[2] = self.verdict(tone, activity);
         self.pending[3] = self.change(activity);
+    }
+
+    fn note_speech(&mut self, activity: Activity) {
+        let speech = activity == Activity::Speech && self.tones.tonal_frames() < 3;
+        self.spoken_frames = if speech { self.spoken_frames.saturating_add(1) } else { 0 };
+        self.unspoken_frames =
+            if self.spoken_frames >= SPEECH_FRAMES { 0 } else { self.unspoken_frames.saturating_add(1) };
     }
 
     fn announcement(&mut self) -> Option<Heard> {

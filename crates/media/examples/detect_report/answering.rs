@@ -38,14 +38,12 @@ pub fn report(asked: Asked, studio: &Studio, cost: &mut Cost) -> Result<(), Fail
 /// The same with other settings, to choose by.
 fn tune(asked: Asked, answers: &[Answer]) {
     let ms = std::time::Duration::from_millis;
-    for pause in [360, 440, 500, 560] {
-        for short in [440, 520, 600, 680] {
-            for talk in [1300, 1460, 1600, 1800] {
-                let config = AmdConfig { pause: ms(pause), pause_short: ms(short), talk: ms(talk), ..AmdConfig::default() };
-                print!("pause {pause} short {short} talk {talk}: ");
-                judge(Asked { misses: false, ..asked }, config, answers, &mut Cost::default(), false);
-            }
-        }
+    for (pause, short, talk) in
+        [(400, 500, 1460), (500, 500, 1460), (500, 640, 1600), (500, 640, 1800), (600, 700, 1800), (600, 700, 2200)]
+    {
+        let config = AmdConfig { pause: ms(pause), pause_short: ms(short), talk: ms(talk), ..AmdConfig::default() };
+        print!("pause {pause} short {short} talk {talk}: ");
+        judge(Asked { misses: false, ..asked }, config, answers, &mut Cost::default(), false);
     }
 }
 

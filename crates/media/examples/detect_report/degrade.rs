@@ -30,15 +30,6 @@ pub struct Line {
 }
 
 impl Line {
-    pub const CLEAN: Line = Line {
-        level_dbm0: None,
-        snr_db: None,
-        noise: Noise::White,
-        codec: Codec::Alaw,
-        loss: 0.0,
-        loss_seen: true,
-    };
-
     /// A line as a carrier may have it.
     pub fn any(random: &mut fastrand::Rng) -> Line {
         Line {

@@ -37,7 +37,7 @@ pub fn report(asked: Asked, cost: &mut Cost) {
             note(asked, &mut scores, &format!("Sit {sit:?}"), right, &tones, &format!("{level:.0} × {stretch:.3} {line:?}"));
         }
     }
-    for hz in [440.0, 620.0, 800.0, 1000.0, 1400.0, 2000.0] {
+    for hz in [520.0, 620.0, 800.0, 1000.0, 1400.0, 2000.0] {
         for (level, stretch, line) in lines(&mut random) {
             let mut samples = corpus::silence(0.5 + random.f64());
             samples.extend(corpus::beep(hz * stretch, level, 200.0 + 800.0 * random.f64()));

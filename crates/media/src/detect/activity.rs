@@ -66,7 +66,8 @@ impl ActivityDetector {
             active: false,
             active_frames: 0,
             hangover: 0,
-            hole: HOLE_FRAMES,
+            // There is nothing before the first frame.
+            hole: 0,
             powers: Box::new([0.0; MUSIC_FRAMES]),
             filled: 0,
         }

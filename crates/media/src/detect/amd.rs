@@ -87,10 +87,6 @@ impl Amd {
         &self.features
     }
 
-    pub(crate) fn is_decided(&self) -> bool {
-        self.decided
-    }
-
     /// One frame of what sounds; `level_dbm0` is that of the frame.
     pub(crate) fn push(&mut self, activity: Activity, active: bool, level_dbm0: f32) -> Option<Verdict> {
         if self.decided {

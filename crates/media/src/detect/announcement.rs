@@ -93,6 +93,7 @@ pub(crate) struct Learned {
     /// `PHASES` times `frames` prints.
     bits: Vec<u32>,
     active: Vec<bool>,
+    active_frames: usize,
 }
 
 /// Sounds to be known again, shared by all listeners.
@@ -214,7 +215,8 @@ impl Library {
             bits.push(u32::from_le_bytes([print[0], print[1], print[2], print[3]]));
             active.push(print[4] != 0);
         }
-        Ok(Learned { label, frames, bits, active })
+        let active_frames = active.iter().take(frames).filter(|active| **active).count();
+        Ok(Learned { label, frames, bits, active, active_frames })
     }
 
     fn label_number(&mut self, label: Label) -> u16 {
@@ -305,12 +307,20 @@ impl Learned {
                 active.push(print.active);
             }
         }
-        let enough = active.iter().take(frames).filter(|active| **active).count() >= ACTIVE_MIN;
-        if enough { Ok(Learned { label, frames, bits, active }) } else { Err(LearnError::Short) }
+        let active_frames = active.iter().take(frames).filter(|active| **active).count();
+        if active_frames < ACTIVE_MIN {
+            return Err(LearnError::Short);
+        }
+        Ok(Learned { label, frames, bits, active, active_frames })
     }
 
     pub(crate) fn frames(&self) -> usize {
         self.frames
+    }
+
+    /// Those of the sound that are no pauses.
+    pub(crate) fn active_frames(&self) -> usize {
+        self.active_frames
     }
 
     /// The prints of one phase, and which are no pauses.

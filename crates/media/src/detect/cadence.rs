@@ -10,7 +10,7 @@ use super::spectrum::Spectra;
 /// Bursts that are remembered.
 const BURSTS: usize = 8;
 /// Error of frequency that a network may have, and our own.
-const FREQUENCY_TOLERANCE: f32 = 0.018;
+const FREQUENCY_TOLERANCE: f32 = 0.022;
 /// Error of a duration: a share, and what the frames and lost packets at its ends make of it.
 const DURATION_TOLERANCE: f32 = 0.18;
 const DURATION_TOLERANCE_MS: f32 = 50.0;
@@ -25,6 +25,8 @@ const BEEP_HZ: std::ops::RangeInclusive<f32> = 380.0..=2400.0;
 const BEEP_ALONE_MS: f32 = 200.0;
 /// Where ring-back, busy and dial tones are: a beep there is believed only when no second burst has come.
 const NETWORK_HZ: std::ops::RangeInclusive<f32> = 390.0..=490.0;
+/// How much weaker than a beep must be what comes just before and after it.
+const BEEP_DROP_DB: f32 = 5.0;
 const NETWORK_WAIT_MS: f32 = 4700.0;
 
 /// What was recognised.
@@ -48,6 +50,8 @@ pub(crate) struct ToneDetector {
     /// The newest burst was told as a beep, or can no longer be one.
     beep_settled: bool,
     told: Option<(Tone, u32)>,
+    /// Frames since the newest burst that were much weaker.
+    quiet_frames: u32,
     /// Somebody spoke in the seconds before the newest burst.
     spoken_before: bool,
 }
@@ -61,6 +65,7 @@ impl ToneDetector {
             count: 0,
             beep_settled: true,
             told: None,
+            quiet_frames: 0,
             spoken_before: false,
         }
     }
@@ -79,8 +84,10 @@ impl ToneDetector {
                 return self.tell(ToneKind::Sit(sit), None, self.bursts[BURSTS - 3].start, now);
             }
         }
-        let current = self.tracker.current();
-        if let Some(burst) = current {
+        self.quiet_frames += self.last().map_or(0, |last| {
+            u32::from(!lost && spectra.level_dbm0() < last.level_dbm0 - BEEP_DROP_DB)
+        });
+        if let Some(burst) = self.tracker.current() {
             return self.continuous(&burst, now);
         }
         let last = self.last()?;
@@ -93,6 +100,7 @@ impl ToneDetector {
         self.bursts[BURSTS - 1] = burst;
         self.count = (self.count + 1).min(BURSTS);
         self.beep_settled = false;
+        self.quiet_frames = 0;
         self.spoken_before = spoken;
     }
 
@@ -130,6 +138,11 @@ impl ToneDetector {
         if burst.is_single() && near(FAX_ANSWER_HZ) && burst.ms() >= f32::from(FAX_ANSWER_MS) {
             return self.tell(ToneKind::FaxAnswer, None, burst.start, now);
         }
+        let told = self.told.is_some_and(|(told, _)| told.start_ms == burst.start * 20);
+        if told {
+            self.told = self.told.map(|(tone, _)| (tone, now));
+            return None;
+        }
         if burst.ms() < f32::from(CONTINUOUS_MS) {
             return None;
         }
@@ -137,7 +150,7 @@ impl ToneDetector {
         let fit = |pattern: &'static Pattern| frequency_error(pattern, burst).map(|error| (pattern, error));
         let (pattern, _) =
             PATTERNS.iter().filter(allowed).filter_map(fit).min_by(|a, b| a.1.total_cmp(&b.1))?;
-        let dotted = matches!(pattern.plan, Plan::Cn | Plan::Eu) && burst.dips >= SPECIAL_DIPS;
+        let dotted = matches!(pattern.plan, Plan::Cn | Plan::Eu) && burst.regular_dips >= SPECIAL_DIPS;
         let kind = if dotted { ToneKind::SpecialDial } else { pattern.kind };
         self.tell(kind, Some(pattern.plan), burst.start, now)
     }
@@ -174,7 +187,10 @@ impl ToneDetector {
             return None;
         }
         let earlier = self.count > 1 && between(&self.bursts[BURSTS - 2..]) < BEEP_ALONE_MS;
-        let clean = burst.is_single() && burst.flat > 0.75 && burst.share > 0.75 && burst.dips <= 1;
+        // A burst is known to have ended some frames later.
+        let quiet_min = (gap_ms.min(BEEP_ALONE_MS) / 20.0 * 0.4) as u32;
+        let quiet = self.quiet_frames >= quiet_min && burst.before_dbm0 < burst.level_dbm0 - BEEP_DROP_DB;
+        let clean = quiet && burst.is_single() && burst.flat > 0.75 && burst.share > 0.75;
         let frequency_hz = burst.frequencies_hz.0;
         if earlier || !clean || !BEEP_MS.contains(&burst.ms()) || !BEEP_HZ.contains(&frequency_hz) {
             self.beep_settled = true;

@@ -4,8 +4,13 @@
 use super::announcement::{Library, Place};
 use super::fingerprint::{Print, WEAK_BITS};
 
-/// Frames that are compared at once: 1.6 s.
+/// Frames that are compared when a sound is looked for: 1.6 s.
 const WINDOW: usize = 80;
+/// Frames that are compared before it is told: 2.6 s. One voice says many sentences with the same words in them.
+const WHOLE: usize = 130;
+/// Of them must be no pauses, or nearly all of the sound's if it is shorter.
+const WHOLE_COMPARED_MIN: u32 = 95;
+const WHOLE_PART: f32 = 0.8;
 /// Of them must be no pauses, in the stream and in the sound.
 const COMPARED_MIN: u32 = 48;
 /// Wrong bits that a sound may have, as a share. Different sounds differ in about half.
@@ -30,16 +35,14 @@ pub(crate) struct Match {
     pub(crate) sound: u16,
     /// Share of bits that agree, 0.5 to 1.
     pub(crate) agreement: f32,
-    /// Frame of the sound that was heard last.
-    pub(crate) frame: u32,
 }
 
 /// Follows one stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Matcher {
-    /// The last prints, a ring; `now % WINDOW` is where the next goes.
-    bits: [u32; WINDOW],
-    active: [bool; WINDOW],
+    /// The last prints, a ring; `now % WHOLE` is where the next goes.
+    bits: [u32; WHOLE],
+    active: [bool; WHOLE],
     active_count: usize,
     now: u32,
     tracked: [Option<Track>; TRACKED],
@@ -57,11 +60,19 @@ struct Track {
     confirmed: u32,
 }
 
+impl Track {
+    /// The sound's frame that goes with the stream's last; `now` is the number of the next.
+    fn place(&self, now: u32) -> Option<Place> {
+        let frame = u16::try_from(now.wrapping_sub(1).wrapping_sub(self.offset)).ok()?;
+        Some(Place { sound: self.sound, phase: self.phase, frame })
+    }
+}
+
 impl Matcher {
     pub(crate) fn new() -> Matcher {
         Matcher {
-            bits: [0; WINDOW],
-            active: [false; WINDOW],
+            bits: [0; WHOLE],
+            active: [false; WHOLE],
             active_count: 0,
             now: 0,
             tracked: [None; TRACKED],
@@ -71,7 +82,7 @@ impl Matcher {
 
     /// Takes one frame's print. A sound is told once until another is heard.
     pub(crate) fn push(&mut self, library: &Library, print: Print) -> Option<Match> {
-        let place = self.now as usize % WINDOW;
+        let place = self.now as usize % WHOLE;
         self.active_count -= usize::from(self.active[place]);
         self.active_count += usize::from(print.active);
         (self.bits[place], self.active[place]) = (print.bits, print.active);
@@ -91,8 +102,7 @@ impl Matcher {
     fn follow(&mut self, library: &Library) {
         for n in 0..TRACKED {
             let Some(mut track) = self.tracked[n] else { continue };
-            let frame = self.now.wrapping_sub(1).wrapping_sub(track.offset);
-            let errors = self.errors(library, track.sound, track.phase, frame);
+            let errors = track.place(self.now).and_then(|place| self.errors(library, place, WINDOW, COMPARED_MIN));
             self.tracked[n] = errors.filter(|errors| *errors <= ERRORS_KEPT).map(|errors| {
                 track.errors = errors;
                 track.confirmed = if errors <= ERRORS_MAX { track.confirmed + 1 } else { 0 };
@@ -128,7 +138,7 @@ impl Matcher {
         if known {
             return;
         }
-        let Some(errors) = self.errors(library, place.sound, place.phase, u32::from(place.frame)) else { return };
+        let Some(errors) = self.errors(library, place, WINDOW, COMPARED_MIN) else { return };
         if errors > ERRORS_MAX {
             return;
         }
@@ -152,13 +162,16 @@ impl Matcher {
     }
 
     /// Share of wrong bits in the window that ends with the sound's frame; none when too little can be compared.
-    fn errors(&self, library: &Library, sound: u16, phase: u8, frame: u32) -> Option<f32> {
-        let learned = library.sound(sound);
-        let frame = usize::try_from(frame).ok().filter(|frame| *frame < learned.frames())?;
-        let (bits, active) = learned.phase(phase);
+    fn errors(&self, library: &Library, place: Place, window: usize, compared_min: u32) -> Option<f32> {
+        let learned = library.sound(place.sound);
+        let frame = usize::from(place.frame);
+        if frame >= learned.frames() {
+            return None;
+        }
+        let (bits, active) = learned.phase(place.phase);
         let (mut compared, mut wrong) = (0, 0);
-        for back in 0..WINDOW.min(frame + 1).min(self.now as usize) {
-            let mine = (self.now as usize - 1 - back) % WINDOW;
+        for back in 0..window.min(frame + 1).min(self.now as usize) {
+            let mine = (self.now as usize - 1 - back) % WHOLE;
             if !(self.active[mine] && active[frame - back]) {
                 continue;
             }
@@ -168,7 +181,7 @@ impl Matcher {
                 return None;
             }
         }
-        (compared >= COMPARED_MIN).then(|| wrong as f32 / (32 * compared) as f32)
+        (compared >= compared_min).then(|| wrong as f32 / (32 * compared) as f32)
     }
 
     fn tell(&mut self, library: &Library) -> Option<Match> {
@@ -176,8 +189,13 @@ impl Matcher {
         if best.confirmed < CONFIRMATIONS || self.told == Some(best.sound) {
             return None;
         }
-        let frame = self.now.wrapping_sub(1).wrapping_sub(best.offset);
-        if library.is_ambiguous(best.sound, frame as usize) {
+        let place = best.place(self.now)?;
+        if library.is_ambiguous(best.sound, usize::from(place.frame)) {
+            return None;
+        }
+        let all = library.sound(best.sound).active_frames() as f32 * WHOLE_PART;
+        let errors = self.errors(library, place, WHOLE, WHOLE_COMPARED_MIN.min(all as u32))?;
+        if errors > ERRORS_MAX {
             return None;
         }
         let label = library.label_of(best.sound);
@@ -186,6 +204,6 @@ impl Matcher {
             return None;
         }
         self.told = Some(best.sound);
-        Some(Match { sound: best.sound, agreement: 1.0 - best.errors, frame })
+        Some(Match { sound: best.sound, agreement: 1.0 - errors })
     }
 }

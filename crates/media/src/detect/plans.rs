@@ -112,9 +112,9 @@ const DIALING: (f32, f32) = (350.0, 440.0);
 pub(crate) const RINGING_PAUSE_MS: u16 = 1200;
 /// A tone that lasts longer has no cadence.
 pub(crate) const CONTINUOUS_MS: u16 = 2600;
-/// So many short dips in a continuous tone of [`CONTINUOUS_MS`] are the special dial tones of China (400 ms on, 40 off) and
-/// Europe (500 ms on, 50 off). Such gaps are too short to be told from lost packets one by one.
-pub(crate) const SPECIAL_DIPS: u16 = 4;
+/// So many regular short gaps in a continuous tone are the special dial tones of China (400 ms on, 40 off) and Europe (500 ms
+/// on, 50 off). Such gaps are too short to be told from lost packets one by one.
+pub(crate) const SPECIAL_DIPS: u16 = 3;
 
 /// Whoever adds a line: cadences of the same frequencies must differ by more than the tolerance in `cadence.rs`.
 pub(crate) static PATTERNS: &[Pattern] = &[
@@ -126,7 +126,7 @@ pub(crate) static PATTERNS: &[Pattern] = &[
         ToneKind::Unobtainable,
         CN,
         &[(100, 100), (100, 100), (100, 100), (400, 400)],
-        5,
+        4,
     ),
     pattern(Plan::Cn, ToneKind::Dial, CN, &[], 1),
     pattern(Plan::Us, ToneKind::Ringback, US_RINGING, &[(2000, 4000)], 1),

@@ -76,6 +76,11 @@ impl Spectra {
         &self.history[end - FRAME_SAMPLES..end]
     }
 
+    pub(crate) fn earlier_dbm0(&self, frames: usize) -> f32 {
+        let sum: f32 = self.earlier(frames).iter().map(|sample| sample * sample).sum();
+        dbm0(sum / FRAME_SAMPLES as f32)
+    }
+
     /// Of the newest frame.
     pub(crate) fn level_dbm0(&self) -> f32 {
         dbm0(self.power)

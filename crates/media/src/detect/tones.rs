@@ -15,7 +15,11 @@ const WANDER_HZ: f32 = 45.0;
 /// A frame whose tone is so much below the burst's level is a pause (8 dB).
 const GATE: f32 = 0.16;
 /// Frames that may fail within a burst.
-const DIP_MAX: u32 = 2;
+const DIP_MAX: u32 = 3;
+/// Frames from gap to gap of the special dial tones: 440 ms and 550 ms.
+const REGULAR: [std::ops::RangeInclusive<u32>; 2] = [21..=23, 26..=29];
+/// Gaps that are remembered.
+const DIPS: usize = 3;
 /// Lost packets in a row that a burst survives.
 const LOST_MAX: u32 = 6;
 /// Nothing below is looked at.
@@ -36,10 +40,12 @@ pub(crate) struct Burst {
     /// Part of the band's power that the tones have.
     pub(crate) share: f32,
     pub(crate) level_dbm0: f32,
+    /// Of all that sounded just before.
+    pub(crate) before_dbm0: f32,
     /// Part of its frames within 3 dB of its level.
     pub(crate) flat: f32,
-    /// Times that it failed for a frame or two.
-    pub(crate) dips: u16,
+    /// Short gaps that came as regularly as those of a special dial tone.
+    pub(crate) regular_dips: u16,
 }
 
 impl Burst {
@@ -49,8 +55,9 @@ impl Burst {
         frequencies_hz: (0.0, 0.0),
         share: 0.0,
         level_dbm0: -90.0,
+        before_dbm0: -90.0,
         flat: 0.0,
-        dips: 0,
+        regular_dips: 0,
     };
 
     /// The frame after its last.
@@ -89,8 +96,11 @@ struct Segment {
     first_sum_hz: f32,
     second_sum_hz: f32,
     level: f32,
+    before_dbm0: f32,
     flat: u32,
-    dips: u16,
+    /// When it failed for a frame or two, the latest last.
+    dips: [u32; DIPS],
+    regular_dips: u16,
     summed: u32,
 }
 
@@ -134,10 +144,9 @@ impl BurstTracker {
                 return None;
             }
             segment.bad += 1;
-            segment.lost = 0;
             self.segment = Some(segment);
             let other = peaks.is_some_and(|peaks| !segment.fits(peaks));
-            if segment.bad <= DIP_MAX && !(other && begins(spectra, peaks)) {
+            if segment.bad + segment.lost <= DIP_MAX && !(other && begins(spectra, peaks)) {
                 return None;
             }
             ended = self.end();
@@ -150,7 +159,8 @@ impl BurstTracker {
     fn hold(&mut self) -> Option<Burst> {
         let segment = self.segment.as_mut()?;
         segment.lost += 1;
-        if segment.lost > LOST_MAX { self.end() } else { None }
+        let gap = segment.bad > 0 && segment.bad + segment.lost > DIP_MAX;
+        if gap || segment.lost > LOST_MAX { self.end() } else { None }
     }
 
     fn begin(&mut self, now: u32, spectra: &Spectra, peaks: Option<Peaks>) {
@@ -175,8 +185,10 @@ impl BurstTracker {
             first_sum_hz: 0.0,
             second_sum_hz: 0.0,
             level,
+            before_dbm0: spectra.earlier_dbm0(4).min(spectra.earlier_dbm0(5)),
             flat: 0,
-            dips: 0,
+            dips: [0; DIPS],
+            regular_dips: 0,
             summed: 0,
         };
         segment.extend(now, level, Some(peaks));
@@ -221,8 +233,9 @@ impl BurstTracker {
             frequencies_hz: (low, high),
             share,
             level_dbm0: dbm0(segment.level),
+            before_dbm0: segment.before_dbm0,
             flat: segment.flat as f32 / segment.good as f32,
-            dips: segment.dips,
+            regular_dips: segment.regular_dips,
         })
     }
 }
@@ -236,7 +249,7 @@ impl Segment {
 
     fn extend(&mut self, now: u32, level: f32, peaks: Option<Peaks>) {
         if self.bad > 0 {
-            self.dips += 1;
+            self.dip(now);
         }
         (self.bad, self.lost, self.last_good) = (0, 0, now);
         self.good += 1;
@@ -253,9 +266,17 @@ impl Segment {
         }
     }
 
+    /// Gaps that nobody made come at any distance from one another.
+    fn dip(&mut self, now: u32) {
+        let regular = |earlier: &u32| *earlier > 0 && REGULAR.iter().any(|range| range.contains(&(now - earlier)));
+        self.regular_dips += u16::from(self.dips.iter().any(regular));
+        self.dips.rotate_left(1);
+        self.dips[DIPS - 1] = now;
+    }
+
     fn rough_frequencies(&self) -> (f32, f32) {
         if 2 * self.pairs <= self.good {
-            return (self.anchors_hz.0, 0.0);
+            return (self.first_sum_hz / self.good as f32, 0.0);
         }
         let high = self.second_sum_hz / self.pairs as f32;
         (self.first_sum_hz / self.good as f32, high)
