@@ -13,6 +13,7 @@ const LEVEL_MIN_DBM0: f32 = -50.0;
 /// The floor of a band is never taken for lower, nor for higher in the first moments.
 const FLOOR_MIN_DB: f32 = -66.0;
 const FLOOR_FIRST_DB: f32 = -45.0;
+/// Until then nobody knows what is noise; nothing is taken for a voice.
 const FIRST_FRAMES: u32 = 8;
 /// The floor is the minimum of the last two seconds, kept in blocks.
 const BLOCK_FRAMES: u32 = 25;
@@ -144,7 +145,7 @@ impl ActivityDetector {
             }
         }
         let above = 0.5 * (first + second);
-        let loud = spectra.level_dbm0() > LEVEL_MIN_DBM0;
+        let loud = spectra.level_dbm0() > LEVEL_MIN_DBM0 && self.frames >= FIRST_FRAMES;
         if loud && above > if self.active { OFF_DB } else { ON_DB } {
             self.active_frames += 1;
             self.active = self.active_frames >= ONSET_FRAMES || self.hangover > 0;

@@ -22,7 +22,7 @@ pub struct AmdConfig {
 impl Default for AmdConfig {
     fn default() -> AmdConfig {
         let ms = Duration::from_millis;
-        AmdConfig { limit: ms(4000), pause: ms(500), pause_short: ms(640), talk: ms(1460), voice: ms(1000) }
+        AmdConfig { limit: ms(4000), pause: ms(500), pause_short: ms(640), talk: ms(1300), voice: ms(1200) }
     }
 }
 
@@ -75,6 +75,8 @@ pub(crate) struct Features {
 
 /// A pause that ends a word.
 const WORD_PAUSE: u32 = 4;
+/// Less voice than that is no word.
+const VOICE_MIN: u32 = 3;
 /// A greeting with no more voice is a short one.
 const SHORT_VOICE: u32 = 26;
 
@@ -122,7 +124,7 @@ impl Amd {
             let elapsed = features.frames - onset;
             let short = features.voiced <= SHORT_VOICE;
             let pause = frames(if short { self.config.pause_short } else { self.config.pause });
-            if features.pause >= pause && features.voiced >= 3 {
+            if features.pause >= pause && features.voiced >= VOICE_MIN {
                 return Some((Answerer::Human, 0.95));
             }
             let talks = features.pause < WORD_PAUSE && elapsed >= frames(self.config.talk);

@@ -10,7 +10,10 @@ use super::spectrum::Spectra;
 /// Bursts that are remembered.
 const BURSTS: usize = 8;
 /// Error of frequency that a network may have, and our own.
-const FREQUENCY_TOLERANCE: f32 = 0.022;
+const FREQUENCY_TOLERANCE: f32 = 0.018;
+/// Short bursts are measured less well.
+const FREQUENCY_TOLERANCE_SHORT: f32 = 0.025;
+const SHORT_MS: f32 = 180.0;
 /// Error of a duration: a share, and what the frames and lost packets at its ends make of it.
 const DURATION_TOLERANCE: f32 = 0.18;
 const DURATION_TOLERANCE_MS: f32 = 50.0;
@@ -85,7 +88,7 @@ impl ToneDetector {
             }
         }
         self.quiet_frames += self.last().map_or(0, |last| {
-            u32::from(!lost && spectra.level_dbm0() < last.level_dbm0 - BEEP_DROP_DB)
+            u32::from(!lost && spectra.band_dbm0(0) < last.level_dbm0 - BEEP_DROP_DB)
         });
         if let Some(burst) = self.tracker.current() {
             return self.continuous(&burst, now);
@@ -260,7 +263,8 @@ fn frequency_error(pattern: &Pattern, burst: &Burst) -> Option<f32> {
     if burst.is_single() != (high == 0.0) {
         return None;
     }
-    let off = |found: f32, nominal: f32| (found / nominal - 1.0).abs() / FREQUENCY_TOLERANCE;
+    let tolerance = if burst.ms() < SHORT_MS { FREQUENCY_TOLERANCE_SHORT } else { FREQUENCY_TOLERANCE };
+    let off = |found: f32, nominal: f32| (found / nominal - 1.0).abs() / tolerance;
     let upper = if high > 0.0 { off(burst.frequencies_hz.1, high) } else { 0.0 };
     let error = off(burst.frequencies_hz.0, low).max(upper);
     (error <= 1.0).then_some(error)

@@ -10,11 +10,18 @@ const WINDOW: usize = 80;
 const WHOLE: usize = 130;
 /// Of them must be no pauses, or nearly all of the sound's if it is shorter.
 const WHOLE_COMPARED_MIN: u32 = 95;
-const WHOLE_PART: f32 = 0.8;
+const WHOLE_PART: f32 = 0.6;
+/// The last 0.8 s must still fit: many announcements only begin alike.
+const TAIL: usize = 40;
+const TAIL_COMPARED_MIN: u32 = 24;
+const TAIL_ERRORS_MAX: f32 = 0.31;
+/// So much of a sound must be over.
+const HEARD_PART: f32 = 0.5;
 /// Of them must be no pauses, in the stream and in the sound.
 const COMPARED_MIN: u32 = 48;
 /// Wrong bits that a sound may have, as a share. Different sounds differ in about half.
 const ERRORS_MAX: f32 = 0.31;
+const TOLD_ERRORS_MAX: f32 = 0.29;
 /// A candidate is dropped when it gets worse.
 const ERRORS_KEPT: f32 = 0.36;
 /// Another label must be worse by so much.
@@ -195,7 +202,9 @@ impl Matcher {
         }
         let all = library.sound(best.sound).active_frames() as f32 * WHOLE_PART;
         let errors = self.errors(library, place, WHOLE, WHOLE_COMPARED_MIN.min(all as u32))?;
-        if errors > ERRORS_MAX {
+        let tail = self.errors(library, place, TAIL, TAIL_COMPARED_MIN)?;
+        let heard = f32::from(place.frame) >= HEARD_PART * library.sound(best.sound).frames() as f32;
+        if errors > TOLD_ERRORS_MAX || tail > TAIL_ERRORS_MAX || !heard {
             return None;
         }
         let label = library.label_of(best.sound);

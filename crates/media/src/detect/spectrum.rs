@@ -16,6 +16,10 @@ pub(crate) const COARSE_HZ: f32 = SAMPLE_RATE as f32 / COARSE as f32;
 /// What no codec keeps apart from silence; also the level of nothing at all.
 pub(crate) const LEVEL_MIN_DB: f32 = -90.0;
 
+/// Coarse bins from 250 to 3600 Hz.
+pub(crate) const BAND: std::ops::RangeInclusive<usize> = 16..=231;
+const BANDS_KEPT: usize = 8;
+
 static FINE_FFT: LazyLock<Fft> = LazyLock::new(|| Fft::new(FINE));
 static COARSE_FFT: LazyLock<Fft> = LazyLock::new(|| Fft::new(COARSE));
 
@@ -28,6 +32,8 @@ pub(crate) struct Spectra {
     scratch: Box<[(f32, f32); FINE / 2]>,
     /// Mean square of the newest frame.
     power: f32,
+    /// The newest first.
+    bands_dbm0: [f32; BANDS_KEPT],
     /// Nothing but the codes next to zero: a lost packet, or silence made by a machine.
     digital_silence: bool,
 }
@@ -40,6 +46,7 @@ impl Spectra {
             coarse: Box::new([0.0; COARSE / 2]),
             scratch: Box::new([(0.0, 0.0); FINE / 2]),
             power: 0.0,
+            bands_dbm0: [LEVEL_MIN_DB; BANDS_KEPT],
             digital_silence: true,
         }
     }
@@ -54,6 +61,8 @@ impl Spectra {
         self.digital_silence = frame.iter().all(|sample| sample.unsigned_abs() <= 8);
         FINE_FFT.power(&self.history[..], &mut self.scratch[..], &mut self.fine[..]);
         COARSE_FFT.power(&self.history[FINE - COARSE..], &mut self.scratch[..], &mut self.coarse[..]);
+        self.bands_dbm0.rotate_right(1);
+        self.bands_dbm0[0] = dbm0(self.coarse[*BAND.start() / 2..=*BAND.end()].iter().sum());
     }
 
     /// Power by bin over 128 ms; the sum over a sine's bins is its mean square.
@@ -76,9 +85,9 @@ impl Spectra {
         &self.history[end - FRAME_SAMPLES..end]
     }
 
-    pub(crate) fn earlier_dbm0(&self, frames: usize) -> f32 {
-        let sum: f32 = self.earlier(frames).iter().map(|sample| sample * sample).sum();
-        dbm0(sum / FRAME_SAMPLES as f32)
+    /// Level between 125 and 3600 Hz in the 64 ms that ended so many frames ago, up to 7.
+    pub(crate) fn band_dbm0(&self, frames: usize) -> f32 {
+        self.bands_dbm0[frames.min(BANDS_KEPT - 1)]
     }
 
     /// Of the newest frame.

@@ -1,9 +1,7 @@
 //! Bursts of tone: where one or two steady sines begin and end, and what their frequencies are.
 
-use super::spectrum::{COARSE, COARSE_HZ, FINE, FINE_HZ, Spectra, dbm0, narrow_power, peak_position};
+use super::spectrum::{BAND, COARSE, COARSE_HZ, FINE, FINE_HZ, Spectra, dbm0, narrow_power, peak_position};
 
-/// Coarse bins from 250 to 3600 Hz.
-const BAND: std::ops::RangeInclusive<usize> = 16..=231;
 /// Bins to either side of a peak that belong to it: a 20 ms hole of a lost packet smears a sine over that much.
 const CLUSTER: usize = 4;
 /// Of the band's power in the peaks of 64 ms. 0.9 are left at 10 dB of noise, 0.75 with a hole in it.
@@ -185,7 +183,7 @@ impl BurstTracker {
             first_sum_hz: 0.0,
             second_sum_hz: 0.0,
             level,
-            before_dbm0: spectra.earlier_dbm0(4).min(spectra.earlier_dbm0(5)),
+            before_dbm0: spectra.band_dbm0(4).min(spectra.band_dbm0(6)),
             flat: 0,
             dips: [0; DIPS],
             regular_dips: 0,
