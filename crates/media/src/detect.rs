@@ -37,6 +37,8 @@ const CONCEALED_MAX: u32 = 2;
 const SPOKEN_FRAMES: u32 = 150;
 /// Shorter sounds may be the beginning of a tone.
 const SPEECH_FRAMES: u32 = 20;
+/// Noise so far below what is loud does not change fingerprints.
+const CLEAN_SNR_DB: f32 = 22.0;
 /// A new activity must last so long to be told.
 const ACTIVITY_FRAMES: u32 = 10;
 
@@ -184,7 +186,8 @@ impl Listener {
     fn announcement(&mut self) -> Option<Heard> {
         let library = self.library.as_ref()?;
         let print = self.printer.push(&self.spectra);
-        let found = self.matcher.push(library, print)?;
+        let clean = self.printer.peak_dbm0() - self.activity.noise_dbm0() > CLEAN_SNR_DB;
+        let found = self.matcher.push(library, print, clean)?;
         Some(Heard::Announcement { sound: found.sound, agreement: found.agreement })
     }
 
@@ -195,11 +198,7 @@ impl Listener {
             ToneKind::Beep { .. } => amd.features().onset.is_some(),
             _ => false,
         });
-        let verdict = if by_machine {
-            amd.machine()
-        } else {
-            amd.push(activity, self.activity.is_active(), self.spectra.level_dbm0())
-        };
+        let verdict = if by_machine { amd.machine() } else { amd.push(activity, self.activity.is_active()) };
         verdict.map(Heard::Verdict)
     }
 

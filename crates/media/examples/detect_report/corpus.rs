@@ -23,9 +23,13 @@ pub struct Studio {
 impl Studio {
     pub fn open() -> Result<Studio, Failure> {
         for program in ["espeak-ng", "sox"] {
-            let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let found =
+                Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
             if found.is_err() {
-                return Err(format!("{program} is missing; install it, e.g. `apt-get install espeak-ng sox`").into());
+                return Err(format!(
+                    "{program} is missing; install it, e.g. `apt-get install espeak-ng sox`"
+                )
+                .into());
             }
         }
         let folder = std::env::temp_dir().join("outpace-detect-corpus");
@@ -75,7 +79,8 @@ impl Studio {
 
 /// FNV-1a: the same name in every run.
 fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Without the silence that the programs leave at both ends.
@@ -180,7 +185,12 @@ pub static TONES: &[ToneSpec] = &[
     spec(Plan::Eu, ToneKind::SpecialDial, &[425.0], &[(500.0, 50.0)]),
     spec(Plan::Eu, ToneKind::Dial, &[425.0], &[(1000.0, 0.0)]),
     ToneSpec { kind: ToneKind::FaxCalling, plan: None, frequencies_hz: &[1100.0], steps: &[(500.0, 3000.0)] },
-    ToneSpec { kind: ToneKind::FaxAnswer, plan: None, frequencies_hz: &[2100.0], steps: &[(3000.0, 30_000.0)] },
+    ToneSpec {
+        kind: ToneKind::FaxAnswer,
+        plan: None,
+        frequencies_hz: &[2100.0],
+        steps: &[(3000.0, 30_000.0)],
+    },
 ];
 
 pub static SITS: &[(Sit, [(f64, f64); 3])] = &[

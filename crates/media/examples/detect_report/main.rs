@@ -33,8 +33,12 @@ fn main() -> Result<(), Failure> {
     let split = if asked("train") { Split::Train } else { Split::HeldOut };
     let what = Asked { split, misses: asked("misses") };
     let studio = Studio::open()?;
-    println!("part: {split:?}. All speech is made by espeak-ng, all music by sox and by formulas; no real calls.");
-    let only = |name: &str| arguments.iter().any(|a| a == name) || !["tones", "amd", "known"].iter().any(|n| asked(n));
+    println!(
+        "part: {split:?}. All speech is made by espeak-ng, all music by sox and by formulas; no real calls."
+    );
+    let only = |name: &str| {
+        arguments.iter().any(|a| a == name) || !["tones", "amd", "known"].iter().any(|n| asked(n))
+    };
     let mut cost = Cost::default();
     if only("tones") {
         networks::report(what, &mut cost);
@@ -62,7 +66,11 @@ impl Cost {
     }
 
     /// All that a listener hears in the frames.
-    pub fn listen(&mut self, listener: &mut Listener, frames: &[Option<[i16; FRAME_SAMPLES]>]) -> Vec<HeardAt> {
+    pub fn listen(
+        &mut self,
+        listener: &mut Listener,
+        frames: &[Option<[i16; FRAME_SAMPLES]>],
+    ) -> Vec<HeardAt> {
         let mut heard = Vec::new();
         let begun = cpu_time();
         for frame in frames {
@@ -85,7 +93,10 @@ pub fn share(right: usize, all: usize) -> String {
 
 pub fn percentile(values: &mut [f64], part: f64) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(((values.len() as f64 * part) as usize).min(values.len().saturating_sub(1))).copied().unwrap_or(f64::NAN)
+    values
+        .get(((values.len() as f64 * part) as usize).min(values.len().saturating_sub(1)))
+        .copied()
+        .unwrap_or(f64::NAN)
 }
 
 /// What this thread has spent on a core so far: others on this machine do not count.

@@ -26,7 +26,14 @@ pub fn report(asked: Asked, cost: &mut Cost) {
             let samples = corpus::tone(spec, level, stretch, 1000.0 * random.f64(), 13.0);
             let tones = tones(&hear(&samples, line, &mut random, cost));
             let right = matches!(&tones[..], [tone] if tone.kind == spec.kind && tone.plan == spec.plan);
-            note(asked, &mut scores, &name, right, &tones, &format!("{level:.0} dBm0 × {stretch:.3} {line:?}"));
+            note(
+                asked,
+                &mut scores,
+                &name,
+                right,
+                &tones,
+                &format!("{level:.0} dBm0 × {stretch:.3} {line:?}"),
+            );
         }
     }
     for (sit, parts) in SITS {
@@ -34,7 +41,14 @@ pub fn report(asked: Asked, cost: &mut Cost) {
             let samples = corpus::sit(parts, level, stretch, 1000.0 * random.f64());
             let tones = tones(&hear(&samples, line, &mut random, cost));
             let right = matches!(&tones[..], [tone] if tone.kind == ToneKind::Sit(*sit));
-            note(asked, &mut scores, &format!("Sit {sit:?}"), right, &tones, &format!("{level:.0} × {stretch:.3} {line:?}"));
+            note(
+                asked,
+                &mut scores,
+                &format!("Sit {sit:?}"),
+                right,
+                &tones,
+                &format!("{level:.0} × {stretch:.3} {line:?}"),
+            );
         }
     }
     for hz in [520.0, 620.0, 800.0, 1000.0, 1400.0, 2000.0] {
@@ -52,18 +66,28 @@ pub fn report(asked: Asked, cost: &mut Cost) {
 }
 
 fn print(scores: &BTreeMap<String, Score>) {
-    println!("\ntones (level −3 to −35 dBm0, frequency ±1.5 %, clean or 10 dB noise, 0 or 3 % loss, A and µ law):");
+    println!(
+        "\ntones (level −3 to −35 dBm0, frequency ±1.5 %, clean or 10 dB noise, 0 or 3 % loss, A and µ law):"
+    );
     let (mut right, mut all) = (0, 0);
     for (name, score) in scores {
         right += score.right;
         all += score.all;
-        let wrong: Vec<String> = score.wrong.iter().map(|(what, count)| format!("{what} × {count}")).collect();
+        let wrong: Vec<String> =
+            score.wrong.iter().map(|(what, count)| format!("{what} × {count}")).collect();
         println!("  {name:<28} {:<22} {}", share(score.right, score.all), wrong.join(", "));
     }
     println!("  all {}", share(right, all));
 }
 
-fn note(asked: Asked, scores: &mut BTreeMap<String, Score>, name: &str, right: bool, tones: &[Tone], how: &str) {
+fn note(
+    asked: Asked,
+    scores: &mut BTreeMap<String, Score>,
+    name: &str,
+    right: bool,
+    tones: &[Tone],
+    how: &str,
+) {
     let score = scores.entry(name.to_owned()).or_default();
     score.all += 1;
     score.right += usize::from(right);

@@ -47,6 +47,8 @@ pub(crate) struct ActivityDetector {
     smooth_db: [f32; BANDS],
     blocks: [[f32; BANDS]; BLOCKS],
     frames: u32,
+    /// The same, with the frames of digital silence, which tell nothing of the noise.
+    heard_frames: u32,
     /// Frames pushed since the block began, and blocks that are filled.
     in_block: u32,
     active: bool,
@@ -63,6 +65,7 @@ impl ActivityDetector {
             smooth_db: [FLOOR_MIN_DB; BANDS],
             blocks: [[f32::MAX; BANDS]; BLOCKS],
             frames: 0,
+            heard_frames: 0,
             in_block: 0,
             active: false,
             active_frames: 0,
@@ -78,6 +81,9 @@ impl ActivityDetector {
     pub(crate) fn push(&mut self, spectra: &Spectra, tonal_frames: u32) -> Activity {
         let levels = band_levels(spectra);
         self.hole = if spectra.is_digital_silence() { 0 } else { self.hole.saturating_add(1) };
+        if self.hole == 0 || self.hole > HOLE_FRAMES {
+            self.heard_frames = self.heard_frames.saturating_add(1);
+        }
         if self.hole > HOLE_FRAMES {
             self.learn(&levels);
         }
@@ -145,7 +151,7 @@ impl ActivityDetector {
             }
         }
         let above = 0.5 * (first + second);
-        let loud = spectra.level_dbm0() > LEVEL_MIN_DBM0 && self.frames >= FIRST_FRAMES;
+        let loud = spectra.level_dbm0() > LEVEL_MIN_DBM0 && self.heard_frames >= FIRST_FRAMES;
         if loud && above > if self.active { OFF_DB } else { ON_DB } {
             self.active_frames += 1;
             self.active = self.active_frames >= ONSET_FRAMES || self.hangover > 0;

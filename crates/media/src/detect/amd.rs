@@ -13,6 +13,8 @@ pub struct AmdConfig {
     pub pause: Duration,
     /// The same after a greeting of one short word, after which machines pause as well ("Hi, …").
     pub pause_short: Duration,
+    /// The same after a long greeting, such as machines have, with pauses between the sentences.
+    pub pause_long: Duration,
     /// Only a machine speaks on for this long.
     pub talk: Duration,
     /// Speech in it, without the pauses.
@@ -22,7 +24,14 @@ pub struct AmdConfig {
 impl Default for AmdConfig {
     fn default() -> AmdConfig {
         let ms = Duration::from_millis;
-        AmdConfig { limit: ms(4000), pause: ms(500), pause_short: ms(640), talk: ms(1300), voice: ms(1200) }
+        AmdConfig {
+            limit: ms(4000),
+            pause: ms(500),
+            pause_short: ms(640),
+            pause_long: ms(800),
+            talk: ms(1500),
+            voice: ms(1700),
+        }
     }
 }
 
@@ -62,15 +71,9 @@ pub(crate) struct Features {
     /// When the first word began.
     pub(crate) onset: Option<u32>,
     pub(crate) voiced: u32,
-    /// The current word, and the current pause.
-    pub(crate) word: u32,
+    /// The current pause.
     pub(crate) pause: u32,
     pub(crate) words: u32,
-    pub(crate) longest_word: u32,
-    /// The longest pause between two words.
-    pub(crate) longest_pause: u32,
-    pub(crate) level_sum_db: f32,
-    pub(crate) level_square_sum: f32,
 }
 
 /// A pause that ends a word.
@@ -79,6 +82,8 @@ const WORD_PAUSE: u32 = 4;
 const VOICE_MIN: u32 = 3;
 /// A greeting with no more voice is a short one.
 const SHORT_VOICE: u32 = 26;
+/// One with as much voice is a long one.
+const LONG_VOICE: u32 = 60;
 
 impl Amd {
     pub(crate) fn new(config: AmdConfig) -> Amd {
@@ -89,13 +94,13 @@ impl Amd {
         &self.features
     }
 
-    /// One frame of what sounds; `level_dbm0` is that of the frame.
-    pub(crate) fn push(&mut self, activity: Activity, active: bool, level_dbm0: f32) -> Option<Verdict> {
+    /// One frame of what sounds.
+    pub(crate) fn push(&mut self, activity: Activity, active: bool) -> Option<Verdict> {
         if self.decided {
             return None;
         }
         let voice = active && matches!(activity, Activity::Speech | Activity::Music);
-        self.features.push(voice, level_dbm0);
+        self.features.push(voice);
         let (answerer, confidence) = self.judge()?;
         Some(self.decide(answerer, confidence))
     }
@@ -122,36 +127,40 @@ impl Amd {
         let frames = |time: Duration| (time.as_millis() / 20) as u32;
         if let Some(onset) = features.onset {
             let elapsed = features.frames - onset;
-            let short = features.voiced <= SHORT_VOICE;
-            let pause = frames(if short { self.config.pause_short } else { self.config.pause });
+            let pause = frames(match features.voiced {
+                ..=SHORT_VOICE => self.config.pause_short,
+                LONG_VOICE.. => self.config.pause_long,
+                _ => self.config.pause,
+            });
             if features.pause >= pause && features.voiced >= VOICE_MIN {
-                return Some((Answerer::Human, 0.95));
+                let sure = features.voiced < LONG_VOICE;
+                return Some((Answerer::Human, if sure { 0.98 } else { 0.85 }));
             }
             let talks = features.pause < WORD_PAUSE && elapsed >= frames(self.config.talk);
             if talks && features.voiced >= frames(self.config.voice) {
                 return Some((Answerer::Machine, 0.95));
             }
         }
-        (features.frames >= frames(self.config.limit)).then_some((Answerer::Unknown, 0.0))
+        (features.frames >= frames(self.config.limit)).then(|| features.at_limit())
     }
 }
 
 impl Features {
-    fn push(&mut self, voice: bool, level_dbm0: f32) {
+    /// Who still speaks after so much speech is rather a machine.
+    fn at_limit(&self) -> (Answerer, f32) {
+        let talks = self.pause < WORD_PAUSE && self.words > 1;
+        if talks && self.voiced >= LONG_VOICE { (Answerer::Machine, 0.8) } else { (Answerer::Unknown, 0.0) }
+    }
+
+    fn push(&mut self, voice: bool) {
         self.frames += 1;
         if voice {
             self.onset.get_or_insert(self.frames.saturating_sub(3));
             if self.pause >= WORD_PAUSE || self.words == 0 {
                 self.words += 1;
-                self.longest_pause = self.longest_pause.max(self.pause);
-                self.word = 0;
             }
             self.pause = 0;
-            self.word += 1;
             self.voiced += 1;
-            self.longest_word = self.longest_word.max(self.word);
-            self.level_sum_db += level_dbm0;
-            self.level_square_sum += level_dbm0 * level_dbm0;
         } else if self.onset.is_some() {
             self.pause += 1;
         }

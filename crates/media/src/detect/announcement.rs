@@ -262,7 +262,7 @@ impl Library {
         let mut matcher = Matcher::new();
         (0..sound.frames)
             .map(|frame| {
-                matcher.push(self, sound.print(0, frame));
+                matcher.push(self, sound.print(0, frame), false);
                 matcher.sounds().any(|other| self.label_of(other) != sound.label)
             })
             .collect()
@@ -281,8 +281,9 @@ impl Library {
         let sound = &self.sounds[n];
         let mut matcher = Matcher::new();
         for frame in 0..sound.frames {
-            matcher.push(self, sound.print(0, frame));
-            let other = matcher.sounds().map(|other| self.label_of(other)).find(|label| *label != sound.label);
+            matcher.push(self, sound.print(0, frame), false);
+            let other =
+                matcher.sounds().map(|other| self.label_of(other)).find(|label| *label != sound.label);
             if other.is_some() {
                 return other;
             }

@@ -4,8 +4,8 @@ use super::plans::{
     CONTINUOUS_MS, FAX_ANSWER_HZ, FAX_ANSWER_MS, FAX_CALLING, FAX_CALLING_HZ, PATTERNS, Pattern, Plan, Plans,
     RINGING_PAUSE_MS, SITS, SPECIAL_DIPS, Sit, SitPattern, ToneKind,
 };
-use super::tones::{Burst, BurstTracker};
 use super::spectrum::Spectra;
+use super::tones::{Burst, BurstTracker};
 
 /// Bursts that are remembered.
 const BURSTS: usize = 8;
@@ -87,9 +87,9 @@ impl ToneDetector {
                 return self.tell(ToneKind::Sit(sit), None, self.bursts[BURSTS - 3].start, now);
             }
         }
-        self.quiet_frames += self.last().map_or(0, |last| {
-            u32::from(!lost && spectra.band_dbm0(0) < last.level_dbm0 - BEEP_DROP_DB)
-        });
+        self.quiet_frames += self
+            .last()
+            .map_or(0, |last| u32::from(!lost && spectra.band_dbm0(0) < last.level_dbm0 - BEEP_DROP_DB));
         if let Some(burst) = self.tracker.current() {
             return self.continuous(&burst, now);
         }

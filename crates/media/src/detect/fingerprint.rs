@@ -49,6 +49,11 @@ impl Printer {
         Printer { bands: [[0.0; BANDS]; LAG + 1], peak: 0.0 }
     }
 
+    /// Level of what was lately loud.
+    pub(crate) fn peak_dbm0(&self) -> f32 {
+        dbm0(self.peak)
+    }
+
     pub(crate) fn push(&mut self, spectra: &Spectra) -> Print {
         self.bands.rotate_left(1);
         self.bands[LAG] = band_powers(spectra.fine());
@@ -56,8 +61,9 @@ impl Printer {
         self.peak = (self.peak * PEAK_DECAY).max(power);
         let active = dbm0(power) > ACTIVE_DBM0 && power > ACTIVE_SHARE * self.peak;
         let (new, old) = (&self.bands[LAG], &self.bands[0]);
-        let rises: [f32; BANDS - 1] =
-            std::array::from_fn(|n| compress(new[n]) - compress(new[n + 1]) - compress(old[n]) + compress(old[n + 1]));
+        let rises: [f32; BANDS - 1] = std::array::from_fn(|n| {
+            compress(new[n]) - compress(new[n + 1]) - compress(old[n]) + compress(old[n + 1])
+        });
         let bits = rises.iter().enumerate().fold(0, |bits, (n, rise)| bits | u32::from(*rise > 0.0) << n);
         Print { bits, weak: weak_bits(&rises), active }
     }

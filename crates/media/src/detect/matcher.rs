@@ -14,14 +14,15 @@ const WHOLE_PART: f32 = 0.6;
 /// The last 0.8 s must still fit: many announcements only begin alike.
 const TAIL: usize = 40;
 const TAIL_COMPARED_MIN: u32 = 24;
-const TAIL_ERRORS_MAX: f32 = 0.31;
+const TAIL_ERRORS_MAX: f32 = 0.36;
 /// So much of a sound must be over.
 const HEARD_PART: f32 = 0.5;
 /// Of them must be no pauses, in the stream and in the sound.
 const COMPARED_MIN: u32 = 48;
 /// Wrong bits that a sound may have, as a share. Different sounds differ in about half.
 const ERRORS_MAX: f32 = 0.31;
-const TOLD_ERRORS_MAX: f32 = 0.29;
+/// The same on a clean line, where only another sentence of the same voice has more.
+const CLEAN_ERRORS_MAX: f32 = 0.26;
 /// A candidate is dropped when it gets worse.
 const ERRORS_KEPT: f32 = 0.36;
 /// Another label must be worse by so much.
@@ -88,7 +89,8 @@ impl Matcher {
     }
 
     /// Takes one frame's print. A sound is told once until another is heard.
-    pub(crate) fn push(&mut self, library: &Library, print: Print) -> Option<Match> {
+    /// `clean`: the line has little noise.
+    pub(crate) fn push(&mut self, library: &Library, print: Print, clean: bool) -> Option<Match> {
         let place = self.now as usize % WHOLE;
         self.active_count -= usize::from(self.active[place]);
         self.active_count += usize::from(print.active);
@@ -98,7 +100,7 @@ impl Matcher {
         if print.active && self.active_count >= COMPARED_MIN as usize {
             self.search(library, print);
         }
-        self.tell(library)
+        self.tell(library, if clean { CLEAN_ERRORS_MAX } else { ERRORS_MAX })
     }
 
     /// The sounds that the stream seems to play.
@@ -109,7 +111,8 @@ impl Matcher {
     fn follow(&mut self, library: &Library) {
         for n in 0..TRACKED {
             let Some(mut track) = self.tracked[n] else { continue };
-            let errors = track.place(self.now).and_then(|place| self.errors(library, place, WINDOW, COMPARED_MIN));
+            let errors =
+                track.place(self.now).and_then(|place| self.errors(library, place, WINDOW, COMPARED_MIN));
             self.tracked[n] = errors.filter(|errors| *errors <= ERRORS_KEPT).map(|errors| {
                 track.errors = errors;
                 track.confirmed = if errors <= ERRORS_MAX { track.confirmed + 1 } else { 0 };
@@ -140,8 +143,14 @@ impl Matcher {
     fn consider(&mut self, library: &Library, place: Place) {
         let offset = self.now.wrapping_sub(1).wrapping_sub(u32::from(place.frame));
         // The same place a phase or a frame away is the same finding.
-        let same = |track: &Track| track.sound == place.sound && track.offset.wrapping_sub(offset).wrapping_add(2) < 5;
-        let known = self.tracked.iter().flatten().any(|track| same(track) && track.phase == place.phase && track.offset == offset);
+        let same = |track: &Track| {
+            track.sound == place.sound && track.offset.wrapping_sub(offset).wrapping_add(2) < 5
+        };
+        let known = self
+            .tracked
+            .iter()
+            .flatten()
+            .any(|track| same(track) && track.phase == place.phase && track.offset == offset);
         if known {
             return;
         }
@@ -191,7 +200,7 @@ impl Matcher {
         (compared >= compared_min).then(|| wrong as f32 / (32 * compared) as f32)
     }
 
-    fn tell(&mut self, library: &Library) -> Option<Match> {
+    fn tell(&mut self, library: &Library, errors_max: f32) -> Option<Match> {
         let best = *self.tracked.iter().flatten().min_by(|a, b| a.errors.total_cmp(&b.errors))?;
         if best.confirmed < CONFIRMATIONS || self.told == Some(best.sound) {
             return None;
@@ -204,7 +213,7 @@ impl Matcher {
         let errors = self.errors(library, place, WHOLE, WHOLE_COMPARED_MIN.min(all as u32))?;
         let tail = self.errors(library, place, TAIL, TAIL_COMPARED_MIN)?;
         let heard = f32::from(place.frame) >= HEARD_PART * library.sound(best.sound).frames() as f32;
-        if errors > TOLD_ERRORS_MAX || tail > TAIL_ERRORS_MAX || !heard {
+        if errors > errors_max || tail > TAIL_ERRORS_MAX || !heard {
             return None;
         }
         let label = library.label_of(best.sound);

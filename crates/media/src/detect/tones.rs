@@ -266,7 +266,8 @@ impl Segment {
 
     /// Gaps that nobody made come at any distance from one another.
     fn dip(&mut self, now: u32) {
-        let regular = |earlier: &u32| *earlier > 0 && REGULAR.iter().any(|range| range.contains(&(now - earlier)));
+        let regular =
+            |earlier: &u32| *earlier > 0 && REGULAR.iter().any(|range| range.contains(&(now - earlier)));
         self.regular_dips += u16::from(self.dips.iter().any(regular));
         self.dips.rotate_left(1);
         self.dips[DIPS - 1] = now;
