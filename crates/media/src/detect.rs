@@ -214,3 +214,6 @@ impl Listener {
         Some(Heard::Activity(self.told))
     }
 }
+
+#[cfg(test)]
+mod tests;

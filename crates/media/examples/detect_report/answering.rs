@@ -35,8 +35,8 @@ pub fn report(asked: Asked, studio: &Studio, cost: &mut Cost) -> Result<(), Fail
         answers.len() - people
     );
     judge(asked, AmdConfig::default(), &answers, cost, true);
-    println!("  the same with less voice before a machine is believed in:");
-    for voice_ms in [1000, 1200, 1400, 1600] {
+    println!("  the same with other times of voice before a machine is believed in:");
+    for voice_ms in [1200, 1450, 1700, 1800, 1900, 2000] {
         let config = AmdConfig { voice: Duration::from_millis(voice_ms), ..AmdConfig::default() };
         print!("    {voice_ms} ms: ");
         judge(Asked { misses: false, ..asked }, config, &answers, &mut Cost::default(), false);

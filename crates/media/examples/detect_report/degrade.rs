@@ -79,7 +79,7 @@ pub fn through(samples: &[i16], line: Line, random: &mut fastrand::Rng) -> Vec<O
 
 /// Mean square at a level.
 pub fn power_of(level_dbm0: f64) -> f64 {
-    10f64.powf((level_dbm0 - 3.14) / 10.0) * 32_768f64.powi(2) / 2.0
+    10f64.powf((level_dbm0 - 3.17) / 10.0) * 32_768f64.powi(2) / 2.0
 }
 
 /// Mean square of the frames that are no pauses.

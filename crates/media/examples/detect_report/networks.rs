@@ -127,7 +127,7 @@ fn hear(samples: &[i16], line: Line, random: &mut fastrand::Rng, cost: &mut Cost
 }
 
 fn dbm0(power: f64) -> f64 {
-    10.0 * (power / (32_768f64.powi(2) / 2.0)).log10() + 3.14
+    10.0 * (power / (32_768f64.powi(2) / 2.0)).log10() + 3.17
 }
 
 pub fn tones(heard: &[HeardAt]) -> Vec<Tone> {

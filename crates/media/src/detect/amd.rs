@@ -30,7 +30,7 @@ impl Default for AmdConfig {
             pause_short: ms(640),
             pause_long: ms(800),
             talk: ms(1500),
-            voice: ms(1700),
+            voice: ms(1800),
         }
     }
 }

@@ -263,7 +263,9 @@ impl Library {
         (0..sound.frames)
             .map(|frame| {
                 matcher.push(self, sound.print(0, frame), false);
-                matcher.sounds().any(|other| self.label_of(other) != sound.label)
+                // Where the sound does not even know itself, in its pauses, nothing can be told.
+                let itself = matcher.sounds().any(|other| usize::from(other) == n);
+                !itself || matcher.sounds().any(|other| self.label_of(other) != sound.label)
             })
             .collect()
     }

@@ -100,10 +100,10 @@ impl Spectra {
     }
 }
 
-/// dBm0 of a mean square in samples' units: a sine of full scale has +3.14 dBm0 (G.711).
+/// dBm0 of a mean square in samples' units: a sine of full scale has +3.17 dBm0 (G.711, µ-law; 0.03 less in A-law).
 pub(crate) fn dbm0(mean_square: f32) -> f32 {
     const FULL: f32 = 32_768.0 * 32_768.0 / 2.0;
-    (10.0 * (mean_square / FULL).max(1e-12).log10() + 3.14).max(LEVEL_MIN_DB)
+    (10.0 * (mean_square / FULL).max(1e-12).log10() + 3.17).max(LEVEL_MIN_DB)
 }
 
 /// Mean square of what lies within some 25 Hz of the frequency, in one frame.
@@ -231,8 +231,8 @@ mod tests {
 
     #[test]
     fn levels_are_in_dbm0() {
-        assert!((spectra_of(1000.0, i16::MAX).level_dbm0() - 3.14).abs() < 0.05);
-        assert!((spectra_of(1000.0, 327).level_dbm0() + 36.86).abs() < 0.1);
+        assert!((spectra_of(1000.0, i16::MAX).level_dbm0() - 3.17).abs() < 0.05);
+        assert!((spectra_of(1000.0, 327).level_dbm0() + 36.83).abs() < 0.1);
         let mut spectra = Spectra::new();
         spectra.push(&[8; FRAME_SAMPLES]);
         assert!(spectra.is_digital_silence());
