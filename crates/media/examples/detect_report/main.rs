@@ -1,9 +1,10 @@
 //! How well tones, announcements and answering machines are recognised.
 //!
-//! `cargo run --release -p media --example detect_report [-- train | misses]`
+//! `cargo run --release -p media --example detect_report -- [train] [misses] [tones] [amd] [known]`
 //!
 //! Needs espeak-ng and sox. Prints the figures of the held-out part; with `train` those of the part that settings are chosen
-//! by, with `misses` also each sound that was taken for something else.
+//! by, with `misses` also each sound that was taken for something else; only the parts that are named,
+//! or all.
 
 mod answering;
 mod corpus;
@@ -39,17 +40,19 @@ fn main() -> Result<(), Failure> {
     let only = |name: &str| {
         arguments.iter().any(|a| a == name) || !["tones", "amd", "known"].iter().any(|n| asked(n))
     };
-    let mut cost = Cost::default();
     if only("tones") {
-        networks::report(what, &mut cost);
+        networks::report(what, &mut Cost::default());
     }
+    let mut cost = Cost::default();
     if only("amd") {
         answering::report(what, &studio, &mut cost)?;
+        println!("  cost: {cost}");
     }
+    let mut cost = Cost::default();
     if only("known") {
         known::report(what, &studio, &mut cost)?;
+        println!("  cost, with the library: {cost}");
     }
-    println!("\ncost: {:.1} µs a frame, {:.3} % of a core for a call", cost.us(), cost.us() / 200.0);
     Ok(())
 }
 
@@ -61,10 +64,6 @@ pub struct Cost {
 }
 
 impl Cost {
-    fn us(&self) -> f64 {
-        self.spent.as_secs_f64() * 1e6 / self.frames.max(1) as f64
-    }
-
     /// All that a listener hears in the frames.
     pub fn listen(
         &mut self,
@@ -83,6 +82,13 @@ impl Cost {
         self.spent += cpu_time().saturating_sub(begun);
         self.frames += frames.len() as u64;
         heard
+    }
+}
+
+impl std::fmt::Display for Cost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let us = self.spent.as_secs_f64() * 1e6 / self.frames.max(1) as f64;
+        write!(f, "{us:.1} µs a frame, {:.3} % of a core for a call", us / 200.0)
     }
 }
 
