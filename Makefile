@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint deny bench-store bench-relay clean
+.PHONY: help demo test lint deny bench-store bench-relay clean bench-pacing
 
 help: ## list the targets
 	@echo "make <target>:"
@@ -43,6 +43,9 @@ bench-store: ## measure the SQLite store on this machine (ARGS=folder chooses th
 
 bench-relay: ## measure the media relay on this machine (ARGS="calls seconds", 500 and 10 when not given)
 	ulimit -n "$$(ulimit -Hn)" && cargo run --release --locked --package media --example bench_relay -- $(ARGS)
+
+bench-pacing: ## compare the ways of pacing over simulated shifts (docs/pacing.md; ARGS="--quick" for a short run)
+	cargo run --release --locked --package sim -- compare $(ARGS)
 
 clean: ## delete what was built; databases stay
 	cargo clean

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::group::PoolKey;
+use crate::group::{Busy, PoolKey};
 use crate::timer::TimerKey;
 use crate::{AgentId, AgentLegs, AgentSettings, AgentState, CallId, CampaignId, Effect, Engine, Timestamp};
 
@@ -35,6 +35,8 @@ pub(crate) struct Agent {
     pub(crate) registered: bool,
     paused: bool,
     pub(crate) seat: Seat,
+    /// On the mono clock.
+    pub(crate) seated_at: Duration,
     pub(crate) leg: Leg,
     leg_retry: Duration,
     /// Ready in some pool.
@@ -66,6 +68,7 @@ impl Agent {
             registered: false,
             paused: false,
             seat: Seat::Idle,
+            seated_at: Duration::ZERO,
             leg: Leg::Down,
             leg_retry: LEG_RETRY_MIN,
             is_ready: false,
@@ -89,6 +92,15 @@ impl Agent {
         match self.seat {
             Seat::Offered(call) | Seat::Talking(call) => Some(call),
             Seat::Idle | Seat::WrapUp => None,
+        }
+    }
+
+    /// What the agent will be free of, and since when.
+    pub(crate) fn busy(&self) -> Option<Busy> {
+        match self.seat {
+            Seat::Idle => None,
+            Seat::Offered(_) | Seat::Talking(_) => Some(Busy::Talking(self.seated_at)),
+            Seat::WrapUp => Some(Busy::WrapUp(self.seated_at)),
         }
     }
 
@@ -186,6 +198,7 @@ impl Engine {
         let agent = self.agents.get_mut(&id).expect("only known agents are picked");
         assert_eq!(agent.seat, Seat::Idle, "an agent is in one call at most");
         agent.seat = Seat::Offered(call);
+        agent.seated_at = self.now.mono;
         agent.last_offered = Some(self.now.wall);
         self.seats_taken += 1;
         self.refresh_agent(id);
@@ -195,6 +208,7 @@ impl Engine {
         let agent = self.agents.get_mut(&id).expect("only known agents are offered calls");
         assert_eq!(agent.seat, Seat::Offered(call), "an agent talks after an offer");
         agent.seat = Seat::Talking(call);
+        agent.seated_at = self.now.mono;
         agent.misses_in_row = 0;
         agent.calls = agent.calls.saturating_add(1);
         agent.last_answered = Some(self.now.wall);
@@ -206,6 +220,7 @@ impl Engine {
     pub(crate) fn seat_freed(&mut self, id: AgentId) {
         let agent = self.agents.get_mut(&id).expect("only known agents are offered calls");
         agent.seat = Seat::Idle;
+        agent.seated_at = self.now.mono;
         self.seats_taken -= 1;
         self.refresh_agent(id);
     }
@@ -235,6 +250,7 @@ impl Engine {
     fn rest(&mut self, id: AgentId, length: Duration) {
         let agent = self.agents.get_mut(&id).expect("only known agents rest");
         agent.seat = if length.is_zero() { Seat::Idle } else { Seat::WrapUp };
+        agent.seated_at = self.now.mono;
         if !length.is_zero() {
             self.timers.set(TimerKey::Seat(id), self.now.mono + length);
         }
@@ -245,6 +261,7 @@ impl Engine {
         let Some(agent) = self.agents.get_mut(&id) else { return };
         if agent.seat == Seat::WrapUp {
             agent.seat = Seat::Idle;
+            agent.seated_at = self.now.mono;
         }
         self.refresh_agent(id);
     }
@@ -274,6 +291,7 @@ impl Engine {
             self.shares_stale |= pool.set_present(id, present);
             let ready = present && idle;
             is_ready |= ready;
+            pool.set_busy(id, agent.busy().filter(|_| present));
             if pool.set_ready(agent, ready) {
                 self.newly_ready.insert((agent.idle_order, id));
             }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::timer::TimerKey;
 use crate::{
     AgentId, CallId, CallRecord, CampaignId, Cause, Effect, Engine, Failure, HangupBy, LeadId, LeasedLead,
-    LegEvent, Outcome, PhoneNumber, Supply, Timestamp, TrunkId,
+    LegEvent, Now, Outcome, PhoneNumber, Supply, Timestamp, TrunkId,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,6 +33,8 @@ pub(crate) struct Call {
     /// Place among the answered calls: first come, first served.
     pub(crate) order: u64,
     pub(crate) dialed_at: Timestamp,
+    /// The same moment on the mono clock.
+    placed: Duration,
     ringing_at: Option<Timestamp>,
     pub(crate) answered_at: Option<Timestamp>,
     pub(crate) bridged_at: Option<Timestamp>,
@@ -48,7 +50,7 @@ impl Call {
         trunk: TrunkId,
         caller_id: String,
         lead: LeasedLead,
-        now: Timestamp,
+        now: Now,
     ) -> Call {
         Call {
             id: lead.call,
@@ -60,7 +62,8 @@ impl Call {
             caller_id,
             stage: Stage::Dialing,
             order: 0,
-            dialed_at: now,
+            dialed_at: now.wall,
+            placed: now.mono,
             ringing_at: None,
             answered_at: None,
             bridged_at: None,
@@ -194,6 +197,8 @@ impl Engine {
         }
         call.answered_at = Some(self.now.wall);
         call.order = order;
+        let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
+        campaign.pacer.look.answered(self.now.mono, call.placed);
         self.timers.set(TimerKey::Call(id), self.now.mono + self.config.answer_wait);
         self.set_stage(id, Stage::Waiting);
         self.unplaced.insert((order, id));
@@ -397,6 +402,15 @@ impl Engine {
         self.trunks.free(call.trunk);
         let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
         *campaign.in_flight.of(call.stage) -= 1;
+        let talked = self.now.mono.saturating_sub(call.talk_began);
+        match call.stage {
+            Stage::Dialing | Stage::Ringing => campaign.pacer.look.failed(self.now.mono, call.placed),
+            Stage::Bridged(_) => {
+                campaign.pacer.look.talk_ended(talked);
+                campaign.pacer.look.wrap_up_ended(self.config.wrap_up);
+            }
+            _ => {}
+        }
         campaign.unserved.remove(&(call.order, id));
         campaign.unsaved += 1;
         self.dirty.insert(call.campaign);
@@ -404,7 +418,7 @@ impl Engine {
             self.emit(Effect::HangUp { call: id });
         }
         if let Stage::Bridged(agent) = call.stage {
-            self.seat_left(agent, self.now.mono.saturating_sub(call.talk_began));
+            self.seat_left(agent, talked);
         }
         let record = call.record(self.now.wall, ending);
         self.emit(Effect::SaveCall(Box::new(record.clone())));
@@ -422,6 +436,7 @@ impl Engine {
         self.trunks.give_back(call.trunk);
         let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
         *campaign.in_flight.of(Stage::Dialing) -= 1;
+        campaign.pacer.look.withdrawn(call.placed);
         self.mark(call.campaign);
         Some(call.campaign)
     }

@@ -8,8 +8,8 @@ use crate::group::PoolKey;
 use crate::pacing::Pacer;
 use crate::timer::TimerKey;
 use crate::{
-    AgentPool, CallId, CampaignId, CampaignSettings, CampaignStatus, Effect, EndReason, Engine, LeaseId,
-    Supply, Timestamp,
+    AgentPool, CallId, CampaignId, CampaignSettings, CampaignStatus, Config, Effect, EndReason, Engine,
+    LeaseId, Supply, Timestamp,
 };
 
 /// The store is asked again after this though it said that nothing is due.
@@ -19,7 +19,8 @@ const END_AGAIN: Duration = Duration::from_secs(60);
 const END_REFUSED_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// Wall-clock times are looked at again after this at the latest.
 const WALL_CHECK: Duration = Duration::from_secs(60);
-const LEARN_EVERY: Duration = Duration::from_secs(60);
+/// A predictive campaign looks ahead anew after this at the latest.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Ended campaigns that are remembered with what their pacing learned.
 const RETIRED_MAX: usize = 200;
 
@@ -100,7 +101,7 @@ pub(crate) struct Campaign {
 }
 
 impl Campaign {
-    fn new(settings: CampaignSettings, mono: Duration) -> Campaign {
+    fn new(settings: CampaignSettings, config: &Config, mono: Duration) -> Campaign {
         let before = (settings.answered_before, settings.abandoned_before);
         Campaign {
             pool: pool_key(&settings),
@@ -116,7 +117,7 @@ impl Campaign {
             returning: 0,
             unserved: BTreeSet::new(),
             caller_ids_used: 0,
-            pacer: Pacer::new(settings.pacing, settings.abandon_max, before, mono),
+            pacer: Pacer::new(settings.pacing, settings.abandon_max, before, config, mono),
             is_active: false,
             is_wanting: false,
             is_sharing: false,
@@ -198,7 +199,7 @@ impl Engine {
         let id = settings.campaign;
         match self.campaigns.get_mut(&id) {
             None => {
-                self.campaigns.insert(id, Campaign::new(settings, self.now.mono));
+                self.campaigns.insert(id, Campaign::new(settings, &self.config, self.now.mono));
                 self.join_campaign(id);
             }
             Some(campaign) => {
@@ -335,12 +336,6 @@ impl Engine {
         self.mark(id);
     }
 
-    pub(crate) fn learn(&mut self, id: CampaignId) {
-        let Some(campaign) = self.campaigns.get_mut(&id) else { return };
-        campaign.pacer.learn(self.now.mono);
-        self.mark(id);
-    }
-
     /// Brings everything that follows from the campaign's condition up to date.
     pub(crate) fn refresh_campaign(&mut self, id: CampaignId) {
         self.end_if_due(id);
@@ -396,8 +391,10 @@ impl Engine {
         }
         let asks = campaign.is_running() && campaign.supply != Supply::Available && !campaign.ask;
         self.run_while(TimerKey::Ask(id), asks, ASK_AGAIN);
-        let learns = self.campaigns.get(&id).is_some_and(|c| c.is_running() && c.pacer.learns());
-        self.run_while(TimerKey::Pace(id), learns, LEARN_EVERY);
+        let campaign = self.campaigns.get(&id).expect("looked up above");
+        let somebody_is_there = self.pools.get(&campaign.pool).is_some_and(|p| !p.present.is_empty());
+        let looks = campaign.is_wanting && campaign.pacer.is_predictive() && somebody_is_there;
+        self.run_while(TimerKey::Pace(id), looks, LOOK_EVERY);
     }
 
     fn run_while(&mut self, key: TimerKey, wanted: bool, length: Duration) {

@@ -100,6 +100,8 @@ impl Engine {
                 let Some(agent) = self.agents.get(agent) else { continue };
                 let usable = agent.is_usable(self.config.agent_legs) && pool.enabled;
                 assert_eq!(pool.present.contains(&agent.id), usable, "agent {} is present", agent.id);
+                let busy = agent.busy().filter(|_| usable);
+                assert_eq!(pool.busy.get(&agent.id).copied(), busy, "what agent {} does is known", agent.id);
                 let ready = usable && agent.seat == Seat::Idle;
                 assert_eq!(pool.is_ready(agent.id), ready, "agent {} is ready in its pool", agent.id);
             }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+use std::time::Duration;
 
 use crate::agent::Agent;
 use crate::{AgentId, CampaignId, Engine, GroupId, GroupSettings, Strategy};
@@ -11,6 +12,13 @@ use crate::{AgentId, CampaignId, Engine, GroupId, GroupSettings, Strategy};
 pub(crate) enum PoolKey {
     Group(GroupId),
     Campaign(CampaignId),
+}
+
+/// Since when an agent is in a call or an offer, or rests after one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Busy {
+    Talking(Duration),
+    WrapUp(Duration),
 }
 
 #[derive(Debug)]
@@ -24,6 +32,8 @@ pub(crate) struct Pool {
     pub(crate) candidates: BTreeSet<AgentId>,
     /// Candidates that are registered, enabled and not paused: at work, though perhaps in a call.
     pub(crate) present: BTreeSet<AgentId>,
+    /// Those of them who are not idle.
+    pub(crate) busy: BTreeMap<AgentId, Busy>,
     ranks: BTreeMap<AgentId, u64>,
     by_rank: BTreeSet<(u64, AgentId)>,
     /// Rank of the agent who was offered a call last, for round robin.
@@ -40,6 +50,7 @@ impl Pool {
             places: BTreeMap::new(),
             candidates: BTreeSet::new(),
             present: BTreeSet::new(),
+            busy: BTreeMap::new(),
             ranks: BTreeMap::new(),
             by_rank: BTreeSet::new(),
             last_rank: None,
@@ -57,6 +68,13 @@ impl Pool {
     /// Whether it changed.
     pub(crate) fn set_present(&mut self, agent: AgentId, present: bool) -> bool {
         if present { self.present.insert(agent) } else { self.present.remove(&agent) }
+    }
+
+    pub(crate) fn set_busy(&mut self, agent: AgentId, busy: Option<Busy>) {
+        match busy {
+            Some(busy) => self.busy.insert(agent, busy),
+            None => self.busy.remove(&agent),
+        };
     }
 
     /// Whether the agent is newly ready here.
@@ -163,6 +181,7 @@ impl Engine {
         if !pool.candidates.remove(&agent) {
             return;
         }
+        pool.set_busy(agent, None);
         if pool.set_present(agent, false) {
             self.shares_stale = true;
         }

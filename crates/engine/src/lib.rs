@@ -19,6 +19,7 @@ mod lease;
 mod number;
 mod outcome;
 mod pacing;
+mod predict;
 mod share;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub use id::*;
 pub use input::*;
 pub use number::*;
 pub use outcome::*;
+pub use pacing::look_ahead::{self, BoundBy, PacingDecision};
 pub use time::*;
 pub use view::*;
 
@@ -189,10 +191,11 @@ impl Engine {
             TimerKey::Returns => self.return_again(),
             TimerKey::Seat(agent) => self.rest_over(agent),
             TimerKey::Leg(agent) => self.refresh_leg(agent),
-            TimerKey::Wall(campaign) | TimerKey::Lease(campaign) => self.mark(campaign),
+            TimerKey::Wall(campaign) | TimerKey::Lease(campaign) | TimerKey::Pace(campaign) => {
+                self.mark(campaign);
+            }
             TimerKey::Ask(campaign) => self.ask_again(campaign),
             TimerKey::End(campaign) => self.end_again(campaign),
-            TimerKey::Pace(campaign) => self.learn(campaign),
             TimerKey::Token => self.wake_starved(),
         }
     }

@@ -38,6 +38,7 @@ impl Engine {
         wishes.sort_by_key(|wish| (wish.served_order, wish.campaign));
         for wish in wishes {
             self.reserve(wish.campaign, wish.calls);
+            self.explain_starved(wish.campaign);
         }
     }
 
@@ -47,29 +48,30 @@ impl Engine {
         // Whoever got the indivisible rest last comes first, and so gets it last.
         members.sort_by_key(|id| std::cmp::Reverse(self.campaigns.get(id).map(|c| c.rest_order)));
         let demands: Vec<Demand> = members.iter().map(|id| self.demand(*id)).collect();
-        let mut wishes = Vec::new();
-        for ((id, demand), calls) in members.iter().zip(&demands).zip(allot(&demands)) {
-            if calls == 0 {
-                continue;
+        let mut allotted =
+            if self.all_look_ahead(&members) { vec![0; members.len()] } else { allot(&demands) };
+        for ((id, demand), calls) in members.iter().zip(&demands).zip(&allotted) {
+            if *calls > 0 && *calls > demand.own_calls() {
+                let order = self.order();
+                self.campaigns.get_mut(id).expect("members exist").rest_order = order;
             }
-            let order = self.order();
-            let campaign = self.campaigns.get_mut(id).expect("members exist");
-            if calls > demand.own_calls() {
-                campaign.rest_order = order;
-            }
-            let calls = usize::try_from(calls).unwrap_or(0);
-            wishes.push(Wish { campaign: *id, calls, served_order: campaign.served_order });
         }
-        wishes
+        self.look_ahead(&members, &mut allotted);
+        let wanting = members.iter().zip(allotted).filter(|(_, calls)| *calls > 0);
+        let wish = |(id, calls): (&CampaignId, i64)| Wish {
+            campaign: *id,
+            calls: usize::try_from(calls).unwrap_or(0),
+            served_order: self.campaigns[id].served_order,
+        };
+        wanting.map(wish).collect()
     }
 
     fn demand(&self, id: CampaignId) -> Demand {
-        let mono = self.now.mono;
         let campaign = self.campaigns.get(&id).expect("members exist");
         let calls_max = i64::from(campaign.settings.calls_max);
         let idle_agents = self.pools.get(&campaign.pool).map_or(0, |p| p.ready_count());
         Demand {
-            ratio: campaign.pacer.ratio(mono),
+            ratio: if campaign.pacer.is_predictive() { 1000 } else { campaign.pacer.ratio() },
             idle: campaign.idle,
             idle_agents: i64::try_from(idle_agents).unwrap_or(i64::MAX),
             in_flight: campaign.in_flight.unserved().into(),

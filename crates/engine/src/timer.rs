@@ -28,7 +28,7 @@ pub(crate) enum TimerKey {
     Lease(CampaignId),
     /// Ask again to end the campaign.
     End(CampaignId),
-    /// Let the pacing learn.
+    /// Look ahead anew.
     Pace(CampaignId),
     /// A trunk may take a call again.
     Token,

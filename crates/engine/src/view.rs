@@ -2,7 +2,7 @@
 
 use crate::agent::Agent;
 use crate::campaign::Campaign;
-use crate::{AgentId, CallId, CampaignId, CampaignStatus, Engine, RatioMilli, Timestamp};
+use crate::{AgentId, CallId, CampaignId, CampaignStatus, Engine, PacingDecision, RatioMilli, Timestamp};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum AgentState {
@@ -50,6 +50,8 @@ pub struct CampaignView {
     pub campaign: CampaignId,
     /// Calls per idle agent that the pacing uses now; None when not running.
     pub ratio_now: Option<RatioMilli>,
+    /// The last decision of predictive pacing and what it was based on.
+    pub decision: Option<PacingDecision>,
     pub leases_pending: u32,
     /// Dialing or ringing.
     pub ringing: u32,
@@ -137,7 +139,8 @@ impl Engine {
         let is_running = campaign.settings.status == CampaignStatus::Running;
         CampaignView {
             campaign: campaign.settings.campaign,
-            ratio_now: is_running.then(|| campaign.pacer.ratio(self.now.mono)),
+            ratio_now: is_running.then(|| campaign.pacer.ratio()),
+            decision: campaign.pacer.decision().filter(|_| is_running),
             leases_pending: campaign.in_flight.reserved,
             ringing: campaign.in_flight.ringing,
             waiting: campaign.in_flight.waiting + campaign.in_flight.offering,

@@ -1,18 +1,20 @@
 //! How many calls one media thread carries on this machine.
 //!
-//! `cargo run --release -p media --example bench_relay -- [calls] [seconds]`
+//! `cargo run --release -p media --example bench_relay -- [calls] [seconds] [folder]`
 //!
 //! Both parties of every call send 50 packets a second; one thread plays all of them. Each packet carries the time at which
-//! it was sent. Needs four files a call: `ulimit -n` must allow that.
+//! it was sent. Needs four files a call: `ulimit -n` must allow that. With a folder, every call is recorded into
+//! it (a fifth file a call, 32 kB a second).
 
 use std::error::Error;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use media::rtp::{self, HEADER_LEN, Header};
-use media::{Codec, FRAME, LegMedia, Relay, RelayConfig, RelayEvent};
+use media::{Codec, FRAME, LegId, LegMedia, Relay, RelayConfig, RelayEvent};
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token};
 
@@ -28,6 +30,9 @@ struct Party {
 
 struct Bench {
     relay: Relay,
+    events: mpsc::Receiver<RelayEvent>,
+    /// Customers whose calls are recorded.
+    recorded: Vec<LegId>,
     poll: Poll,
     parties: Vec<Party>,
     base: Instant,
@@ -39,41 +44,79 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let calls: usize = arguments.next().map_or(Ok(500), |text| text.parse())?;
     let seconds: u64 = arguments.next().map_or(Ok(10), |text| text.parse())?;
-    let mut bench = Bench::new(calls)?;
+    let record = arguments.next().map(PathBuf::from);
+    let mut bench = Bench::new(calls, record.as_deref())?;
     bench.run(Duration::from_secs(1))?;
     (bench.sent, bench.delays_us) = (0, Vec::with_capacity(calls * 100 * seconds as usize));
-    let cpu_before = media_thread_cpu()?;
+    let cpu_before = ["media", "recorder"].map(thread_cpu);
     let took = Duration::from_secs(seconds);
     bench.run(took)?;
-    let cpu = media_thread_cpu()? - cpu_before;
+    let mut cpu = ["media", "recorder"].map(thread_cpu);
+    cpu.iter_mut().zip(cpu_before).for_each(|(after, before)| *after -= before);
     bench.report(calls, took, cpu);
-    Ok(())
+    bench.report_recordings()
 }
 
 impl Bench {
-    fn new(calls: usize) -> Result<Bench, Box<dyn Error>> {
+    fn new(calls: usize, record: Option<&Path>) -> Result<Bench, Box<dyn Error>> {
         let config = RelayConfig {
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             ports: 10_000..=32_700,
             rtp_timeout: Duration::from_secs(60),
             port_rest: Duration::ZERO,
             legs_max: 2 * calls,
+            recording_frames_max: if record.is_some() { 32_768 } else { 0 },
         };
         let (sender, events) = mpsc::channel();
         let relay = Relay::start(config, move |event| sender.send(event).unwrap_or_default())?;
         let base = Instant::now();
         let (poll, parties) = (Poll::new()?, Vec::new());
-        let mut bench = Bench { relay, poll, parties, base, sent: 0, delays_us: Vec::new() };
-        for _ in 0..calls {
+        let mut bench = Bench {
+            relay,
+            events,
+            recorded: Vec::new(),
+            poll,
+            parties,
+            base,
+            sent: 0,
+            delays_us: Vec::new(),
+        };
+        for n in 0..calls {
             let (a, b) = (bench.party()?, bench.party()?);
             bench.relay.bridge(a, b);
+            if let Some(folder) = record {
+                bench.relay.record(a, b, folder.join(format!("{n}.wav")).into());
+                bench.recorded.push(a);
+            }
         }
         for _ in 0..calls {
-            let RelayEvent::Bridged { .. } = events.recv_timeout(PATIENCE)? else {
+            let RelayEvent::Bridged { .. } = bench.events.recv_timeout(PATIENCE)? else {
                 return Err("a leg was closed".into());
             };
         }
         Ok(bench)
+    }
+
+    /// Ends the recordings and says what they came to.
+    fn report_recordings(&self) -> Result<(), Box<dyn Error>> {
+        self.recorded.iter().for_each(|customer| self.relay.stop_record(*customer));
+        let (mut dropped, mut shortest) = (0, Duration::MAX);
+        for _ in &self.recorded {
+            let RelayEvent::Recorded { frames_dropped, duration, whole: true, .. } =
+                self.events.recv_timeout(PATIENCE)?
+            else {
+                return Err("a recording is not whole".into());
+            };
+            dropped += frames_dropped;
+            shortest = shortest.min(duration);
+        }
+        if !self.recorded.is_empty() {
+            println!(
+                "recordings        {dropped} frames dropped, the shortest has {:.1} s",
+                shortest.as_secs_f64()
+            );
+        }
+        Ok(())
     }
 
     fn party(&mut self) -> Result<media::LegId, Box<dyn Error>> {
@@ -136,7 +179,7 @@ impl Bench {
         }
     }
 
-    fn report(&mut self, calls: usize, took: Duration, cpu: Duration) {
+    fn report(&mut self, calls: usize, took: Duration, [cpu, recorder]: [Duration; 2]) {
         self.delays_us.sort_unstable();
         let received = self.delays_us.len();
         let delay_ms = |percent: usize| {
@@ -148,19 +191,16 @@ impl Bench {
         println!("packets/s         {:.0}", received as f64 / took.as_secs_f64());
         println!("delay             p50 {:.2} ms, p99 {:.2} ms", delay_ms(50), delay_ms(99));
         println!("media thread      {:.1} % of a core", 100.0 * cpu.as_secs_f64() / took.as_secs_f64());
+        println!("recorder thread   {:.1} % of a core", 100.0 * recorder.as_secs_f64() / took.as_secs_f64());
         println!("CPU per packet    {:.2} µs", cpu.as_secs_f64() * 1e6 / received.max(1) as f64);
     }
 }
 
-/// What the media thread has used so far (Linux).
-fn media_thread_cpu() -> Result<Duration, Box<dyn Error>> {
-    for task in std::fs::read_dir("/proc/self/task")? {
-        let path = task?.path();
-        if std::fs::read_to_string(path.join("comm"))?.trim() == "media" {
-            let stat = std::fs::read_to_string(path.join("schedstat"))?;
-            let nanos = stat.split_whitespace().next().ok_or("an empty schedstat")?;
-            return Ok(Duration::from_nanos(nanos.parse()?));
-        }
-    }
-    Err("there is no media thread".into())
+/// What the thread of this name has used so far (Linux); nothing when there is none.
+fn thread_cpu(name: &str) -> Duration {
+    let read = |task: &Path, file: &str| std::fs::read_to_string(task.join(file)).unwrap_or_default();
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let of_name = tasks.map(|task| task.path()).find(|task| read(task, "comm").trim() == name);
+    let nanos = of_name.and_then(|task| read(&task, "schedstat").split_whitespace().next()?.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or(0))
 }

@@ -6,18 +6,24 @@ mod leg;
 mod outgoing;
 mod playback;
 mod ports;
+mod recorder;
+mod recording;
 mod thread;
+mod timeline;
 mod timers;
+mod wav_file;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::Sound;
 use ports::PortPool;
+use recording::Recordings;
 use thread::{Command, MediaThread, Shared};
 
 /// One side of a call, from `open` to `Closed`. Never used twice.
@@ -52,6 +58,9 @@ pub struct RelayConfig {
     /// A closed port is not used again before this.
     pub port_rest: Duration,
     pub legs_max: usize,
+    /// Frames of 20 ms that may wait for the thread that writes recordings, 200 bytes each; what comes above is missing in
+    /// the recording. 0: nothing can be recorded.
+    pub recording_frames_max: usize,
 }
 
 /// What a leg sends and gets, from its SDP.
@@ -67,7 +76,7 @@ pub struct LegMedia {
     pub receive: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RelayEvent {
     /// Both directions are open.
     Bridged {
@@ -87,6 +96,18 @@ pub enum RelayEvent {
         leg: LegId,
         stats: LegStats,
     },
+    /// The recording of this customer is written to its end.
+    Recorded {
+        customer: LegId,
+        path: Arc<Path>,
+        duration: Duration,
+        /// Of the file; 0: there is none.
+        bytes: u64,
+        /// Frames of 20 ms that are missing because the writer did not keep up.
+        frames_dropped: u64,
+        /// Not given up because of an error of the disk.
+        whole: bool,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -97,6 +118,8 @@ pub struct LegStats {
     pub packets_refused: u64,
     /// By sequence number.
     pub packets_lost: u64,
+    /// Of 20 ms, missing in the recording because its writer did not keep up.
+    pub frames_unrecorded: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -141,7 +164,12 @@ impl Relay {
         let (commands, received) = mpsc::channel();
         let ports = Mutex::new(PortPool::new(config.ports, config.port_rest));
         let shared = Arc::new(Shared { waker, ports, legs: AtomicUsize::new(0) });
-        let media = MediaThread::new(poll, received, shared.clone(), config.rtp_timeout, on_event);
+        let recordings = match config.recording_frames_max {
+            0 => None,
+            frames_max => Some(Handle::recordings(frames_max, commands.clone(), shared.clone())?),
+        };
+        let media =
+            MediaThread::new(poll, received, shared.clone(), config.rtp_timeout, recordings, on_event);
         std::thread::Builder::new().name("media".into()).spawn(move || media.run())?;
         let (bind, legs_max) = (config.bind, config.legs_max);
         let handle = Handle { commands, shared, bind, legs_max, next_leg: AtomicU64::new(1) };
@@ -190,6 +218,22 @@ impl Relay {
         self.handle.command(Command::Stop { leg });
     }
 
+    /// Records both legs into a WAV file of 8 kHz, 16 bit, stereo: what the customer says is left, what the agent says right.
+    /// Sound only: key presses and comfort noise are silence. The file can be played while it grows. `Recorded` follows
+    /// after the end, which is `stop_record` or the end of the customer's leg.
+    ///
+    /// Again with the same path, the recording goes on with another agent's leg; with another path, a new one begins.
+    /// `Recorded` follows as well, at once and without a file, when there is no such leg or
+    /// `RelayConfig::recording_frames_max` is 0.
+    pub fn record(&self, customer: LegId, agent: LegId, path: Arc<Path>) {
+        self.handle.command(Command::Record { customer, agent, path });
+    }
+
+    /// Ends the recording of this customer; `Recorded` follows once it is written.
+    pub fn stop_record(&self, customer: LegId) {
+        self.handle.command(Command::StopRecord { customer });
+    }
+
     /// Ends the leg; `Closed` follows. Its port rests for `RelayConfig::port_rest`.
     pub fn close(&self, leg: LegId) {
         self.handle.command(Command::Close { leg });
@@ -202,6 +246,19 @@ impl Relay {
 }
 
 impl Handle {
+    /// What the writer says goes through the media thread, so that all events come from there.
+    fn recordings(
+        frames_max: usize,
+        commands: mpsc::Sender<Command>,
+        shared: Arc<Shared>,
+    ) -> io::Result<Recordings> {
+        Recordings::start(frames_max, move |finished| {
+            // The media thread takes it even when it is about to end.
+            let _ = commands.send(Command::Recorded(finished));
+            let _ = shared.waker.wake();
+        })
+    }
+
     fn open(&self) -> Result<(LegId, SocketAddr), RelayError> {
         let tries = self.shared.with_ports(|ports| ports.len());
         for _ in 0..tries {

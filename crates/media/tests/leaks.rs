@@ -19,6 +19,7 @@ fn relay() -> (Relay, Receiver<RelayEvent>) {
         rtp_timeout: PATIENCE,
         port_rest: Duration::ZERO,
         legs_max: 500,
+        recording_frames_max: 100,
     };
     let (sender, events) = mpsc::channel();
     let relay =

@@ -1,12 +1,14 @@
-//! `outpace admin …`: companies, keys, extensions, groups, trunks and caller ids by command. A running server sees a
-//! change within a few seconds.
+//! `outpace admin …`: companies, keys, extensions, groups, trunks, caller ids and pushes by command. A running server
+//! sees a change within a few seconds.
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
-use store::{CallerId, Company, NewCompany, NewTrunk, Store};
+use engine::CompanyId;
+use store::{CallerId, Company, Event, NewCompany, NewTrunk, PushSettings, Store};
 
 use crate::config::GroupConfig;
-use crate::provision;
+use crate::handle::wall_clock;
+use crate::{provision, push};
 
 #[derive(Debug, Subcommand)]
 pub enum Admin {
@@ -28,6 +30,9 @@ pub enum Admin {
     /// Caller ids: the numbers that customers see.
     #[command(subcommand)]
     CallerId(CallerIdCommand),
+    /// Pushes: the URLs that are told what happens, and what could not be told.
+    #[command(subcommand)]
+    Push(PushCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -159,6 +164,48 @@ pub enum CallerIdCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub enum PushCommand {
+    /// Changes what is given, keeps the rest. An empty URL: not told any more.
+    Set {
+        #[command(flatten)]
+        of: Of,
+        #[arg(long)]
+        task_status_url: Option<String>,
+        #[arg(long)]
+        extension_state_url: Option<String>,
+        #[arg(long)]
+        bill_url: Option<String>,
+        /// Extension states as a form field `detail`
+        #[arg(long)]
+        detail_form: Option<bool>,
+        /// Key of the signature
+        #[arg(long)]
+        secret: Option<String>,
+        /// Whether the URLs may lead to private addresses
+        #[arg(long)]
+        allow_private: Option<bool>,
+    },
+    /// What could not be told within a day: id, kind, failures, the last reason, body.
+    Dead {
+        #[command(flatten)]
+        of: Of,
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// Tells dead events again.
+    Resend {
+        #[command(flatten)]
+        of: Of,
+        /// Ids as `dead` shows them
+        #[arg(required_unless_present = "all")]
+        events: Vec<i64>,
+        /// All that are dead
+        #[arg(long, conflicts_with = "events")]
+        all: bool,
+    },
+}
+
 pub fn run(store: &dyn Store, command: Admin) -> anyhow::Result<()> {
     match command {
         Admin::Company(c) => company(store, c),
@@ -167,6 +214,7 @@ pub fn run(store: &dyn Store, command: Admin) -> anyhow::Result<()> {
         Admin::Group(c) => group(store, c),
         Admin::Trunk(c) => trunk(store, c),
         Admin::CallerId(c) => caller_id(store, c),
+        Admin::Push(c) => pushes(store, c),
     }
 }
 
@@ -315,4 +363,83 @@ fn caller_id(store: &dyn Store, command: CallerIdCommand) -> anyhow::Result<()> 
         }
     }
     Ok(())
+}
+
+fn pushes(store: &dyn Store, command: PushCommand) -> anyhow::Result<()> {
+    match command {
+        PushCommand::Set {
+            of,
+            task_status_url,
+            extension_state_url,
+            bill_url,
+            detail_form,
+            secret,
+            allow_private,
+        } => {
+            let company = find(store, &of)?.id;
+            for url in [&task_status_url, &extension_state_url, &bill_url].into_iter().flatten() {
+                if !url.is_empty() {
+                    push::check_url(url).map_err(|why| anyhow::anyhow!("{url:?}: {why}"))?;
+                }
+            }
+            let known = store.pushes()?.into_iter().find(|p| p.company == company);
+            let known = known.unwrap_or_else(|| no_pushes(company));
+            store.put_pushes(&PushSettings {
+                company,
+                task_status_url: task_status_url.unwrap_or(known.task_status_url),
+                extension_state_url: extension_state_url.unwrap_or(known.extension_state_url),
+                bill_url: bill_url.unwrap_or(known.bill_url),
+                detail_form: detail_form.unwrap_or(known.detail_form),
+                secret: secret.unwrap_or(known.secret),
+                allow_private: allow_private.unwrap_or(known.allow_private),
+            })?;
+        }
+        PushCommand::Dead { of, limit } => {
+            for Event { id, kind, attempts, error, body, .. } in
+                store.dead_events(find(store, &of)?.id, limit)?
+            {
+                println!("{id}\t{}\t{attempts}\t{error}\t{body}", kind.name());
+            }
+        }
+        PushCommand::Resend { of, events, all } => {
+            let company = find(store, &of)?.id;
+            let resent = if all { resend_all(store, company)? } else { resend(store, company, &events)? };
+            println!("{resent} events are told again");
+        }
+    }
+    Ok(())
+}
+
+fn no_pushes(company: CompanyId) -> PushSettings {
+    let (task_status_url, extension_state_url, bill_url) = (String::new(), String::new(), String::new());
+    let (detail_form, secret, allow_private) = (false, String::new(), true);
+    PushSettings {
+        company,
+        task_status_url,
+        extension_state_url,
+        bill_url,
+        detail_form,
+        secret,
+        allow_private,
+    }
+}
+
+fn resend(store: &dyn Store, company: CompanyId, events: &[i64]) -> anyhow::Result<usize> {
+    for event in events {
+        let resent = store.resend_event(wall_clock(), company, *event);
+        resent.with_context(|| format!("event {event}: see `outpace admin push dead`"))?;
+    }
+    Ok(events.len())
+}
+
+fn resend_all(store: &dyn Store, company: CompanyId) -> anyhow::Result<usize> {
+    let mut resent = 0;
+    loop {
+        let dead: Vec<i64> = store.dead_events(company, 1000)?.into_iter().map(|e| e.id).collect();
+        if dead.is_empty() {
+            return Ok(resent);
+        }
+        // In the order of their ids, so that the events of a call keep theirs.
+        resent += resend(store, company, &dead)?;
+    }
 }

@@ -15,6 +15,7 @@ pub struct Config {
     pub media: Media,
     pub dialing: Dialing,
     pub retry: Retry,
+    pub recording: Recording,
     pub company: Vec<CompanyConfig>,
 }
 
@@ -112,6 +113,19 @@ pub struct Retry {
 }
 
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recording {
+    pub enabled: bool,
+    /// None: `recordings` in the data folder.
+    pub dir: Option<PathBuf>,
+    /// 0: for ever.
+    pub keep_days: u32,
+    pub disk_min_free_mb: u64,
+    /// None: as the client wrote the API's address.
+    pub download_url: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CompanyConfig {
     pub code: String,
@@ -138,6 +152,8 @@ pub struct CompanyConfig {
     pub trunk: Vec<TrunkConfig>,
     #[serde(default)]
     pub caller_id: Vec<CallerIdConfig>,
+    #[serde(default)]
+    pub push: PushConfig,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -205,6 +221,41 @@ pub struct CallerIdConfig {
     pub automatic: bool,
     #[serde(default = "yes")]
     pub enabled: bool,
+}
+
+/// URLs of the company that are told what happens; empty: not told.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PushConfig {
+    pub task_status_url: String,
+    pub extension_state_url: String,
+    pub bill_url: String,
+    pub detail_form: bool,
+    pub secret: String,
+    pub allow_private: bool,
+}
+
+impl PushConfig {
+    pub fn urls(&self) -> [(&'static str, &str); 3] {
+        [
+            ("task_status_url", &self.task_status_url),
+            ("extension_state_url", &self.extension_state_url),
+            ("bill_url", &self.bill_url),
+        ]
+    }
+}
+
+impl Default for PushConfig {
+    fn default() -> PushConfig {
+        PushConfig {
+            task_status_url: String::new(),
+            extension_state_url: String::new(),
+            bill_url: String::new(),
+            detail_form: false,
+            secret: String::new(),
+            allow_private: true,
+        }
+    }
 }
 
 fn default_time_zone() -> String {
@@ -288,6 +339,12 @@ impl Default for Retry {
     }
 }
 
+impl Default for Recording {
+    fn default() -> Recording {
+        Recording { enabled: false, dir: None, keep_days: 90, disk_min_free_mb: 500, download_url: None }
+    }
+}
+
 impl Config {
     /// Reads the file, then applies `OUTPACE_<SECTION>_<KEY>` from the environment.
     pub fn load(path: &Path) -> anyhow::Result<Config> {
@@ -338,6 +395,10 @@ impl Config {
                 "company {}: language must be zh or en",
                 c.code
             );
+            for (key, url) in c.push.urls().into_iter().filter(|(_, url)| !url.is_empty()) {
+                crate::push::check_url(url)
+                    .map_err(|why| anyhow::anyhow!("company {}: push.{key} {url:?}: {why}", c.code))?;
+            }
         }
         Ok(())
     }
@@ -379,7 +440,7 @@ fn override_key(table: &mut toml::Table, name: &str, value: &str) {
     let Some(rest) = name.strip_prefix("OUTPACE_") else { return };
     let rest = rest.to_ascii_lowercase();
     let Some((section, key)) = rest.split_once('_') else { return };
-    if !["server", "api", "sip", "media", "dialing", "retry"].contains(&section) {
+    if !["server", "api", "sip", "media", "dialing", "retry", "recording"].contains(&section) {
         return;
     }
     let value = format!("v = {value}")
@@ -443,5 +504,10 @@ mod tests {
         assert!(error("[dialing]\nno_answer_s = -1").contains("dialing.no_answer_s"));
         assert!(error("[[company]]\ncode = \"1\"\ntime_zone = \"Mars\"").contains("Mars"));
         assert!(error("[sip").contains("TOML"));
+        let push =
+            |url: &str| error(&format!("[[company]]\ncode = \"1\"\n[company.push]\nbill_url = {url:?}"));
+        for url in ["crm.example", "ftp://crm.example/", "https://", "http://user:word@crm.example/"] {
+            assert!(push(url).contains("push.bill_url"), "{url}");
+        }
     }
 }

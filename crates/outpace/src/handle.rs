@@ -9,6 +9,8 @@ use engine::{AgentId, AgentView, CampaignId, CampaignView, CompanyId, GroupId, T
 use store::{Company, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::recording::Archive;
+
 /// Told to the run loop after the store was changed.
 #[derive(Debug)]
 pub enum Command {
@@ -80,13 +82,24 @@ pub struct Handle {
     store: Arc<dyn Store>,
     commands: mpsc::Sender<Command>,
     companies: Arc<RwLock<BTreeMap<CompanyId, Arc<Company>>>>,
+    archive: Option<Arc<Archive>>,
     /// Where each registered extension is reached.
     registrations: Arc<RwLock<BTreeMap<AgentId, SocketAddr>>>,
 }
 
 impl Handle {
     pub fn new(store: Arc<dyn Store>, commands: mpsc::Sender<Command>) -> Handle {
-        Handle { store, commands, companies: Arc::default(), registrations: Arc::default() }
+        let (companies, registrations) = Default::default();
+        Handle { store, commands, companies, archive: None, registrations }
+    }
+
+    pub fn with_archive(self, archive: Arc<Archive>) -> Handle {
+        Handle { archive: Some(archive), ..self }
+    }
+
+    /// Where recordings lie.
+    pub fn archive(&self) -> Option<&Arc<Archive>> {
+        self.archive.as_ref()
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {

@@ -6,7 +6,10 @@ mod config;
 mod demo;
 mod handle;
 mod lab;
+mod plan;
 mod provision;
+mod push;
+mod recording;
 mod run;
 mod switch;
 
@@ -51,6 +54,13 @@ enum Verb {
         #[command(subcommand)]
         command: admin::Admin,
     },
+    /// What would come out of a campaign: utilisation, abandoned calls, calls per hour, when it ends.
+    Plan {
+        #[arg(long)]
+        config: Option<PathBuf>,
+        #[command(flatten)]
+        args: plan::Args,
+    },
     /// A test carrier and test agents, to try the dialer without a telephone network.
     Lab(lab::Args),
     /// The whole of it in three minutes: server, test carrier and test agents on this machine.
@@ -82,6 +92,11 @@ fn main() -> anyhow::Result<()> {
             Verb::Admin { config, command } => {
                 let store = run::open_store(&load(config.as_deref())?)?;
                 admin::run(&*store, command)
+            }
+            Verb::Plan { config, args } => {
+                let config = load(config.as_deref())?;
+                // It computes for a while and waits for nothing.
+                tokio::task::block_in_place(|| plan::run(&args, &config))
             }
             Verb::Lab(args) => lab::run(args).await,
             Verb::Demo(args) => demo::run(args).await,

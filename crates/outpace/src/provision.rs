@@ -4,10 +4,11 @@ use anyhow::{Context, bail, ensure};
 use engine::{CompanyId, Strategy, Timestamp};
 use sha2::{Digest, Sha256};
 use store::{
-    AppKey, CallerId, Company, Group, NewCompany, NewExtension, NewGroup, NewTrunk, SignIn, Store, StoreError,
+    AppKey, CallerId, Company, Group, NewCompany, NewExtension, NewGroup, NewTrunk, PushSettings, SignIn,
+    Store, StoreError,
 };
 
-use crate::config::{CompanyConfig, ExtensionConfig, GroupConfig};
+use crate::config::{CompanyConfig, ExtensionConfig, GroupConfig, PushConfig};
 
 /// Extensions that a range may name at most.
 const RANGE_MAX: u64 = 10_000;
@@ -87,6 +88,23 @@ fn put_company(store: &dyn Store, config: &CompanyConfig) -> anyhow::Result<()> 
     for group in &config.group {
         put_group(store, &company, group).with_context(|| format!("group {}", group.name))?;
     }
+    put_pushes(store, company.id, &config.push)
+}
+
+/// Without any URL what is in the store stays.
+fn put_pushes(store: &dyn Store, company: CompanyId, config: &PushConfig) -> anyhow::Result<()> {
+    if config.urls().iter().all(|(_, url)| url.is_empty()) {
+        return Ok(());
+    }
+    store.put_pushes(&PushSettings {
+        company,
+        task_status_url: config.task_status_url.clone(),
+        extension_state_url: config.extension_state_url.clone(),
+        bill_url: config.bill_url.clone(),
+        detail_form: config.detail_form,
+        secret: config.secret.clone(),
+        allow_private: config.allow_private,
+    })?;
     Ok(())
 }
 

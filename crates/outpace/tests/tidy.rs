@@ -237,7 +237,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     while let Some(folder) = open.pop() {
         for path in entries(&folder) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if path.is_symlink() {
+            // In a linked work tree `.git` is a file.
+            if path.is_symlink() || name == ".git" {
                 continue;
             }
             if !path.is_dir() {

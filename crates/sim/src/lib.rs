@@ -2,6 +2,7 @@
 //! one world and its whole history, so a failure can be looked at again and again.
 
 mod audit;
+mod compare;
 mod desk;
 mod lines;
 mod referee;
@@ -9,6 +10,7 @@ mod scenario;
 mod trouble;
 mod world;
 
+pub use compare::compare;
 pub use referee::Tally;
 pub use scenario::Scenario;
 pub use world::World;

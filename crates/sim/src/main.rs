@@ -1,13 +1,17 @@
-//! `sim --seed 7` lives through one world, `sim --seeds 5000` through many (from `--from`, 1 else).
+//! `sim --seed 7` lives through one world, `sim --seeds 5000` through many (from `--from`, 1 else),
+//! `sim compare` compares ways of pacing.
 
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use sim::{Scenario, Tally, run};
+use sim::{Scenario, Tally, compare, run};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.first().is_some_and(|a| a == "compare") {
+        return compare(&arguments[1..]);
+    }
     let value = |name: &str| {
         let at = arguments.iter().position(|a| a == name)?;
         arguments.get(at + 1)?.parse::<u64>().ok()
@@ -16,7 +20,7 @@ fn main() -> ExitCode {
         (Some(seed), _) => one(seed),
         (None, Some(count)) => many(value("--from").unwrap_or(1), count),
         (None, None) => {
-            eprintln!("usage: sim --seed <number> | sim --seeds <count> [--from <number>]");
+            eprintln!("usage: sim --seed <number> | sim --seeds <count> [--from <number>] | sim compare …");
             ExitCode::FAILURE
         }
     }

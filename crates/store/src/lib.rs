@@ -11,14 +11,18 @@ use engine::{
     LeadId, LeaseSlot, LeasedLead, Outcome, PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
 };
 
+mod bill;
 #[cfg(test)]
 mod conformance;
 pub mod mem;
+mod outbox;
 mod rows;
 mod rule;
 pub mod sqlite;
 
+pub use bill::{Bill, BillBody, BillFilter, bill_body};
 pub use mem::MemStore;
+pub use outbox::{EVENT_LIFETIME, Event, LegState, LegStatus, PushKind, PushSettings, Side};
 pub use rows::*;
 pub use rule::{LEASE_MAX, PAGE_MAX};
 pub use sqlite::SqliteStore;
@@ -103,6 +107,15 @@ pub trait Store: Send + Sync {
     /// Those not expired at `now`.
     fn registrations(&self, now: Timestamp) -> Result<Vec<Registration>>;
 
+    // Recordings: where the sound of calls lies. The files are not the store's.
+    /// Unique: the call; put again, `seconds` and `bytes` only grow. `Taken("filename")` when another call has it.
+    fn put_recording(&self, recording: &Recording) -> Result<()>;
+    fn recording(&self, company: CompanyId, filename: &str) -> Result<Option<Recording>>;
+    /// Those of all companies that began before, oldest first; at most `limit`.
+    fn expired_recordings(&self, before: Timestamp, limit: u32) -> Result<Vec<Recording>>;
+    /// One that is not there is fine.
+    fn delete_recording(&self, call: CallId) -> Result<()>;
+
     // Campaigns and leads.
     /// One transaction: all or nothing. A row whose number repeats one before it is not stored but listed in
     /// `duplicates`. `Refused` and nothing stored when no row is left. `Taken` on a `taskid` or non-empty
@@ -168,4 +181,39 @@ pub trait Store: Send + Sync {
     fn answered_since(&self, campaign: CampaignId, since: Timestamp) -> Result<(u32, u32)>;
     /// All calls of a campaign, oldest first, `after` exclusive; at most `limit`.
     fn list_calls(&self, campaign: CampaignId, after: Option<CallId>, limit: u32) -> Result<Vec<Call>>;
+
+    // Bills. `finish_call` and `rescue_calls` write one for each call, in their transaction.
+    /// By `dialed_at`, then as they were written; the total and one page. An offset counts from the oldest.
+    fn list_bills(&self, company: CompanyId, filter: &BillFilter, page: Page) -> Result<(u64, Vec<Bill>)>;
+    /// Those that nobody fetched before, oldest first, at most `limit`: from now on they count as fetched. However many
+    /// ask at once, each bill goes to one of them. The total: how many there were.
+    fn fetch_bills(&self, company: CompanyId, filter: &BillFilter, limit: u32) -> Result<(u64, Vec<Bill>)>;
+
+    // Pushes. The transactions that end a call or a campaign write the event as well, when the company has a URL for it.
+    /// Unique: `company`.
+    fn put_pushes(&self, pushes: &PushSettings) -> Result<()>;
+    /// Of all companies that were put, by company.
+    fn pushes(&self) -> Result<Vec<PushSettings>>;
+    /// Extension states of calls, in this order. Those of a company without a URL for them, and of calls that are not
+    /// there, are left out.
+    fn put_leg_states(&self, now: Timestamp, states: &[LegState]) -> Result<()>;
+    /// By due time; at most `limit`. Of one call only the first that was not told yet.
+    fn due_events(
+        &self,
+        now: Timestamp,
+        company: CompanyId,
+        kind: PushKind,
+        limit: u32,
+    ) -> Result<Vec<Event>>;
+    /// It was told and is deleted; the next of its call may follow.
+    fn event_delivered(&self, event: i64) -> Result<()>;
+    /// `next`: when to try again; None: it is given up, and the next of its call may follow.
+    fn event_failed(&self, event: i64, next: Option<Timestamp>, error: &str) -> Result<()>;
+    /// Gives up the events that have expired (a bounded number), and forgets those given up long ago. How many it gave
+    /// up.
+    fn give_up_events(&self, now: Timestamp, company: CompanyId, kind: PushKind) -> Result<u64>;
+    /// Events given up, oldest first; at most `limit`.
+    fn dead_events(&self, company: CompanyId, limit: u32) -> Result<Vec<Event>>;
+    /// Takes an event up again that was given up, as if it were new. `NotFound("event")` when there is none such.
+    fn resend_event(&self, now: Timestamp, company: CompanyId, event: i64) -> Result<()>;
 }

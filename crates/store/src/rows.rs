@@ -148,6 +148,20 @@ pub struct Registration {
     pub expires_at: Timestamp,
 }
 
+/// A file with the sound of a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Recording {
+    pub call: CallId,
+    pub company: CompanyId,
+    /// With its folder, below the one of all recordings: `20250110/1_<call>.wav`.
+    pub filename: String,
+    /// 0 until it has ended; for good when a crash cut it off.
+    pub seconds: u32,
+    /// As `seconds`.
+    pub bytes: u64,
+    pub created_at: Timestamp,
+}
+
 /// Who takes the campaign's calls, as the client named them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Assignment {

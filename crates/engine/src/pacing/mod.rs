@@ -3,99 +3,116 @@
 //! I: idle agents. R: slots reserved, dialing and ringing. W: answered calls without an agent. An agent that is being
 //! offered a call is not idle, and its call is not in W.
 
-mod adaptive;
+pub mod look_ahead;
 mod progressive;
 mod ratio;
-mod window;
-
-pub(crate) use adaptive::Adaptive;
-pub(crate) use window::Window;
 
 use std::time::Duration;
 
-use crate::{PacingMode, RatioMilli};
+use crate::{Config, PacingMode, RatioMilli};
+use look_ahead::{LookAhead, PacingDecision, Rules};
 
 /// One idle agent. Divides evenly by every number of campaigns up to 16 that may share the agent.
 pub(crate) const UNIT: i64 = 720_720;
+/// Of the time that a customer waits, what an agent's phone needs to be answered.
+const RUNG_SECONDS: f64 = 0.7;
 
-/// What a campaign has learned of its calls.
+/// What a campaign has learned of its calls. It learns in every mode, for the day on which it is made predictive.
 #[derive(Debug)]
 pub(crate) struct Pacer {
     mode: PacingMode,
-    adaptive: Adaptive,
-    /// Answered and abandoned calls of the last 30 minutes.
-    recent: Window,
-    /// Answered and abandoned calls of the last 24 hours, with what came before the engine started.
-    day: Window,
-    abandon_max: u32,
+    pub(crate) look: LookAhead,
+    /// The last decision, once there was one.
+    decision: Option<PacingDecision>,
+    pub(crate) looked_at: Option<Duration>,
     pub(crate) answered: u32,
     pub(crate) abandoned: u32,
 }
 
+fn start_ratio(mode: PacingMode) -> f64 {
+    match mode {
+        PacingMode::Predictive(start) => f64::from(start) / 1000.0,
+        PacingMode::Progressive | PacingMode::Ratio(_) => 1.0,
+    }
+}
+
+fn share(abandon_max: u32) -> f64 {
+    f64::from(abandon_max) / 10_000.0
+}
+
 impl Pacer {
     /// `abandon_max`: hundredths of a percent. `before`: answered and abandoned today before the engine started.
-    pub(crate) fn new(mode: PacingMode, abandon_max: u32, before: (u32, u32), mono: Duration) -> Pacer {
-        let mut day = Window::new(Duration::from_secs(3600), 24);
-        day.add(mono, before.0, before.1);
+    pub(crate) fn new(
+        mode: PacingMode,
+        abandon_max: u32,
+        before: (u32, u32),
+        config: &Config,
+        mono: Duration,
+    ) -> Pacer {
+        let rung = match config.agent_legs {
+            crate::AgentLegs::RungPerCall => RUNG_SECONDS,
+            crate::AgentLegs::KeptUp => 0.0,
+        };
+        let rules = Rules {
+            abandon_max: share(abandon_max),
+            grace: (config.answer_wait.as_secs_f64() - rung).clamp(0.0, 20.0),
+            no_answer: config.no_answer.as_secs_f64(),
+            start_ratio: start_ratio(mode),
+            before,
+        };
         Pacer {
             mode,
-            adaptive: Adaptive::new(mode),
-            recent: Window::new(Duration::from_secs(60), 30),
-            day,
-            abandon_max,
+            look: LookAhead::new(rules, mono),
+            decision: None,
+            looked_at: None,
             answered: before.0,
             abandoned: before.1,
         }
     }
 
-    /// What was learned stays, unless the mode or its ratio changed.
+    /// What was learned stays.
     pub(crate) fn change(&mut self, mode: PacingMode, abandon_max: u32) {
-        self.abandon_max = abandon_max;
-        if self.mode != mode {
-            self.mode = mode;
-            self.adaptive = Adaptive::new(mode);
-        }
+        self.mode = mode;
+        self.look.change(share(abandon_max), start_ratio(mode));
     }
 
-    pub(crate) fn learns(&self) -> bool {
+    pub(crate) fn is_predictive(&self) -> bool {
         matches!(self.mode, PacingMode::Predictive(_))
     }
 
     /// A call was answered by a person and either got an agent or did not.
     pub(crate) fn note(&mut self, mono: Duration, abandoned: bool) {
-        let lost = u32::from(abandoned);
         self.answered = self.answered.saturating_add(1);
-        self.abandoned = self.abandoned.saturating_add(lost);
-        self.recent.add(mono, 1, lost);
-        self.day.add(mono, 1, lost);
+        self.abandoned = self.abandoned.saturating_add(u32::from(abandoned));
+        self.look.served(mono, abandoned);
     }
 
-    pub(crate) fn note_dialed(&mut self) {
-        self.adaptive.note_dialed();
+    /// The last decision of a predictive campaign.
+    pub(crate) fn decision(&self) -> Option<PacingDecision> {
+        self.decision.filter(|_| self.is_predictive())
     }
 
-    /// Once a minute.
-    pub(crate) fn learn(&mut self, mono: Duration) {
-        let recent = self.recent.share(mono);
-        let day = self.day.share(mono);
-        self.adaptive.learn(f64::midpoint(recent, day), self.abandon_max);
+    pub(crate) fn decided(&mut self, mono: Duration, decision: PacingDecision) {
+        self.decision = Some(decision);
+        self.looked_at = Some(mono);
     }
 
-    /// Calls per idle agent to use now.
-    pub(crate) fn ratio(&self, mono: Duration) -> RatioMilli {
-        match self.mode {
-            PacingMode::Progressive => progressive::RATIO,
-            PacingMode::Ratio(ratio) => ratio,
-            PacingMode::Predictive(_) if self.is_guarded(mono) => progressive::RATIO,
-            PacingMode::Predictive(_) => self.adaptive.ratio(),
+    pub(crate) fn bound_by(&mut self, bound_by: look_ahead::BoundBy) {
+        if let Some(decision) = &mut self.decision {
+            decision.bound_by = bound_by;
         }
     }
 
-    /// One more abandoned call would break the cap: no risk is taken until it is far again.
-    fn is_guarded(&self, mono: Duration) -> bool {
-        let (answered, abandoned) = self.day.sum(mono);
-        let would_be = (u64::from(abandoned) + 1) * 10_000;
-        abandoned > 0 && would_be > u64::from(self.abandon_max) * (u64::from(answered) + 1)
+    /// Calls per idle agent: the rule, or what the last decision came to.
+    pub(crate) fn ratio(&self) -> RatioMilli {
+        match (self.mode, self.decision) {
+            (PacingMode::Progressive, _) => progressive::RATIO,
+            (PacingMode::Ratio(ratio), _) | (PacingMode::Predictive(ratio), None) => ratio,
+            (PacingMode::Predictive(_), Some(d)) => {
+                let calls = u64::from(d.in_flight) + u64::from(d.waiting) + u64::from(d.wanted);
+                u32::try_from(calls * 1000 / u64::from(d.idle.max(1))).unwrap_or(u32::MAX)
+            }
+        }
     }
 }
 
@@ -214,36 +231,5 @@ mod tests {
         let open = demand(1000, 5 * UNIT, 10, 0);
         assert_eq!(allot(&[open, full]), [9, 1]);
         assert_eq!(allot(&[full, open]), [1, 9]);
-    }
-
-    #[test]
-    fn near_the_abandon_cap_predictive_pacing_is_progressive() {
-        let mode = PacingMode::Predictive(2000);
-        let mut pacer = Pacer::new(mode, 300, (0, 0), Duration::ZERO);
-        assert_eq!(pacer.ratio(Duration::ZERO), 2000);
-        pacer.note(Duration::ZERO, true);
-        assert_eq!(pacer.ratio(Duration::ZERO), 1000);
-        for _ in 0..64 {
-            pacer.note(Duration::ZERO, false);
-        }
-        assert_eq!(pacer.ratio(Duration::ZERO), 1000, "2 of 66 is above 3 %");
-        pacer.note(Duration::ZERO, false);
-        assert_eq!(pacer.ratio(Duration::ZERO), 2000, "2 of 67 is below");
-        let tomorrow = Duration::from_secs(26 * 3600);
-        assert_eq!(Pacer::new(mode, 300, (10, 1), Duration::ZERO).ratio(Duration::ZERO), 1000);
-        assert_eq!(Pacer::new(mode, 300, (10, 1), Duration::ZERO).ratio(tomorrow), 2000);
-    }
-
-    #[test]
-    fn changed_settings_keep_what_was_learned_unless_the_mode_changed() {
-        let mut pacer = Pacer::new(PacingMode::Predictive(1500), 300, (0, 0), Duration::ZERO);
-        pacer.note_dialed();
-        pacer.learn(Duration::from_secs(60));
-        let learned = pacer.ratio(Duration::ZERO);
-        assert!(learned > 1500);
-        pacer.change(PacingMode::Predictive(1500), 500);
-        assert_eq!(pacer.ratio(Duration::ZERO), learned);
-        pacer.change(PacingMode::Predictive(1200), 500);
-        assert_eq!(pacer.ratio(Duration::ZERO), 1200);
     }
 }

@@ -66,31 +66,44 @@ fn calls_ringing_for_a_paused_campaign_count_against_the_agents_that_it_shares()
 }
 
 #[test]
-fn predictive_pacing_learns_once_a_minute_and_shows_its_ratio() {
+fn predictive_pacing_explains_itself_and_shows_calls_per_idle_agent() {
     let mut desk = Desk::with(0, PacingMode::Predictive(2000));
+    assert_eq!(desk.view().ratio_now, Some(2000), "the start ratio, before anything was decided");
     let asked = desk.agent_at_work(AgentId(1));
-    assert_eq!(slots(&asked), 2);
-    assert_eq!(desk.view().ratio_now, Some(2000));
-    desk.dial(&asked);
-    desk.wait(secs(61));
-    assert_eq!(desk.view().ratio_now, Some(2040));
+    assert_eq!(slots(&asked), 1, "a second call would be too much risk while nothing is known");
+    let decision = desk.view().decision.unwrap();
+    assert_eq!((decision.wanted, decision.idle, decision.in_flight), (1, 1, 0));
+    assert!(decision.risk > decision.alpha, "{decision:?}");
+    assert_eq!(desk.view().ratio_now, Some(1000));
     let paused =
         CampaignSettings { status: CampaignStatus::Paused, ..campaign(PacingMode::Predictive(2000)) };
     desk.tell(Input::Campaign(paused));
-    assert_eq!(desk.view().ratio_now, None);
+    assert_eq!((desk.view().ratio_now, desk.view().decision), (None, None));
 }
 
 #[test]
-fn after_an_abandoned_call_predictive_pacing_takes_no_risk() {
-    let mut desk = Desk::with(0, PacingMode::Predictive(3000));
-    let asked = desk.agent_at_work(AgentId(1));
-    let calls = desk.dial(&asked);
-    desk.customer(calls[0], LegEvent::Answered);
-    desk.agent(calls[0], 1, LegEvent::Answered);
-    desk.customer(calls[1], LegEvent::Answered);
-    desk.wait(secs(2));
-    assert_eq!(desk.view().abandoned, 1);
-    assert_eq!(desk.view().ratio_now, Some(1000));
+fn two_predictive_campaigns_count_with_the_calls_of_each_other() {
+    let mut desk = Desk::new(Config::default());
+    desk.tell(Input::Campaign(numbered(1, PacingMode::Predictive(1500))));
+    desk.tell(Input::Campaign(numbered(2, PacingMode::Predictive(1500))));
+    desk.tell(Input::Group(GroupSettings { enabled: false, ..group(Strategy::LongestIdle, &[]) }));
+    desk.agents_at_work(6);
+    let asked = desk.tell(Input::Group(group(Strategy::LongestIdle, &[])));
+    let (first, second) = (slots_of(&asked, 1), slots_of(&asked, 2));
+    assert!((6..=9).contains(&(first + second)), "not twelve: {first} and {second}");
+    assert!(first >= 3 && second >= 3, "both have a part: {first} and {second}");
+}
+
+#[test]
+fn a_progressive_campaign_keeps_its_part_beside_a_predictive_one() {
+    let mut desk = Desk::new(Config::default());
+    desk.tell(Input::Campaign(numbered(1, PacingMode::Predictive(1500))));
+    desk.tell(Input::Campaign(numbered(2, PacingMode::Progressive)));
+    desk.tell(Input::Group(GroupSettings { enabled: false, ..group(Strategy::LongestIdle, &[]) }));
+    desk.agents_at_work(6);
+    let asked = desk.tell(Input::Group(group(Strategy::LongestIdle, &[])));
+    assert_eq!(slots_of(&asked, 2), 3);
+    assert!((3..=5).contains(&slots_of(&asked, 1)));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::incoming::Incoming;
 use super::latch::Latch;
 use super::outgoing::Outgoing;
 use super::playback::Playback;
+use super::recording::Tap;
 use super::{Codec, LegId, LegMedia, LegStats};
 use crate::g711;
 use crate::rtp::COMFORT_NOISE;
@@ -24,6 +25,8 @@ pub(super) struct Leg {
     /// Slot of the leg that hears this one, and is heard by it.
     pub(super) peer: Option<usize>,
     pub(super) playing: Option<Playback>,
+    /// Its sound is recorded.
+    pub(super) tap: Option<Tap>,
     pub(super) silence: Silence,
     pub(super) stats: LegStats,
     /// It stands in the queue of sockets to read.
@@ -63,6 +66,7 @@ impl Leg {
             outgoing: Outgoing::new(),
             peer: None,
             playing: None,
+            tap: None,
             silence: Silence::default(),
             stats: LegStats::default(),
             queued: false,

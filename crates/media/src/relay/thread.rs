@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,9 +11,11 @@ use std::time::{Duration, Instant};
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use super::leg::{Leg, content, translate};
+use super::leg::{Content, Leg, content, translate};
 use super::playback::{Next, Playback, encode};
 use super::ports::PortPool;
+use super::recorder::Finished;
+use super::recording::{Recordings, Side};
 use super::timers::{Due, Timer, Timers};
 use super::{LegId, LegMedia, RelayEvent};
 use crate::rtp::{self, HEADER_LEN, PACKET_MAX};
@@ -31,6 +34,9 @@ pub(super) enum Command {
     Play { leg: LegId, sound: Arc<Sound> },
     Stop { leg: LegId },
     Close { leg: LegId },
+    Record { customer: LegId, agent: LegId, path: Arc<Path> },
+    StopRecord { customer: LegId },
+    Recorded(Finished),
     End,
 }
 
@@ -67,6 +73,7 @@ pub(super) struct MediaThread<F> {
     timers: Timers,
     /// One byte more than is taken, so that a longer datagram is seen to be longer.
     datagram: [u8; PACKET_MAX + 1],
+    recordings: Option<Recordings>,
     shared: Arc<Shared>,
     /// Last, so that it is dropped last: who sees its channel end knows that the sockets are closed.
     on_event: F,
@@ -78,6 +85,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         commands: Receiver<Command>,
         shared: Arc<Shared>,
         rtp_timeout: Duration,
+        recordings: Option<Recordings>,
         on_event: F,
     ) -> MediaThread<F> {
         MediaThread {
@@ -90,13 +98,26 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             unread: VecDeque::new(),
             timers: Timers::default(),
             datagram: [0; PACKET_MAX + 1],
+            recordings,
             shared,
             on_event,
         }
     }
 
-    /// Until the last handle is gone.
+    /// Until the last handle is gone. Recordings are written to their end.
     pub(super) fn run(mut self) {
+        self.turn_until_the_end();
+        if let Some(recordings) = self.recordings.take() {
+            recordings.finish(Instant::now());
+        }
+        while let Ok(command) = self.commands.try_recv() {
+            if let Command::Recorded(finished) = command {
+                self.recorded(finished);
+            }
+        }
+    }
+
+    fn turn_until_the_end(&mut self) {
         let mut events = Events::with_capacity(1024);
         loop {
             if let Err(error) = self.poll.poll(&mut events, self.patience())
@@ -189,7 +210,10 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
                     leg.playing = None;
                 }
             }
-            Command::Close { leg } => self.close(leg),
+            Command::Close { leg } => self.close(leg, now),
+            Command::Record { customer, agent, path } => self.record(customer, agent, &path, now),
+            Command::StopRecord { customer } => self.stop_record(customer, now),
+            Command::Recorded(finished) => self.recorded(finished),
             Command::End => unreachable!("taken by `obey`"),
         }
     }
@@ -275,7 +299,10 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         }
     }
 
-    fn close(&mut self, id: LegId) {
+    fn close(&mut self, id: LegId, now: Instant) {
+        if self.slot(id).and_then(|slot| self.leg(slot)?.tap).is_some_and(|tap| tap.side == Side::Customer) {
+            self.stop_record(id, now);
+        }
         let Some(slot) = self.ids.remove(&id) else { return };
         self.unbridge(slot);
         let Some(mut leg) = self.slots[slot].take() else { return };
@@ -291,6 +318,50 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         drop(leg);
         self.shared.released(port);
         self.emit(RelayEvent::Closed { leg: id, stats });
+    }
+}
+
+/// Recording.
+impl<F: Fn(RelayEvent)> MediaThread<F> {
+    fn record(&mut self, customer: LegId, agent: LegId, path: &Arc<Path>, now: Instant) {
+        let is_possible = self.slot(customer).is_some() && self.slot(agent).is_some() && customer != agent;
+        let Some(recordings) = self.recordings.as_mut().filter(|_| is_possible) else {
+            // One that is under way goes on, and has its end later.
+            if !self.recordings.as_ref().is_some_and(|recordings| recordings.is_active(customer)) {
+                self.recorded(Finished::nothing(customer, path.clone()));
+            }
+            return;
+        };
+        let (taps, before) = recordings.begin(customer, agent, path, now);
+        if let Some(before) = before {
+            self.untap(before, customer);
+        }
+        for (id, tap) in [customer, agent].into_iter().zip(taps) {
+            if let Some(leg) = self.slot(id).and_then(|slot| self.leg(slot)) {
+                leg.tap = Some(tap);
+            }
+        }
+    }
+
+    fn stop_record(&mut self, customer: LegId, now: Instant) {
+        let agent = self.recordings.as_mut().and_then(|recordings| recordings.end(customer, now));
+        for leg in agent.into_iter().chain([customer]) {
+            self.untap(leg, customer);
+        }
+    }
+
+    /// Unless the leg belongs to another recording by now.
+    fn untap(&mut self, leg: LegId, customer: LegId) {
+        if let Some(leg) = self.slot(leg).and_then(|slot| self.leg(slot))
+            && leg.tap.is_some_and(|tap| tap.customer == customer)
+        {
+            leg.tap = None;
+        }
+    }
+
+    fn recorded(&self, finished: Finished) {
+        let Finished { customer, path, duration, bytes, frames_dropped, whole } = finished;
+        self.emit(RelayEvent::Recorded { customer, path, duration, bytes, frames_dropped, whole });
     }
 }
 
@@ -397,6 +468,12 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         leg.stats.packets_in += 1;
         leg.incoming.count(&header);
         let (from, peer) = (leg.id, leg.peer);
+        if let (Some(recordings), Some(tap), Content::Sound(codec), true) =
+            (&mut self.recordings, leg.tap, content, receive)
+        {
+            let payload = &self.datagram[parsed.payload()];
+            leg.stats.frames_unrecorded += recordings.take(tap, codec, &header, payload, now);
+        }
         self.heard(slot, now);
         let Some(to) = peer.and_then(|peer| self.slots[peer].as_mut()) else { return };
         if to.playing.is_some() {

@@ -1,5 +1,8 @@
 //! Parties with real sockets, and the desk at which they meet: a relay and what it says.
 
+// Every test file takes its own part of this.
+#![allow(dead_code)]
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -51,6 +54,7 @@ impl Desk {
             rtp_timeout: 10 * PATIENCE,
             port_rest: PATIENCE,
             legs_max: 1000,
+            recording_frames_max: 0,
         };
         change(&mut config);
         let (sender, events) = mpsc::channel();
@@ -135,6 +139,14 @@ impl Desk {
         self.early
             .borrow_mut()
             .retain(|event| !matches!(event, RelayEvent::Bridged { a, .. } if *a == first.leg));
+    }
+
+    /// Drops the relay and gives all events that were not taken.
+    pub fn end(self) -> Vec<RelayEvent> {
+        let Desk { relay, events, early } = self;
+        drop(relay);
+        let late = std::iter::from_fn(|| events.recv_timeout(PATIENCE).ok());
+        early.into_inner().into_iter().chain(late).collect()
     }
 
     pub fn close(&self, party: &Party) -> LegStats {

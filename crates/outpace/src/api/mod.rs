@@ -1,8 +1,10 @@
-//! HTTP: `POST /` is the compatible API.
+//! HTTP: `POST /` is the compatible API, `GET /recordings/…` what it gives links to, `/v1` what it has no word for.
 
 mod app_sip;
 mod connection;
+mod download;
 mod limit;
+mod v1;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +14,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
@@ -33,6 +35,8 @@ const LARGE_BODIES_MAX: usize = 8;
 const LARGE_BODY_BYTES: usize = 1 << 20;
 /// Longer ones are read on a thread that may block.
 const SHORT_BODY_BYTES: usize = 64 << 10;
+/// Recordings that are sent at once.
+const DOWNLOADS_MAX: usize = 128;
 /// A request waits this long for its turn, then it is refused.
 const TURN_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -53,11 +57,14 @@ fn router(config: &Api, handle: Handle) -> Router {
         requests: Mutex::new(RequestLimit::new(config.requests_per_second_max)),
         working: Arc::new(Semaphore::new(WORKING_MAX)),
         large_bodies: Arc::new(Semaphore::new(LARGE_BODIES_MAX)),
+        downloads: Arc::new(Semaphore::new(DOWNLOADS_MAX)),
         body_max_bytes: config.body_max_bytes,
         request_timeout: Duration::from_secs(config.request_timeout_s.max(1)),
     };
     Router::new()
         .route("/", axum::routing::any(app_sip_endpoint))
+        .route("/recordings/{day}/{file}", axum::routing::get(download::recording))
+        .route("/v1/campaigns/{id}/pacing", axum::routing::get(v1::pacing))
         .fallback(no_such_path)
         .with_state(Arc::new(server))
 }
@@ -67,6 +74,7 @@ struct Server {
     requests: Mutex<RequestLimit>,
     working: Arc<Semaphore>,
     large_bodies: Arc<Semaphore>,
+    downloads: Arc<Semaphore>,
     body_max_bytes: usize,
     request_timeout: Duration,
 }
@@ -85,12 +93,9 @@ async fn app_sip_endpoint(
         let body = platform_failure(Ret::MethodNotAllowed, None, Language::Chinese);
         return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, POST")], json(body)).into_response();
     }
-    let client = Client::of(peer.ip());
-    let admitted =
-        server.requests.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now(), client);
-    let answer = match admitted {
-        true => server.within_timeout(server.app_sip_answer(peer, request)).await,
-        false => Err(Ret::TooMany),
+    let answer = match server.admit(peer) {
+        Ok(()) => server.within_timeout(server.app_sip_answer(peer, request)).await,
+        Err(ret) => Err(ret),
     };
     json(answer.unwrap_or_else(|ret| platform_failure(ret, None, Language::Chinese))).into_response()
 }
@@ -100,6 +105,12 @@ fn json(body: String) -> impl IntoResponse {
 }
 
 impl Server {
+    /// Counts the request against its client's limit.
+    fn admit(&self, peer: SocketAddr) -> Result<(), Ret> {
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.admit(Instant::now(), Client::of(peer.ip())).then_some(()).ok_or(Ret::TooMany)
+    }
+
     async fn within_timeout(&self, answer: impl Future<Output = Result<String, Ret>>) -> Result<String, Ret> {
         match tokio::time::timeout(self.request_timeout, answer).await {
             Ok(answer) => answer,
@@ -125,7 +136,13 @@ impl Server {
                 Err(unreadable) => return AppSip::answer_unreadable(&unreadable),
             };
             let bearer = text_header(&head.headers, AUTHORIZATION.as_str()).and_then(bearer_token);
-            let request = app_sip::Request { fields, peer: peer.ip(), bearer, received };
+            let request = app_sip::Request {
+                fields,
+                peer: peer.ip(),
+                bearer,
+                received,
+                base_url: base_url(&head.headers),
+            };
             app_sip.answer(request).await
         })
         .await
@@ -211,6 +228,20 @@ fn content_length(headers: &HeaderMap) -> Option<usize> {
 
 fn text_header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
+}
+
+/// Where the client reached us, as it or the proxy before us says.
+fn base_url(headers: &HeaderMap) -> String {
+    let is_host = |host: &&str| {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_:[]".contains(&b))
+    };
+    let host = text_header(headers, "x-forwarded-host").filter(is_host);
+    let host = host.or_else(|| text_header(headers, HOST.as_str()).filter(is_host)).unwrap_or("localhost");
+    let scheme = match text_header(headers, "x-forwarded-proto") {
+        Some("https") => "https",
+        _ => "http",
+    };
+    format!("{scheme}://{host}")
 }
 
 /// RFC 6750 §2.1; the scheme in any case (RFC 9110 §11.1).

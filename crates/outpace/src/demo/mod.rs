@@ -17,6 +17,7 @@ use store::{Call, Store};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::handle::Stats;
+use crate::plan;
 use crm::{Crm, Task};
 use lang::Lang;
 use progress::{Live, Progress};
@@ -24,6 +25,8 @@ use summary::Summary;
 use waits::Waits;
 use world::{Pace, World};
 
+/// Shifts that are played for the forecast.
+const PLANNED_SHIFTS: u64 = 10;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const AGENTS_MAX: u32 = 1000;
 const CALLS_MAX: u32 = 10_000_000;
@@ -121,7 +124,10 @@ async fn campaign(
     let dialed = watch(world, &crm, &taskid, lang, limit).await?;
     let took = opened.elapsed();
     let ended = world.running.handle.stats(world.company).await?;
+    let load = args.speed.pace().load(calls, args.agents);
+    let planned = tokio::task::spawn_blocking(move || plan::forecast(&load, PLANNED_SHIFTS)).await?;
     let summary = Summary {
+        planned,
         results: crm.results(&taskid).await?,
         took,
         stats: [before, dialed, ended],

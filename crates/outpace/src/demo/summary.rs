@@ -11,6 +11,7 @@ use crate::handle::Stats;
 use crate::lab::agents::HeardCustomer;
 use crate::lab::ledger::CallNote;
 use crate::lab::percentile;
+use crate::plan::{Outlook, Row};
 
 use super::crm::Ending;
 use super::lang::Lang;
@@ -29,6 +30,15 @@ pub struct Summary {
     pub calls: Vec<CallNote>,
     /// Customers as the agents heard them.
     pub heard: Vec<HeardCustomer>,
+    /// What `outpace plan` makes of the same load.
+    pub planned: Row,
+}
+
+/// One line of the second table: the name, what was measured, and what was planned where that can be said.
+type Measure = (&'static str, String, String);
+
+fn measure(name: &'static str, value: String) -> Measure {
+    (name, value, String::new())
 }
 
 impl Summary {
@@ -52,23 +62,33 @@ impl Summary {
     }
 
     pub fn measures(&self, lang: Lang) -> Table {
-        let mut table = table(&[lang.say("Measured", "指标"), lang.say("Value", "数值")]);
-        for (name, value) in self.work(lang).into_iter().chain(self.delays(lang)).chain(self.sound(lang)) {
-            table.add_row([name.to_owned(), value]);
+        let mut table =
+            table(&[lang.say("Measured", "指标"), lang.say("Value", "数值"), lang.say("Planned", "预测")]);
+        for (name, value, planned) in
+            self.work(lang).into_iter().chain(self.delays(lang)).chain(self.sound(lang))
+        {
+            table.add_row([name.to_owned(), value, planned]);
         }
         table
     }
 
-    fn work(&self, lang: Lang) -> Vec<(&'static str, String)> {
+    fn work(&self, lang: Lang) -> Vec<Measure> {
         let minutes = (self.took.as_secs_f64() / 60.0).max(1e-3);
         let abandoned = self.count(Ending::Abandoned);
         let answered = self.count(Ending::Connected) + abandoned;
         let [opened, dialed, ended] = &self.stats;
+        let plan = &self.planned;
+        let share = |share: f64| format!("{:.1} %", 100.0 * share);
         vec![
-            (lang.say("Time taken", "用时"), clock(self.took)),
+            (
+                lang.say("Time taken", "用时"),
+                clock(self.took),
+                clock(Duration::from_secs_f64(plan.mean(|o| o.total_s))),
+            ),
             (
                 lang.say("Calls per minute", "每分钟呼叫数"),
                 format!("{:.0}", self.results.len() as f64 / minutes),
+                format!("{:.0}", plan.mean(|o| o.calls as f64 * 60.0 / o.total_s.max(1e-3))),
             ),
             (
                 lang.say(
@@ -76,33 +96,38 @@ impl Summary {
                     "有号可拨期间坐席利用率（通话加整理）",
                 ),
                 utilisation(opened, dialed),
+                share(plan.mean(|o| o.utilisation)),
             ),
-            (
+            measure(
                 lang.say("Agents busy to the last call's end", "任务全程坐席利用率"),
                 utilisation(opened, ended),
             ),
-            (lang.say("Abandoned, of the answered", "呼损率（占客户接听）"), percent(abandoned, answered)),
+            (
+                lang.say("Abandoned, of the answered", "呼损率（占客户接听）"),
+                percent(abandoned, answered),
+                share(plan.mean(Outlook::abandoned_share)),
+            ),
         ]
     }
 
-    fn delays(&self, lang: Lang) -> Vec<(&'static str, String)> {
+    fn delays(&self, lang: Lang) -> Vec<Measure> {
         let Waits { agent_free, queued, queued_numbers } = &self.waits;
         let waited = percent(queued.len() as u64, (agent_free.len() + queued.len()) as u64);
         let longest = queued.iter().max().map_or(String::new(), |wait| format!(", {}", milliseconds(*wait)));
         let audio = self.stats[2].answer_to_audio_us.iter().map(|us| Duration::from_micros((*us).into()));
         let at_once = self.calls.iter().filter(|call| !queued_numbers.contains(&call.number));
         vec![
-            (
+            measure(
                 lang.say("Customers who waited for an agent, longest wait", "需等待坐席的客户、最长等待"),
                 format!("{waited}{longest}"),
             ),
-            (lang.say("With an agent free, p50 / p99:", "有空闲坐席时 p50 / p99："), String::new()),
-            (
+            measure(lang.say("With an agent free, p50 / p99:", "有空闲坐席时 p50 / p99："), String::new()),
+            measure(
                 lang.say("  answer to agent assigned", "  客户接听到分配坐席"),
                 both(agent_free.iter().copied()),
             ),
-            (lang.say("  answer to audio path open", "  客户接听到语音通路打开"), both(audio)),
-            (
+            measure(lang.say("  answer to audio path open", "  客户接听到语音通路打开"), both(audio)),
+            measure(
                 lang.say(
                     "  answer to the agent's first packet at the customer",
                     "  客户接听到收到坐席首个语音包",
@@ -112,7 +137,7 @@ impl Summary {
         ]
     }
 
-    fn sound(&self, lang: Lang) -> Vec<(&'static str, String)> {
+    fn sound(&self, lang: Lang) -> Vec<Measure> {
         let connected = self.count(Ending::Connected);
         let heard: HashSet<u64> = self.heard.iter().map(|heard| heard.customer).collect();
         let share = |so: &dyn Fn(&CallNote) -> bool| {
@@ -120,11 +145,11 @@ impl Summary {
             format!("{} ({count}/{connected})", percent(count, connected))
         };
         vec![
-            (
+            measure(
                 lang.say("Connected calls in which the agent heard the customer", "坐席听到客户的接通通话"),
                 share(&|call| heard.contains(&call.id)),
             ),
-            (
+            measure(
                 lang.say("Connected calls in which the customer heard the agent", "客户听到坐席的接通通话"),
                 share(&|call| call.agent_heard.is_some()),
             ),
@@ -194,6 +219,7 @@ mod tests {
             waits: Waits { agent_free: vec![Duration::from_millis(3)], ..Waits::default() },
             calls: Vec::new(),
             heard: Vec::new(),
+            planned: Row { agents: 1, outlooks: Vec::new() },
         };
         let english = format!("{}\n{}", summary.outcomes(Lang::En), summary.measures(Lang::En));
         for part in ["50.0 %", "25.0 %", "80.0 %", "33.3 %", "3.0 ms / 3.0 ms", "0.0 % (0/2)"] {

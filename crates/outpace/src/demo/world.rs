@@ -8,13 +8,14 @@ use anyhow::{Context, ensure};
 use engine::CompanyId;
 
 use crate::config::{
-    AgentLegs, AppConfig, CallerIdConfig, CompanyConfig, Config, ExtensionConfig, GroupConfig, StoreKind,
-    TrunkConfig,
+    AgentLegs, AppConfig, CallerIdConfig, CompanyConfig, Config, ExtensionConfig, GroupConfig, PushConfig,
+    StoreKind, TrunkConfig,
 };
 use crate::handle::Command;
 use crate::lab::agents::{self, AgentsHandle, AgentsOptions, Behaviour};
 use crate::lab::carrier::{self, CarrierHandle, CarrierOptions};
-use crate::lab::{Shares, Times};
+use crate::lab::{Shares, TALK_SPREAD, Times};
+use crate::plan::{Length, Load};
 use crate::run::{self, Running};
 
 use super::lang::Lang;
@@ -74,6 +75,25 @@ impl Pace {
         answers / (answers_per_second(agents) * self.speed) + self.edges_s()
     }
 
+    /// The same world for `outpace plan`: what it makes of it is shown beside what was measured.
+    pub fn load(&self, calls: u32, agents: u32) -> Load {
+        let rules = config(self, Path::new(""), Vec::new()).engine();
+        Load {
+            agents,
+            numbers: Some(calls.into()),
+            hours: 24.0,
+            answered: SHARES.answered(),
+            failing: SHARES.busy + SHARES.invalid + SHARES.failed + SHARES.reject,
+            ring: Length::Normal { mean: (0.1 + RING_MEAN) / self.speed, sd: RING_SD / self.speed },
+            fail_after: Length::Normal { mean: 0.6 / self.speed, sd: 0.2 / self.speed },
+            talk: Length::Lognormal { mean: TALK_MEAN / self.speed, cv: TALK_SPREAD },
+            pacing: engine::PacingMode::Predictive(1800),
+            abandon_max: 300,
+            rules: engine::Config { agent_legs: engine::AgentLegs::KeptUp, ..rules },
+            message: Duration::from_secs(6),
+        }
+    }
+
     pub fn wrap_up(&self) -> Duration {
         Duration::from_secs_f64(WRAP_UP / self.speed)
     }
@@ -110,7 +130,8 @@ impl World {
         let carrier = carrier::start(carrier_options(pace, seed)).await?;
         let (accesskey, password) = (secret()?, secret()?);
         let company = company(agents, carrier.addr, &accesskey, &password, lang);
-        let running = run::start(config(pace, data, company)).await.context("the server did not start")?;
+        let running =
+            run::start(config(pace, data, vec![company])).await.context("the server did not start")?;
         let options = AgentsOptions {
             server: running.sip,
             listen: anywhere(),
@@ -166,7 +187,7 @@ fn behaviour(seed: u64) -> Behaviour {
     Behaviour { answer_delay: 0.0, talk_mean: 0.0, miss: 0.0, kept_up: true, speed: 1.0, seed }
 }
 
-fn config(pace: &Pace, data: &Path, company: CompanyConfig) -> Config {
+fn config(pace: &Pace, data: &Path, company: Vec<CompanyConfig>) -> Config {
     let mut config = Config::default();
     config.server.data = data.to_owned();
     config.server.store = StoreKind::Sqlite;
@@ -177,7 +198,7 @@ fn config(pace: &Pace, data: &Path, company: CompanyConfig) -> Config {
     config.dialing.ring_min_s = NO_ANSWER / pace.speed;
     config.dialing.wrap_up_s = WRAP_UP / pace.speed;
     config.dialing.agent_legs = AgentLegs::KeptUp;
-    config.company = vec![company];
+    config.company = company;
     config
 }
 
@@ -213,6 +234,7 @@ fn company(agents: u32, carrier: SocketAddr, accesskey: &str, password: &str, la
             enabled: true,
         }],
         caller_id: vec![CallerIdConfig { number: "02154321000".into(), automatic: true, enabled: true }],
+        push: PushConfig::default(),
     }
 }
 

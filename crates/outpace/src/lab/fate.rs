@@ -5,7 +5,7 @@ use std::f64::consts::TAU;
 use std::time::Duration;
 
 /// Talk times spread like this (standard deviation by mean) …
-const TALK_SPREAD: f64 = 0.6;
+pub const TALK_SPREAD: f64 = 0.6;
 /// … and are cut off at this many means, so that the last call of a task does not keep everybody waiting.
 const TALK_MAX_MEANS: f64 = 4.0;
 /// Numbers that begin so have a fixed fate: the two digits that follow tell which.

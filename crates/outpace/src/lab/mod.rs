@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-pub use fate::{Shares, Times};
+pub use fate::{Shares, TALK_SPREAD, Times};
 pub use ledger::percentile;
 
 /// `outpace lab …`

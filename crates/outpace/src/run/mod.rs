@@ -19,6 +19,8 @@ use tokio::sync::mpsc;
 use crate::config::{Config, DigestAlgorithms, StoreKind};
 use crate::handle::Handle;
 use crate::provision;
+use crate::push;
+use crate::recording::{self, Archive};
 use crate::switch::Switch;
 use crate::switch::edge::Edge;
 
@@ -26,6 +28,8 @@ use crate::switch::edge::Edge;
 const COMMANDS_MAX: usize = 4096;
 /// "Sorry, all our agents are busy", in Chinese and English, for companies without a message of their own.
 const ABANDON_MESSAGE: &[u8] = include_bytes!("../../assets/abandon.wav");
+/// Frames of 20 ms on their way to the recordings: 6.5 MB, a third of a second of a thousand calls.
+const RECORDING_FRAMES_MAX: usize = 32_768;
 /// Legs of the relay: two per call.
 const LEGS_MAX: usize = 20_000;
 
@@ -47,7 +51,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let store = open_store(&config)?;
     let generated = provision::apply(&*store, &config.company).context("provisioning")?;
     let (commands, commands_out) = mpsc::channel(COMMANDS_MAX);
-    let handle = Handle::new(store.clone(), commands);
+    let archive = Arc::new(Archive::open(&config)?);
+    let handle = Handle::new(store.clone(), commands).with_archive(archive.clone());
 
     let (edge, sip) = Edge::bind(config.sip.listen)
         .await
@@ -69,10 +74,14 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let switch =
         Switch::new(endpoint, relay, Arc::new(abandon_message(config.media.abandon_message.as_deref())?));
 
-    let dialer = turn::Dialer::open(&config, handle.clone(), switch, edge, random_seed()?).await?;
+    let (pushes, states, wake) = push::start(store).await.context("cannot start the pushes")?;
+    let dialer =
+        turn::Dialer::open(&config, handle.clone(), switch, edge, (states, wake), random_seed()?).await?;
+    let tending = tokio::spawn(recording::tend(archive, handle.clone()));
     let done = tokio::spawn(async move {
         dialer.run(commands_out, relay_events).await;
-        drop(lock);
+        tending.abort();
+        drop((pushes, lock));
     });
     let api = crate::api::serve(&config.api, handle.clone()).await?;
     Ok(Running { handle, api, sip, done, generated })
@@ -142,6 +151,7 @@ fn relay_config(config: &Config, host: IpAddr) -> RelayConfig {
         rtp_timeout: Duration::from_secs(m.rtp_timeout_s),
         port_rest: Duration::from_secs(5),
         legs_max: LEGS_MAX,
+        recording_frames_max: if config.recording.enabled { RECORDING_FRAMES_MAX } else { 0 },
     }
 }
 

@@ -2,15 +2,20 @@
 //! under way is bounded by the engines: one lease per campaign, one save per finished call.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::{
     CallId, CallRecord, CampaignId, CompanyId, EndReason, LeaseId, LeaseSlot, LeasedLead, Supply, Timestamp,
 };
-use store::{Campaign, Group, Registration, RetryRule, Store};
+use store::{Campaign, Group, Recording, Registration, RetryRule, Store};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::directory::{self, Directory};
 use crate::handle::wall_clock;
+use crate::push::{Wake, Written};
+
+const RECORDING_ATTEMPTS: u32 = 60;
+const RECORDING_PAUSE: Duration = Duration::from_secs(1);
 
 /// An answer of the store.
 pub enum Done {
@@ -63,11 +68,17 @@ pub struct StoreWork {
     store: Arc<dyn Store>,
     done: UnboundedSender<Done>,
     retry: RetryRule,
+    wake: Wake,
 }
 
 impl StoreWork {
-    pub fn new(store: Arc<dyn Store>, done: UnboundedSender<Done>, retry: RetryRule) -> StoreWork {
-        StoreWork { store, done, retry }
+    pub fn new(
+        store: Arc<dyn Store>,
+        done: UnboundedSender<Done>,
+        retry: RetryRule,
+        wake: Wake,
+    ) -> StoreWork {
+        StoreWork { store, done, retry, wake }
     }
 
     fn spawn(&self, verb: impl FnOnce(&dyn Store, &RetryRule) -> Done + Send + 'static) {
@@ -93,16 +104,22 @@ impl StoreWork {
         });
     }
 
-    pub fn save(&self, company: CompanyId, record: Box<CallRecord>) {
+    /// `before`: the extension states that come before the result.
+    pub fn save(&self, company: CompanyId, record: Box<CallRecord>, before: Written) {
+        let wake = self.wake.clone();
         self.spawn(move |store, retry| {
+            before.wait();
             let result = store.finish_call(wall_clock(), &record, retry);
+            wake.wake();
             Done::Saved { company, call: record.call, result }
         });
     }
 
     pub fn end(&self, company: CompanyId, campaign: CampaignId, why: EndReason) {
+        let wake = self.wake.clone();
         self.spawn(move |store, _| {
             let result = store.end_campaign(wall_clock(), campaign, why);
+            wake.wake();
             Done::Ended { company, campaign, why, result }
         });
     }
@@ -139,6 +156,22 @@ impl StoreWork {
             if let Err(error) = store.put_registration(&registration) {
                 tracing::warn!(%error, "a registration was not stored");
             }
+        });
+    }
+
+    /// Tried again for a while: without its row a recording can neither be found nor is it deleted in time.
+    pub fn put_recording(&self, recording: Recording) {
+        let store = self.store.clone();
+        tokio::spawn(async move {
+            for _ in 0..RECORDING_ATTEMPTS {
+                let (store, row) = (store.clone(), recording.clone());
+                match tokio::task::spawn_blocking(move || store.put_recording(&row)).await {
+                    Ok(Err(error)) => tracing::warn!(%error, "a recording was not noted; it is tried again"),
+                    Ok(Ok(())) | Err(_) => return,
+                }
+                tokio::time::sleep(RECORDING_PAUSE).await;
+            }
+            tracing::error!(filename = recording.filename, "a recording was never noted in the store");
         });
     }
 

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use engine::{AgentId, AgentState, CampaignId, CompanyId, Effect, Engine, GroupId, Input, Now, Timestamp};
+use engine::{
+    AgentId, AgentState, CallId, CampaignId, CompanyId, Effect, Engine, GroupId, Input, Now, Timestamp,
+};
 use media::RelayEvent;
 use sip::{Flow, Transport};
 use store::{Campaign, Group, Registration, StoreError};
@@ -15,6 +17,7 @@ use super::directory::{self, CompanyDirectory, Directory};
 use super::store_work::{Done, Loaded, StoreWork};
 use crate::config::Config;
 use crate::handle::{Command, Handle, Stats, wall_clock};
+use crate::push::{States, Wake};
 use crate::switch::edge::{Edge, TcpEvent};
 use crate::switch::{RegistrationChange, Switch};
 
@@ -25,6 +28,8 @@ const SAMPLE_EVERY: Duration = Duration::from_millis(250);
 /// Datagrams taken in one turn before the others have theirs.
 const DATAGRAMS_PER_TURN: usize = 128;
 const DATAGRAM_MAX: usize = 65_535;
+/// At the end, for recordings to be written.
+const RECORDINGS_PATIENCE: Duration = Duration::from_secs(2);
 
 pub struct Dialer {
     started: Instant,
@@ -37,6 +42,8 @@ pub struct Dialer {
     switch: Switch,
     edge: Edge,
     store: StoreWork,
+    /// What happens to the legs, for who wants to be told.
+    states: States,
     done: UnboundedReceiver<Done>,
     directory: Directory,
     load_next: u64,
@@ -59,6 +66,7 @@ impl Dialer {
         handle: Handle,
         switch: Switch,
         edge: Edge,
+        (states, wake): (States, Wake),
         seed: u64,
     ) -> anyhow::Result<Dialer> {
         let (done_in, done) = mpsc::unbounded_channel();
@@ -69,7 +77,8 @@ impl Dialer {
             seed,
             drain_limit: Duration::from_secs(config.server.drain_s),
             drain_until: None,
-            store: StoreWork::new(handle.store().clone(), done_in, retry),
+            store: StoreWork::new(handle.store().clone(), done_in, retry, wake),
+            states,
             handle,
             companies: BTreeMap::new(),
             switch,
@@ -154,6 +163,7 @@ impl Dialer {
             }
         }
         self.say_goodbye();
+        self.end_recordings(&mut relay).await;
     }
 
     fn next_deadline(&self) -> Duration {
@@ -232,9 +242,13 @@ impl Dialer {
         while let Some(change) = self.switch.poll_registration() {
             self.registration(change);
         }
+        while let Some(recording) = self.switch.poll_recording() {
+            self.store.put_recording(recording);
+        }
     }
 
     fn input(&mut self, company: CompanyId, input: Input) {
+        self.states.saw_input(&input);
         let now = self.now();
         if let Some(run) = self.companies.get_mut(&company) {
             run.engine.handle(now, input);
@@ -242,18 +256,36 @@ impl Dialer {
     }
 
     fn effect(&mut self, company: CompanyId, effect: Effect) {
+        self.states.saw_effect(company, &effect);
         let mono = self.started.elapsed();
-        let Some(effect) = self.switch.apply(mono, company, effect) else { return };
+        let bridged = match &effect {
+            Effect::Bridge { call, .. } => Some(*call),
+            _ => None,
+        };
+        let left = self.switch.apply(mono, company, effect);
+        if let Some(call) = bridged {
+            self.record(company, call);
+        }
+        let Some(effect) = left else { return };
         match effect {
             Effect::LeaseLeads { request, campaign, slots } => {
                 self.store.lease(company, request, campaign, slots)
             }
             Effect::ReturnLeads { calls } => self.store.give_back(company, calls),
-            Effect::SaveCall(record) => self.store.save(company, record),
+            Effect::SaveCall(record) => self.store.save(company, record, self.states.written()),
             Effect::EndCampaign { campaign, why } => self.store.end(company, campaign, why),
             Effect::CampaignStarted { campaign } => tracing::info!(%campaign, "dialing"),
             // The switch takes all the others.
             _ => {}
+        }
+    }
+
+    /// When its company's calls are recorded and there is room.
+    fn record(&mut self, company: CompanyId, call: CallId) {
+        let Some(archive) = self.handle.archive() else { return };
+        let Some(company) = self.handle.company(company) else { return };
+        if let Some((row, path)) = archive.begin(&company, call, wall_clock()) {
+            self.switch.record(row, path);
         }
     }
 
@@ -521,6 +553,21 @@ impl Dialer {
             tracing::warn!("the drain's time limit is over: calls in progress are cut off and end as lost");
         }
         idle || late
+    }
+
+    /// Waits a little until the recordings that were cut off are written, and notes them.
+    async fn end_recordings(&mut self, relay: &mut UnboundedReceiver<RelayEvent>) {
+        let end = tokio::time::Instant::now() + RECORDINGS_PATIENCE;
+        while self.switch.recordings() > 0
+            && let Ok(Some(event)) = tokio::time::timeout_at(end, relay.recv()).await
+        {
+            self.switch.relay_event(self.started.elapsed(), event);
+        }
+        while let Some(recording) = self.switch.poll_recording() {
+            if let Err(error) = self.handle.with_store(move |store| store.put_recording(&recording)).await {
+                tracing::error!(%error, "a recording was not noted in the store");
+            }
+        }
     }
 
     /// Ends the kept-up agent legs and what is left of calls, and puts the last messages on the wire.

@@ -139,7 +139,7 @@ impl Switch {
         }
     }
 
-    fn agent_media(&self, state: &Call, agent: AgentId) -> Option<LegId> {
+    pub(super) fn agent_media(&self, state: &Call, agent: AgentId) -> Option<LegId> {
         match state.offer.as_ref()? {
             (a, AgentSide::Rung(leg)) if *a == agent => Some(leg.media),
             (a, AgentSide::KeptUp) if *a == agent => self.kept.get(&agent).map(|k| k.leg.media),

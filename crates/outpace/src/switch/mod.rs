@@ -5,6 +5,7 @@ mod calls;
 pub mod cause;
 pub mod edge;
 mod kept;
+mod recordings;
 mod registrar;
 pub mod sdp;
 mod trunks;
@@ -38,6 +39,9 @@ pub struct Switch {
     legs: HashMap<LegId, Owner>,
     inputs: VecDeque<(CompanyId, Input)>,
     registrations: VecDeque<RegistrationChange>,
+    /// By the customer's leg.
+    recorded: HashMap<LegId, recordings::Recorded>,
+    recording_rows: VecDeque<store::Recording>,
     answer_to_audio_us: VecDeque<u32>,
     calls_placed: u64,
 }
@@ -96,6 +100,8 @@ impl Switch {
             legs: HashMap::new(),
             inputs: VecDeque::new(),
             registrations: VecDeque::new(),
+            recorded: HashMap::new(),
+            recording_rows: VecDeque::new(),
             answer_to_audio_us: VecDeque::new(),
             calls_placed: 0,
         }
@@ -209,10 +215,10 @@ impl Switch {
         match event {
             RelayEvent::Bridged { a, at, .. } => {
                 if let Some(Owner::Customer(call)) = self.legs.get(&a).copied()
-                    && let Some(answered) = self.calls.get(&call).and_then(|c| c.answered_at)
+                    && let Some(both) = self.calls.get(&call).and_then(|c| c.answered_at.max(c.offered_at))
                 {
                     let us =
-                        u32::try_from(at.saturating_duration_since(answered).as_micros()).unwrap_or(u32::MAX);
+                        u32::try_from(at.saturating_duration_since(both).as_micros()).unwrap_or(u32::MAX);
                     if self.answer_to_audio_us.len() == TIMES_MAX {
                         self.answer_to_audio_us.pop_front();
                     }
@@ -227,6 +233,7 @@ impl Switch {
                 }
             }
             RelayEvent::Silent { leg } => self.silent(now, leg),
+            RelayEvent::Recorded { customer, .. } => self.recording_ended(customer, &event),
             RelayEvent::Closed { .. } => {}
         }
     }

@@ -8,6 +8,7 @@ pub mod crm;
 pub mod floor;
 pub mod peer;
 pub mod ports;
+pub mod receiver;
 pub mod rtp;
 pub mod server;
 pub mod sipp;

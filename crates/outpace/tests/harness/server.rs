@@ -30,6 +30,8 @@ pub struct Company {
     pub trunk_keys: &'static str,
     /// Of all groups, as in the API.
     pub strategy: u32,
+    /// Lines of `[company.push]`.
+    pub push_keys: String,
 }
 
 impl Company {
@@ -41,6 +43,7 @@ impl Company {
             groups: Vec::new(),
             trunk_keys: "",
             strategy: 1,
+            push_keys: String::new(),
         }
     }
 
@@ -63,6 +66,11 @@ impl Company {
 
     pub fn strategy(mut self, strategy: u32) -> Company {
         self.strategy = strategy;
+        self
+    }
+
+    pub fn push(mut self, lines: &str) -> Company {
+        self.push_keys = lines.to_owned();
         self
     }
 
@@ -117,6 +125,7 @@ impl Company {
             );
         }
         let _ = writeln!(t, "[[company.caller_id]]\nnumber = \"{CALLER_ID}\"");
+        let _ = writeln!(t, "[company.push]\n{}", self.push_keys);
         t
     }
 }
@@ -127,10 +136,12 @@ pub struct Setup {
     pub api_port: u16,
     pub sip_port: u16,
     media: (u16, u16),
-    /// Lines of the sections `[dialing]`, `[retry]`, `[media]`.
+    /// Lines of the sections `[dialing]`, `[retry]`, `[media]`, `[recording]`.
     pub dialing: String,
     pub retry: String,
     pub media_keys: String,
+    pub recording: String,
+    drain_s: u32,
     pub companies: Vec<Company>,
 }
 
@@ -145,6 +156,8 @@ impl Setup {
             dialing: "no_answer_s = 2.0\nring_min_s = 1.0\nwrap_up_s = 0.1\nmiss_pause_s = 1.0\n".into(),
             retry: "busy_s = 1\nno_answer_s = 1\nfailed_s = 1\nlost_s = 1\n".into(),
             media_keys: String::new(),
+            recording: String::new(),
+            drain_s: 20,
             companies: Vec::new(),
         }
     }
@@ -156,6 +169,16 @@ impl Setup {
 
     pub fn dialing(mut self, lines: &str) -> Setup {
         self.dialing = format!("{lines}\n");
+        self
+    }
+
+    pub fn drain_s(mut self, s: u32) -> Setup {
+        self.drain_s = s;
+        self
+    }
+
+    pub fn recording(mut self, lines: &str) -> Setup {
+        self.recording = format!("{lines}\n");
         self
     }
 
@@ -171,17 +194,19 @@ impl Setup {
     fn toml(&self) -> String {
         let data = self.dir.path().join("data");
         let mut t = format!(
-            "[server]\ndata = \"{}\"\nstore = \"sqlite\"\ndrain_s = 20\n[api]\nlisten = \"127.0.0.1:{}\"\n\
+            "[server]\ndata = \"{}\"\nstore = \"sqlite\"\ndrain_s = {}\n[api]\nlisten = \"127.0.0.1:{}\"\n\
              [sip]\nlisten = \"127.0.0.1:{}\"\n[media]\nbind = \"127.0.0.1\"\nport_first = {}\nport_last = {}\n{}\n\
-             [dialing]\n{}[retry]\n{}\n",
+             [dialing]\n{}[retry]\n{}\n[recording]\n{}",
             data.display(),
+            self.drain_s,
             self.api_port,
             self.sip_port,
             self.media.0,
             self.media.1,
             self.media_keys,
             self.dialing,
-            self.retry
+            self.retry,
+            self.recording
         );
         for company in &self.companies {
             t.push_str(&company.toml());
@@ -283,10 +308,28 @@ impl Server {
         lines[lines.len().saturating_sub(60)..].join("\n")
     }
 
+    /// The folder of all recordings.
+    pub fn recordings(&self) -> PathBuf {
+        self.setup.dir.path().join("data/recordings")
+    }
+
     /// The database file.
     pub fn database(&self) -> PathBuf {
         let data = self.setup.dir.path().join("data");
         find_database(&data).unwrap_or_else(|| panic!("no database in {}", data.display()))
+    }
+
+    /// What `outpace admin …` prints.
+    pub fn admin(&self, arguments: &[&str]) -> String {
+        let out = Command::new(env!("CARGO_BIN_EXE_outpace"))
+            .args(["admin", "--config"])
+            .arg(&self.config)
+            .args(arguments)
+            .current_dir(self.setup.dir.path())
+            .output()
+            .expect("the binary can be started");
+        assert!(out.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8_lossy(&out.stdout).into_owned()
     }
 
     /// Rows of a query, by the `sqlite3` program; columns joined by `|`.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::look_ahead::{Floor, LookAhead, Rules};
+use engine::look_ahead::{Floor, LookAhead, Rules};
 
 use super::pacers::{Pacer, View};
 use super::shift::{Micros, SECOND};
@@ -22,6 +22,7 @@ impl Ours {
             abandon_max: setting.cap,
             grace: setting.patience,
             no_answer: setting.no_answer,
+            start_ratio: 1.5,
             before: (0, 0),
         };
         let pacer = LookAhead::new(rules, Duration::ZERO);
@@ -47,11 +48,10 @@ impl Pacer for Ours {
             reserved: 0,
             talking: &self.talking,
             wrapping_up: &self.wrapping_up,
+            part: 1.0,
             room: 10_000,
         };
-        let d = self.pacer.decide(&floor);
-        if std::env::var_os("TRACE").is_some() && view.is_tick && (view.now / 500_000) % 60 < 2 { eprintln!("{:7.1} want {} idle {} talk {} wrap {} free28 {:.1} fl {} exp {:.1} wait {} al {:.4} risk {:.4} p {:.3} {:?}", view.now as f64/1e6,d.wanted,d.idle,view.talking.len(),view.wrapping_up.len(),d.expected_free,d.in_flight,d.expected_answers,d.waiting,d.alpha,d.risk,d.answer_share,d.bound_by); }
-        d.wanted
+        self.pacer.decide(&floor, &[]).wanted
     }
 
     fn placed(&mut self, now: Micros) {
@@ -80,15 +80,15 @@ impl Pacer for Ours {
 }
 
 /// Knows of every call whether and when it will be answered, and how long every talk and wrap-up will take: each agent
-/// has the next customer the moment the wrap-up is over, unless a ring takes longer than that.
-pub struct Oracle {
-    wrap_up: Micros,
-    to_begin: u32,
-}
-impl Oracle {
-    pub fn new(s: &Setting) -> Oracle { Oracle { wrap_up: (s.wrap.0 * 1e6) as u64, to_begin: s.agents as u32 } }
-}
+/// has the next customer the moment the wrap-up is over, unless a ring takes longer than the work.
+pub struct Oracle;
+
 impl Pacer for Oracle {
-    fn wanted(&mut self, _view: &View<'_>) -> u32 { std::mem::take(&mut self.to_begin) }
-    fn foresees(&mut self, now: Micros, talk: Micros) -> Option<Micros> { Some(now + talk + self.wrap_up) }
+    fn wanted(&mut self, _view: &View<'_>) -> u32 {
+        0
+    }
+
+    fn foresees(&self) -> bool {
+        true
+    }
 }

@@ -39,9 +39,9 @@ pub trait Pacer {
     fn served(&mut self, _now: Micros, _is_abandoned: bool) {}
     fn talk_ended(&mut self, _now: Micros, _length: Micros) {}
     fn wrap_up_ended(&mut self, _now: Micros, _length: Micros) {}
-    /// When the next call shall be answered; only who knows the future can say.
-    fn foresees(&mut self, _now: Micros, _talk: Micros) -> Option<Micros> {
-        None
+    /// Knows the future: for each agent a call is placed so that it is answered when the agent is free again.
+    fn foresees(&self) -> bool {
+        false
     }
 }
 

@@ -34,6 +34,8 @@ pub enum Seat {
 struct Agent {
     seat: Seat,
     since: Micros,
+    /// Length of the wrap-up after the present talk.
+    wrap_up: Micros,
     /// Leaves when the present work is over.
     is_leaving: bool,
 }
@@ -51,7 +53,6 @@ pub struct Outcome {
     pub is_over_cap: bool,
     /// Idle agent seconds per connected call.
     pub idle_per_call: f64,
-    pub answered: u64,
     pub dialed: u64,
 }
 
@@ -103,12 +104,10 @@ impl<'a> Shift<'a> {
             wrapping_up: Vec::new(),
             books: Books::default(),
         };
-        let agent = |_| Agent { seat: Seat::Idle, since: 0, is_leaving: false };
+        let agent = |_| Agent { seat: Seat::Idle, since: 0, wrap_up: 0, is_leaving: false };
         shift.agents = (0..setting.agents).map(agent).collect();
-        for (at, _) in &setting.presence {
-            let at = (at * 1e6) as Micros;
-            let n = shift.setting.presence.iter().position(|(t, _)| (t * 1e6) as Micros == at).unwrap_or(0);
-            shift.after(at, Event::Presence(u32::try_from(n).unwrap_or(0)));
+        for (n, (at, _)) in (0..).zip(&setting.presence) {
+            shift.after((at * 1e6) as Micros, Event::Presence(n));
         }
         shift
     }
@@ -121,6 +120,9 @@ impl<'a> Shift<'a> {
     pub fn run(mut self, pacer: &mut dyn Pacer) -> Outcome {
         let end = (self.setting.hours * 3600.0 * 1e6) as Micros;
         self.after(0, Event::Tick);
+        if pacer.foresees() {
+            (0..self.agents.len()).for_each(|_| self.place_foreseen(0, pacer));
+        }
         while let Some(Reverse((at, _, event))) = self.queue.pop() {
             if at >= end {
                 break;
@@ -191,7 +193,7 @@ impl<'a> Shift<'a> {
                 let seat = &mut self.agents[agent as usize];
                 pacer.talk_ended(self.now, self.now - seat.since);
                 (seat.seat, seat.since) = (Seat::WrapUp, self.now);
-                let length = self.setting.wrap_up(&mut self.agents_rng);
+                let length = seat.wrap_up;
                 self.after(length, Event::WrapUpEnds(agent));
             }
             Event::WrapUpEnds(agent) => {
@@ -231,12 +233,14 @@ impl<'a> Shift<'a> {
             self.books.answers.push((self.now, false));
             self.books.connected += u64::from(self.now >= COUNTED_FROM);
             pacer.served(self.now, false);
-            let length = self.setting.talk(&mut self.agents_rng);
-            (self.agents[n].seat, self.agents[n].since) = (Seat::Talking, self.now);
+            let talk = self.setting.talk(&mut self.agents_rng);
+            let wrap_up = self.setting.wrap_up(&mut self.agents_rng);
+            let agent = &mut self.agents[n];
+            (agent.seat, agent.since, agent.wrap_up) = (Seat::Talking, self.now, wrap_up);
             let ends = Event::TalkEnds(u32::try_from(n).unwrap_or(0));
-            self.after(length, ends);
-            if let Some(fate) = pacer.foresees(self.now, length) {
-                self.place_foreseen(fate, pacer);
+            self.after(talk, ends);
+            if pacer.foresees() {
+                self.place_foreseen(self.now + talk + wrap_up, pacer);
             }
         }
     }
@@ -254,7 +258,7 @@ impl<'a> Shift<'a> {
     fn place_foreseen(&mut self, answer_at: Micros, pacer: &mut dyn Pacer) {
         let ring = self.setting.answer_time(&mut self.calls_rng);
         let call = u32::try_from(self.placed.len()).unwrap_or(u32::MAX);
-        self.placed.push(answer_at.saturating_sub(ring).max(self.now));
+        self.placed.push(self.now);
         self.in_flight += 1;
         pacer.placed(self.now);
         let delay = answer_at.max(self.now + ring) - self.now;
@@ -285,7 +289,6 @@ impl<'a> Shift<'a> {
             worst_hour: worst_hour(&books.answers[counted..]),
             is_over_cap: lost as f64 > self.setting.cap * all as f64,
             idle_per_call: (books.signed_in - books.busy) / books.connected.max(1) as f64,
-            answered: all as u64,
             dialed: self.placed.len() as u64,
         }
     }

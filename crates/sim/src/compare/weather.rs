@@ -8,9 +8,15 @@ use super::shift::{Micros, SECOND};
 #[derive(Clone, Debug)]
 pub enum AnswerShare {
     Constant(f64),
-    /// From `low` to `high` and back in `period` seconds; at jumps, on average `jump_every` seconds apart, it is
-    /// multiplied by `jump` for `jump_length` seconds on average. Never above 0.9.
-    Drift { low: f64, high: f64, period: f64, jump: f64, factors: Vec<(f64, f64)> },
+    /// From `low` to `high` and back in `period` seconds, beginning `phase` of a period on; from the times of `factors`
+    /// on multiplied by them. Never above 0.9.
+    Drift {
+        low: f64,
+        high: f64,
+        period: f64,
+        phase: f64,
+        factors: Vec<(f64, f64)>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +65,8 @@ impl Setting {
         }
     }
 
-    /// The answer share swings and jumps, differently for each seed.
+    /// The answer share swings, and every half hour or so it is 1.8 times as high for ten minutes or so, differently for
+    /// each seed.
     pub fn drifting(agents: usize, seed: u64) -> Setting {
         let mut rng = Rng::with_seed(seed ^ 0x9e37_79b9);
         let mut factors = vec![(0.0, 1.0)];
@@ -70,7 +77,7 @@ impl Setting {
             at += exponential(&mut rng, 600.0);
             factors.push((at, 1.0));
         }
-        let share = AnswerShare::Drift { low: 0.15, high: 0.45, period: 7200.0, jump: rng.f64(), factors };
+        let share = AnswerShare::Drift { low: 0.15, high: 0.45, period: 7200.0, phase: rng.f64(), factors };
         Setting { share, ..Setting::new(agents, 0.3) }
     }
 
@@ -78,8 +85,8 @@ impl Setting {
         let seconds = now as f64 / 1e6;
         match &self.share {
             AnswerShare::Constant(p) => *p,
-            AnswerShare::Drift { low, high, period, jump, factors } => {
-                let phase = (seconds / period + jump) * std::f64::consts::TAU;
+            AnswerShare::Drift { low, high, period, phase, factors } => {
+                let phase = (seconds / period + phase) * std::f64::consts::TAU;
                 let base = f64::midpoint(*low, *high) + (high - low) / 2.0 * phase.sin();
                 let n = factors.partition_point(|(at, _)| *at <= seconds);
                 (base * factors[n.max(1) - 1].1).min(0.9)
@@ -99,7 +106,7 @@ impl Setting {
         if draw < share {
             return (true, ring);
         }
-        let rest = (draw - share) / (1.0 - share) * (1.0 - share);
+        let rest = draw - share;
         if rest < self.busy {
             (false, early)
         } else if rest < self.busy + self.machines {
@@ -125,11 +132,6 @@ impl Setting {
 
     pub fn wrap_up(&self, rng: &mut Rng) -> Micros {
         micros(lognormal(rng, self.wrap).max(3.0))
-    }
-
-    /// Mean time for which an answered call keeps an agent busy.
-    pub fn service(&self) -> f64 {
-        self.talk.0 + self.wrap.0
     }
 }
 

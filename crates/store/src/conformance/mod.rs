@@ -1,10 +1,13 @@
 //! What every driver must do: one function for each behaviour, run on a fresh store of each driver.
 
+mod bills;
 mod calls;
 mod campaigns;
 mod leads;
 mod provision;
+mod pushes;
 mod random;
+mod recordings;
 mod scene;
 
 use std::path::PathBuf;
@@ -86,6 +89,12 @@ conformance! {
         registrations_are_kept_until_they_expire
         registrations_of_one_extension_are_bounded
     }
+    recordings {
+        a_recording_is_found_by_its_company_alone
+        a_recording_is_completed_in_any_order
+        a_filename_is_one_calls
+        expired_recordings_come_oldest_first_and_can_be_deleted
+    }
     campaigns {
         a_campaign_reads_back_as_created
         a_campaign_begins_as_draft_or_running_with_leads
@@ -135,6 +144,26 @@ conformance! {
         a_rescue_ends_open_calls_as_lost
         answered_calls_are_counted_from_a_time
         calls_are_listed_by_id
+    }
+    bills {
+        a_bill_tells_all_of_its_call
+        bills_are_found_by_each_filter
+        bills_come_oldest_first_by_page
+        a_fetched_bill_is_not_fetched_again
+        eight_clients_at_once_get_each_bill_once
+    }
+    pushes {
+        pushes_are_put_and_put_again
+        a_company_without_urls_is_told_nothing
+        a_finished_call_is_told_once
+        a_call_that_a_crash_cut_off_is_told
+        the_end_of_a_campaign_is_told_once_and_with_its_reason
+        extension_states_are_told_of_calls_that_are_there
+        events_of_one_call_come_one_after_the_other
+        an_event_that_is_given_up_lets_the_next_pass
+        a_dead_event_can_be_sent_again
+        expired_events_are_given_up_and_later_forgotten
+        event_ids_are_not_used_again
     }
     random {
         the_driver_answers_as_the_memory_does

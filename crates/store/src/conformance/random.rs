@@ -37,7 +37,23 @@ struct Life<'a> {
 impl<'a> Life<'a> {
     fn new(seed: u64, model: &'a MemStore, store: &'a dyn Store) -> Life<'a> {
         let settings = company_settings(&format!("seed{seed}"));
-        let put = |s: &dyn Store| s.put_company(&settings).unwrap().id;
+        let url = || "http://crm.example/".to_owned();
+        let put = |s: &dyn Store| {
+            let company = s.put_company(&settings).unwrap().id;
+            let (task_status_url, extension_state_url, bill_url) = (url(), url(), url());
+            let (detail_form, secret, allow_private) = (false, String::new(), true);
+            s.put_pushes(&PushSettings {
+                company,
+                task_status_url,
+                extension_state_url,
+                bill_url,
+                detail_form,
+                secret,
+                allow_private,
+            })
+            .unwrap();
+            company
+        };
         Life {
             random: fastrand::Rng::with_seed(seed),
             seed,
@@ -56,8 +72,10 @@ impl<'a> Life<'a> {
             return self.create(step);
         }
         match self.random.u8(0..100) {
-            0..30 => self.lease(),
-            30..60 => self.finish(),
+            0..25 => self.lease(),
+            25..50 => self.finish(),
+            50..53 => self.leg_state(),
+            53..60 => self.tell(),
             60..65 => self.give_back(),
             65..72 => self.append(),
             72..77 => self.delete(),
@@ -204,7 +222,89 @@ impl<'a> Life<'a> {
         self.same("rescue", model, self.store.rescue_calls(self.now, self.company.1, &RETRY));
     }
 
+    fn leg_state(&mut self) {
+        let Some((leased, _)) = self.calls.last() else { return };
+        let state = LegState {
+            call: leased.call,
+            agent: None,
+            side: Side::Customer,
+            status: if self.random.bool() { LegStatus::Ring } else { LegStatus::Answer },
+        };
+        let model = self.model.put_leg_states(self.now, &[state]);
+        self.same("leg state", model, self.store.put_leg_states(self.now, &[state]));
+    }
+
+    /// Some due event is told or not, or those expired are given up.
+    fn tell(&mut self) {
+        let kind = PushKind::ALL[self.random.usize(..3)];
+        let due = |s: &dyn Store, company| s.due_events(self.now, company, kind, 9).unwrap();
+        let (model, store) = (due(self.model, self.company.0), due(self.store, self.company.1));
+        assert_eq!(model.len(), store.len(), "seed {}, events due at {:?}", self.seed, self.now);
+        if model.is_empty() {
+            return;
+        }
+        let at = self.random.usize(..model.len());
+        let (model, store) = (model[at].id, store[at].id);
+        match self.random.u8(0..4) {
+            0 => {
+                let next = Some(self.now.plus(Duration::from_secs(self.random.u64(1..99))));
+                self.model.event_failed(model, next, "503").unwrap();
+                self.store.event_failed(store, next, "503").unwrap();
+            }
+            1 => {
+                self.model.event_failed(model, None, "404").unwrap();
+                self.store.event_failed(store, None, "404").unwrap();
+                if self.random.bool() {
+                    self.model.resend_event(self.now, self.company.0, model).unwrap();
+                    self.store.resend_event(self.now, self.company.1, store).unwrap();
+                }
+            }
+            2 if self.random.u8(0..9) == 0 => {
+                let later = self.now.plus(EVENT_LIFETIME - Duration::from_secs(600));
+                let model = self.model.give_up_events(later, self.company.0, kind);
+                self.same("give up", model, self.store.give_up_events(later, self.company.1, kind));
+            }
+            _ => {
+                self.model.event_delivered(model).unwrap();
+                self.store.event_delivered(store).unwrap();
+            }
+        }
+    }
+
+    fn compare_told(&self) {
+        for kind in PushKind::ALL {
+            let due = |s: &dyn Store, company| {
+                s.due_events(self.now, company, kind, 1000)
+                    .map(|e| e.into_iter().map(shown_event).collect::<Vec<_>>())
+            };
+            self.same("events", due(self.model, self.company.0), due(self.store, self.company.1));
+        }
+        let dead = |s: &dyn Store, company| {
+            s.dead_events(company, 1000).map(|e| e.into_iter().map(shown_event).collect::<Vec<_>>())
+        };
+        self.same("dead events", dead(self.model, self.company.0), dead(self.store, self.company.1));
+        let filter = BillFilter {
+            from: T0,
+            to: self.now,
+            fetched: None,
+            extensions: Vec::new(),
+            number: String::new(),
+            user_id: String::new(),
+            member_id: String::new(),
+            ext: String::new(),
+            custom_uuid: String::new(),
+            taskid: String::new(),
+        };
+        let bills = |s: &dyn Store, company| {
+            let shown = |b: Bill| Bill { id: 0, company: CompanyId(0), ..b };
+            let listed = s.list_bills(company, &filter, ALL);
+            listed.map(|(total, bills)| (total, bills.into_iter().map(shown).collect::<Vec<_>>()))
+        };
+        self.same("bills", bills(self.model, self.company.0), bills(self.store, self.company.1));
+    }
+
     fn compare_everything(&self) {
+        self.compare_told();
         for &(model, store) in &self.campaigns {
             let shown_campaign = |s: &dyn Store, id| s.campaign_by_id(id).map(|c| c.map(shown));
             self.same("campaign", shown_campaign(self.model, model), shown_campaign(self.store, store));
@@ -238,4 +338,10 @@ fn shown(campaign: Campaign) -> Campaign {
 fn shown_call(call: Call) -> (CallId, u64, PhoneNumber, u32, Timestamp, Option<CallRecord>) {
     let record = call.record.map(|r| CallRecord { campaign: CampaignId(0), lead: LeadId(0), ..r });
     (call.id, rule::seq_of(call.lead), call.number, call.attempt, call.dialed_at, record)
+}
+
+/// Without the ids that hang on what else is in the store.
+fn shown_event(event: Event) -> Event {
+    let body = event.body.split_once("\"companycode\"").map_or("", |(_, rest)| rest).to_owned();
+    Event { id: 0, company: CompanyId(0), body, ..event }
 }

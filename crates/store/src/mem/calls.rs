@@ -42,7 +42,13 @@ impl Tables {
     ) -> Result<Option<Timestamp>> {
         let extension = record.agent.and_then(|a| self.extension_numbers.get(&a).cloned());
         let table = self.calls.get(&record.call).and_then(|c| self.campaigns.get_mut(c));
-        table.ok_or(StoreError::NotFound("call")).map(|t| t.finish(now, record, extension, retry))
+        let table = table.ok_or(StoreError::NotFound("call"))?;
+        let was_open = table.open.contains(&record.call);
+        let due = table.finish(now, record, extension, retry);
+        if was_open {
+            self.add_bill(now, record.call);
+        }
+        Ok(due)
     }
 
     pub(super) fn rescue_calls(
@@ -60,6 +66,9 @@ impl Tables {
             }
         }
         rescued.sort();
+        for call in &rescued {
+            self.add_bill(now, *call);
+        }
         rescued
     }
 }

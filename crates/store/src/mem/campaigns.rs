@@ -41,6 +41,37 @@ impl Tables {
         Ok(Appended { stored: (leads.len() - duplicates.len()) as u64, duplicates })
     }
 
+    pub(super) fn set_campaign_status(
+        &mut self,
+        now: Timestamp,
+        campaign: CampaignId,
+        status: CampaignStatus,
+    ) -> Result<Campaign> {
+        let campaign = &mut self.table_mut(campaign)?.campaign;
+        let had_ended = campaign.settings.status == CampaignStatus::Ended;
+        rule::set_status(campaign, now, status)?;
+        let campaign = campaign.clone();
+        if status == CampaignStatus::Ended && !had_ended {
+            self.tell_campaign_ended(now, &campaign);
+        }
+        Ok(campaign)
+    }
+
+    pub(super) fn end_campaign(
+        &mut self,
+        now: Timestamp,
+        campaign: CampaignId,
+        why: EndReason,
+    ) -> Result<Option<Campaign>> {
+        let table = self.table_mut(campaign)?;
+        let had_ended = table.campaign.settings.status == CampaignStatus::Ended;
+        let ended = table.end(now, why);
+        if let Some(campaign) = ended.as_ref().filter(|_| !had_ended) {
+            self.tell_campaign_ended(now, campaign);
+        }
+        Ok(ended)
+    }
+
     pub(super) fn campaign(&self, company: CompanyId, taskid: &str) -> Option<Campaign> {
         self.of_company(company).find(|c| c.settings.taskid == taskid).cloned()
     }
@@ -104,7 +135,7 @@ impl CampaignTable {
         }
     }
 
-    pub(super) fn end(&mut self, now: Timestamp, why: EndReason) -> Option<Campaign> {
+    fn end(&mut self, now: Timestamp, why: EndReason) -> Option<Campaign> {
         if self.campaign.settings.status == CampaignStatus::Ended {
             return Some(self.campaign.clone());
         }

@@ -1,9 +1,12 @@
 //! Everything in memory, for tests, demonstrations and the simulation. Nothing survives a restart.
 
+mod bills;
 mod calls;
 mod campaigns;
 mod leads;
+mod outbox;
 mod provision;
+mod recordings;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -31,9 +34,16 @@ struct Tables {
     /// Ids of deleted groups are not used again.
     groups_added: i64,
     registrations: BTreeMap<(AgentId, String), Registration>,
+    recordings: BTreeMap<CallId, Recording>,
     campaigns: BTreeMap<CampaignId, CampaignTable>,
     /// Where each call lies.
     calls: HashMap<CallId, CampaignId>,
+    /// The id of a bill is its place, from 1.
+    bills: Vec<Bill>,
+    pushes: BTreeMap<CompanyId, PushSettings>,
+    outbox: BTreeMap<i64, outbox::Waiting>,
+    /// Ids of events are not used again.
+    events_put: i64,
 }
 
 /// A campaign with its leads and calls.
@@ -189,6 +199,20 @@ impl Store for MemStore {
         Ok(self.tables().registrations.values().filter(|r| r.expires_at > now).cloned().collect())
     }
 
+    fn put_recording(&self, recording: &Recording) -> Result<()> {
+        self.tables().put_recording(recording)
+    }
+    fn recording(&self, company: CompanyId, filename: &str) -> Result<Option<Recording>> {
+        Ok(self.tables().recording(company, filename))
+    }
+    fn expired_recordings(&self, before: Timestamp, limit: u32) -> Result<Vec<Recording>> {
+        Ok(self.tables().expired_recordings(before, limit))
+    }
+    fn delete_recording(&self, call: CallId) -> Result<()> {
+        self.tables().recordings.remove(&call);
+        Ok(())
+    }
+
     fn create_campaign(&self, now: Timestamp, campaign: &NewCampaign, leads: &[NewLead]) -> Result<Created> {
         self.tables().create_campaign(now, campaign, leads)
     }
@@ -201,13 +225,10 @@ impl Store for MemStore {
         campaign: CampaignId,
         status: CampaignStatus,
     ) -> Result<Campaign> {
-        let mut tables = self.tables();
-        let table = tables.table_mut(campaign)?;
-        rule::set_status(&mut table.campaign, now, status)?;
-        Ok(table.campaign.clone())
+        self.tables().set_campaign_status(now, campaign, status)
     }
     fn end_campaign(&self, now: Timestamp, campaign: CampaignId, why: EndReason) -> Result<Option<Campaign>> {
-        Ok(self.tables().table_mut(campaign)?.end(now, why))
+        self.tables().end_campaign(now, campaign, why)
     }
     fn campaign(&self, company: CompanyId, taskid: &str) -> Result<Option<Campaign>> {
         Ok(self.tables().campaign(company, taskid))
@@ -259,5 +280,49 @@ impl Store for MemStore {
     }
     fn list_calls(&self, campaign: CampaignId, after: Option<CallId>, limit: u32) -> Result<Vec<Call>> {
         Ok(self.tables().table(campaign)?.list_calls(after, limit))
+    }
+
+    fn list_bills(&self, company: CompanyId, filter: &BillFilter, page: Page) -> Result<(u64, Vec<Bill>)> {
+        Ok(self.tables().list_bills(company, filter, page))
+    }
+    fn fetch_bills(&self, company: CompanyId, filter: &BillFilter, limit: u32) -> Result<(u64, Vec<Bill>)> {
+        Ok(self.tables().fetch_bills(company, filter, limit))
+    }
+
+    fn put_pushes(&self, pushes: &PushSettings) -> Result<()> {
+        self.tables().put_pushes(pushes)
+    }
+    fn pushes(&self) -> Result<Vec<PushSettings>> {
+        Ok(self.tables().pushes.values().cloned().collect())
+    }
+    fn put_leg_states(&self, now: Timestamp, states: &[LegState]) -> Result<()> {
+        self.tables().put_leg_states(now, states);
+        Ok(())
+    }
+    fn due_events(
+        &self,
+        now: Timestamp,
+        company: CompanyId,
+        kind: PushKind,
+        limit: u32,
+    ) -> Result<Vec<Event>> {
+        Ok(self.tables().due_events(now, company, kind, limit))
+    }
+    fn event_delivered(&self, event: i64) -> Result<()> {
+        self.tables().event_delivered(event);
+        Ok(())
+    }
+    fn event_failed(&self, event: i64, next: Option<Timestamp>, error: &str) -> Result<()> {
+        self.tables().event_failed(event, next, error);
+        Ok(())
+    }
+    fn give_up_events(&self, now: Timestamp, company: CompanyId, kind: PushKind) -> Result<u64> {
+        Ok(self.tables().give_up_events(now, company, kind))
+    }
+    fn dead_events(&self, company: CompanyId, limit: u32) -> Result<Vec<Event>> {
+        Ok(self.tables().dead_events(company, limit))
+    }
+    fn resend_event(&self, now: Timestamp, company: CompanyId, event: i64) -> Result<()> {
+        self.tables().resend_event(now, company, event)
     }
 }

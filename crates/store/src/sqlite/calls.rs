@@ -82,6 +82,8 @@ pub(super) fn finish(
         let extension = record.agent.map(|a| extension.query_row([a.0], |row| row.get(0)).optional());
         let result = rule::result_of(record, extension.transpose()?.flatten());
         store_result(db, now, lead, &result, retry)?;
+        let bill = bills::add(db, record, &result)?;
+        outbox::call_finished(db, now, &bill)?;
     }
     due_again(db, lead)
 }

@@ -91,8 +91,12 @@ pub(super) fn set_status(
     status: CampaignStatus,
 ) -> Result<Campaign> {
     let mut campaign = existing(db, id)?;
+    let had_ended = campaign.settings.status == CampaignStatus::Ended;
     rule::set_status(&mut campaign, now, status)?;
     update(db, &campaign)?;
+    if status == CampaignStatus::Ended && !had_ended {
+        outbox::campaign_ended(db, now, &campaign)?;
+    }
     Ok(campaign)
 }
 
@@ -111,6 +115,7 @@ pub(super) fn end(
     }
     rule::end(&mut campaign, now, why);
     update(db, &campaign)?;
+    outbox::campaign_ended(db, now, &campaign)?;
     Ok(Some(campaign))
 }
 
@@ -256,11 +261,11 @@ fn condition(company: CompanyId, filter: &CampaignFilter) -> (String, Vec<Box<dy
     (text, values)
 }
 
-fn text_or_none(text: &str) -> Option<Box<dyn ToSql>> {
+pub(super) fn text_or_none(text: &str) -> Option<Box<dyn ToSql>> {
     (!text.is_empty()).then(|| Box::new(text.to_owned()) as _)
 }
 
-fn any_of(texts: impl ExactSizeIterator<Item = String>) -> Option<Box<dyn ToSql>> {
+pub(super) fn any_of(texts: impl ExactSizeIterator<Item = String>) -> Option<Box<dyn ToSql>> {
     (texts.len() > 0).then(|| {
         let values: Vec<Value> = texts.map(Value::Text).collect();
         Box::new(std::rc::Rc::new(values)) as _

@@ -13,8 +13,13 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements kept by a connection. There are about a hundred, and some made for a filter.
 const STATEMENTS_MAX: usize = 160;
 
-/// In order; `PRAGMA user_version` says how many of them a database has had.
-const MIGRATIONS: [&str; 1] = [include_str!("../../migrations/sqlite/0001_initial.sql")];
+/// In order, with their numbers. The table `migrations` says which of them a database has had; each runs once, also one
+/// that was added between two others. `PRAGMA user_version` is the highest number.
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("../../migrations/sqlite/0001_initial.sql")),
+    (2, include_str!("../../migrations/sqlite/0002_pushes.sql")),
+    (3, include_str!("../../migrations/sqlite/0003_recordings.sql")),
+];
 
 /// Creates the database where there is none; only its owner may read it, for it holds the passwords of extensions.
 pub(super) fn open_writer(path: &Path) -> Result<Connection> {
@@ -57,7 +62,7 @@ fn open(path: &Path, pragmas: &str) -> Result<Connection> {
 }
 
 fn migrate(db: &Connection) -> Result<()> {
-    if version(db)? == MIGRATIONS.len() {
+    if missing(db)?.is_empty() {
         return Ok(());
     }
     // Another process may do the same: the version is read again under the lock.
@@ -68,19 +73,46 @@ fn migrate(db: &Connection) -> Result<()> {
 }
 
 fn apply(db: &Connection) -> Result<()> {
-    let had = version(db)?;
-    let Some(missing) = MIGRATIONS.get(had..) else {
-        return Err(StoreError::Failed("the database was made by a newer version".to_owned()));
-    };
-    for migration in missing {
-        db.execute_batch(migration)?;
+    let missing = missing(db)?;
+    if !has_table(db)? {
+        // Before there was this table, a database had all up to its version.
+        db.execute_batch("CREATE TABLE migrations (number INTEGER PRIMARY KEY) STRICT")?;
+        for number in 1..=version(db)? {
+            db.execute("INSERT INTO migrations VALUES (?1)", [number])?;
+        }
     }
-    db.pragma_update(None, "user_version", MIGRATIONS.len())?;
+    for (number, migration) in missing {
+        db.execute_batch(migration)?;
+        db.execute("INSERT INTO migrations VALUES (?1)", [number])?;
+    }
+    db.pragma_update(None, "user_version", newest())?;
     Ok(())
 }
 
-fn version(db: &Connection) -> Result<usize> {
+/// What the database has not had yet.
+fn missing(db: &Connection) -> Result<Vec<(i64, &'static str)>> {
+    let version = version(db)?;
+    if version > newest() {
+        return Err(StoreError::Failed("the database was made by a newer version".to_owned()));
+    }
+    let had: Vec<i64> = match has_table(db)? {
+        true => rows(db, "SELECT number FROM migrations", [], |row| row.get(0))?,
+        false => (1..=version).collect(),
+    };
+    Ok(MIGRATIONS.iter().filter(|(number, _)| !had.contains(number)).copied().collect())
+}
+
+fn newest() -> i64 {
+    MIGRATIONS.last().map_or(0, |(number, _)| *number)
+}
+
+fn version(db: &Connection) -> Result<i64> {
     Ok(db.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+fn has_table(db: &Connection) -> Result<bool> {
+    let sql = "SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'";
+    Ok(db.query_row(sql, [], |row| row.get(0))?)
 }
 
 #[cfg(test)]
@@ -113,6 +145,52 @@ mod tests {
         assert_eq!(store.companies().unwrap(), [company]);
     }
 
+    #[test]
+    fn calls_that_finished_before_there_were_bills_have_one() {
+        let folder = Folder::new();
+        create_file(&folder.database()).unwrap();
+        let db = open(&folder.database(), "").unwrap();
+        db.execute_batch(MIGRATIONS[0].1).unwrap();
+        db.pragma_update(None, "user_version", 1).unwrap();
+        db.execute_batch(
+            "INSERT INTO companies VALUES (1, '9027', '', 'UTC', 'en', 0, NULL, '');
+            INSERT INTO extensions (id, company, number, password, enabled) VALUES (5, 1, '1001', 'p', 1);
+            INSERT INTO campaigns (id, company, taskid, name, client_id, group_name, scale, manual, calls_max,
+                caller_ids, attempts_max, abandon_max, status, created_at, total, called, connected, seq_last)
+            VALUES (2, 1, 't', '', '', '', '', 0, 1, '', 3, 300, 'running', 1, 1, 1, 1, 1);
+            INSERT INTO leads (id, campaign, number, user_id, member_id, ext, custom_uuid, created_at, state, round,
+                outcome)
+            VALUES (2 << 32 | 1, 2, '13800000001', 'u', 'm', 'e', 'c', 1, 'called', 2, 'connected');
+            INSERT INTO calls VALUES
+                (x'00000000000000000000000000000001', 1, 2, 2 << 32 | 1, '13800000001', 1, 1, '021', 1000000, NULL, NULL,
+                    NULL, 3400000, NULL, 'busy', 10006, 'customer', 486),
+                (x'00000000000000000000000000000002', 1, 2, 2 << 32 | 1, '13800000001', 2, 1, '021', 9000000, NULL,
+                    12000000, 12500000, 22600000, 5, 'connected', 10001, 'agent', 200);",
+        )
+        .unwrap();
+        drop(db);
+        let store = SqliteStore::open(&folder.database()).unwrap();
+        store.verify().unwrap();
+        let filter = BillFilter {
+            from: Timestamp(0),
+            to: Timestamp(i64::MAX),
+            fetched: Some(false),
+            extensions: Vec::new(),
+            number: String::new(),
+            user_id: "u".into(),
+            member_id: String::new(),
+            ext: String::new(),
+            custom_uuid: String::new(),
+            taskid: "t".into(),
+        };
+        let (total, bills) = store.fetch_bills(CompanyId(1), &filter, 10).unwrap();
+        let shown: Vec<_> = bills
+            .iter()
+            .map(|b| (b.id, b.call.0, b.round, b.extension.as_str(), b.waiting_seconds, b.talk_seconds))
+            .collect();
+        assert_eq!((total, shown), (2, vec![(1, 1, 1, "", 2, 0), (2, 2, 2, "1001", 3, 10)]));
+    }
+
     #[cfg(unix)]
     #[test]
     fn only_the_owner_reads_the_files() {
@@ -125,6 +203,29 @@ mod tests {
         for file in files {
             assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", file.path());
         }
+    }
+
+    #[test]
+    fn a_migration_runs_once_and_also_when_it_comes_between_others() {
+        let folder = Folder::new();
+        create_file(&folder.database()).unwrap();
+        let db = open(&folder.database(), "").unwrap();
+        // As the first version left it.
+        db.execute_batch(MIGRATIONS[0].1).unwrap();
+        db.pragma_update(None, "user_version", 1).unwrap();
+        migrate(&db).unwrap();
+        let had = |db: &Connection| -> Vec<i64> {
+            rows(db, "SELECT number FROM migrations ORDER BY number", [], |row| row.get(0)).unwrap()
+        };
+        let all: Vec<i64> = MIGRATIONS.iter().map(|(number, _)| *number).collect();
+        assert_eq!(had(&db), all);
+        assert!(missing(&db).unwrap().is_empty());
+        // One that the database has not had, below the highest one.
+        db.execute_batch("DELETE FROM migrations WHERE number = 3; DROP TABLE recordings").unwrap();
+        assert_eq!(missing(&db).unwrap().len(), 1);
+        migrate(&db).unwrap();
+        assert_eq!(had(&db), all);
+        assert_eq!(db.execute("DELETE FROM recordings", []).unwrap(), 0);
     }
 
     #[test]

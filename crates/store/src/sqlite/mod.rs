@@ -1,5 +1,6 @@
 //! One SQLite file in write-ahead mode: one thread writes and commits for many verbs at once, a few connections read.
 
+mod bills;
 mod calls;
 mod campaigns;
 mod column;
@@ -8,8 +9,10 @@ mod groups;
 #[cfg(test)]
 mod killed;
 mod leads;
+mod outbox;
 mod provision;
 mod readers;
+mod recordings;
 mod verify;
 mod writer;
 
@@ -163,6 +166,20 @@ impl Store for SqliteStore {
         self.read(|db| provision::registrations(db, now))
     }
 
+    fn put_recording(&self, recording: &Recording) -> Result<()> {
+        let recording = recording.clone();
+        self.write(move |db| recordings::put(db, &recording))
+    }
+    fn recording(&self, company: CompanyId, filename: &str) -> Result<Option<Recording>> {
+        self.read(|db| recordings::by_name(db, company, filename))
+    }
+    fn expired_recordings(&self, before: Timestamp, limit: u32) -> Result<Vec<Recording>> {
+        self.read(|db| recordings::expired(db, before, limit))
+    }
+    fn delete_recording(&self, call: CallId) -> Result<()> {
+        self.write(move |db| recordings::delete(db, call))
+    }
+
     fn create_campaign(&self, now: Timestamp, campaign: &NewCampaign, leads: &[NewLead]) -> Result<Created> {
         let (campaign, leads) = (campaign.clone(), leads.to_vec());
         self.write(move |db| campaigns::create(db, now, &campaign, &leads))
@@ -237,5 +254,56 @@ impl Store for SqliteStore {
     }
     fn list_calls(&self, campaign: CampaignId, after: Option<CallId>, limit: u32) -> Result<Vec<Call>> {
         self.read(|db| calls::list(db, campaign, after, limit))
+    }
+
+    fn list_bills(&self, company: CompanyId, filter: &BillFilter, page: Page) -> Result<(u64, Vec<Bill>)> {
+        self.read(|db| Ok((bills::count(db, company, filter)?, bills::page(db, company, filter, page)?)))
+    }
+    fn fetch_bills(&self, company: CompanyId, filter: &BillFilter, limit: u32) -> Result<(u64, Vec<Bill>)> {
+        let filter = BillFilter { fetched: Some(false), ..filter.clone() };
+        // Counted beside the writer; clients that find nothing new, most of the time, do not wait for it at all.
+        let total = self.read(|db| bills::count(db, company, &filter))?;
+        if total == 0 {
+            return Ok((0, Vec::new()));
+        }
+        let fetched = self.write(move |db| bills::fetch(db, company, &filter, limit))?;
+        Ok((total.max(fetched.len() as u64), fetched))
+    }
+
+    fn put_pushes(&self, pushes: &PushSettings) -> Result<()> {
+        let pushes = pushes.clone();
+        self.write(move |db| outbox::put_settings(db, &pushes))
+    }
+    fn pushes(&self) -> Result<Vec<PushSettings>> {
+        self.read(outbox::settings)
+    }
+    fn put_leg_states(&self, now: Timestamp, states: &[LegState]) -> Result<()> {
+        let states = states.to_vec();
+        self.write(move |db| outbox::put_leg_states(db, now, &states))
+    }
+    fn due_events(
+        &self,
+        now: Timestamp,
+        company: CompanyId,
+        kind: PushKind,
+        limit: u32,
+    ) -> Result<Vec<Event>> {
+        self.read(|db| outbox::due(db, now, company, kind, limit))
+    }
+    fn event_delivered(&self, event: i64) -> Result<()> {
+        self.write(move |db| outbox::delivered(db, event))
+    }
+    fn event_failed(&self, event: i64, next: Option<Timestamp>, error: &str) -> Result<()> {
+        let error = error.to_owned();
+        self.write(move |db| outbox::failed(db, event, next, &error))
+    }
+    fn give_up_events(&self, now: Timestamp, company: CompanyId, kind: PushKind) -> Result<u64> {
+        self.write(move |db| outbox::give_up(db, now, company, kind))
+    }
+    fn dead_events(&self, company: CompanyId, limit: u32) -> Result<Vec<Event>> {
+        self.read(|db| outbox::dead(db, company, limit))
+    }
+    fn resend_event(&self, now: Timestamp, company: CompanyId, event: i64) -> Result<()> {
+        self.write(move |db| outbox::resend(db, now, company, event))
     }
 }

@@ -23,19 +23,26 @@ pub(super) fn put_company(db: &Connection, c: &NewCompany) -> Result<Company> {
     Ok(Company { id: CompanyId(id), settings: c.clone() })
 }
 
+fn company_row(row: &Row<'_>) -> rusqlite::Result<Company> {
+    let settings = NewCompany {
+        code: row.get("code")?,
+        name: row.get("name")?,
+        time_zone: row.get("time_zone")?,
+        language: row.get("language")?,
+        int_codes: row.get("int_codes")?,
+        licensed_until: time_or_none(row, "licensed_until")?,
+        allow_from: text_list(&row.get::<_, String>("allow_from")?),
+    };
+    Ok(Company { id: CompanyId(row.get("id")?), settings })
+}
+
 pub(super) fn companies(db: &Connection) -> Result<Vec<Company>> {
-    rows(db, "SELECT * FROM companies ORDER BY id", [], |row| {
-        let settings = NewCompany {
-            code: row.get("code")?,
-            name: row.get("name")?,
-            time_zone: row.get("time_zone")?,
-            language: row.get("language")?,
-            int_codes: row.get("int_codes")?,
-            licensed_until: time_or_none(row, "licensed_until")?,
-            allow_from: text_list(&row.get::<_, String>("allow_from")?),
-        };
-        Ok(Company { id: CompanyId(row.get("id")?), settings })
-    })
+    rows(db, "SELECT * FROM companies ORDER BY id", [], company_row)
+}
+
+pub(super) fn company(db: &Connection, id: CompanyId) -> Result<Company> {
+    let mut query = db.prepare_cached("SELECT * FROM companies WHERE id = ?1")?;
+    query.query_row([id.0], company_row).optional()?.ok_or(StoreError::NotFound(COMPANY))
 }
 
 pub(super) fn put_app_key(db: &Connection, key: &AppKey) -> Result<()> {

@@ -11,6 +11,7 @@ pub(super) fn verify(db: &Connection) -> Result<()> {
     }
     none(db, COUNTERS, "the counters of campaign")?;
     none(db, OPEN_CALLS, "the open calls of campaign")?;
+    none(db, BILLS, "the bills of campaign")?;
     none(db, HOLES, "the sequence of campaign")
 }
 
@@ -44,3 +45,9 @@ const OPEN_CALLS: &str = "SELECT leads.campaign FROM leads LEFT JOIN (
 
 const HOLES: &str = "SELECT id FROM campaigns
     WHERE seq_last <> total + (SELECT count(*) FROM deleted_leads WHERE campaign = campaigns.id)";
+
+/// Every finished call has one bill.
+const BILLS: &str = "SELECT calls.campaign FROM calls LEFT JOIN (
+        SELECT call, count(*) AS written FROM bills GROUP BY call
+    ) AS counted ON counted.call = calls.id
+    WHERE coalesce(counted.written, 0) <> (calls.ended_at IS NOT NULL)";

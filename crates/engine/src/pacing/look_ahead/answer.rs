@@ -192,8 +192,8 @@ impl Answers {
             at_risk[..age].iter_mut().for_each(|x| *x += f64::from(count));
         }
         let (mut alive, mut answered, mut failed) = (1.0, 0.0, 0.0);
-        for a in 0..AGES {
-            let risk = at_risk[a].max(1e-9);
+        for (a, risk) in at_risk.iter().enumerate() {
+            let risk = risk.max(1e-9);
             let (h, g) = (self.answered[a] / risk, self.failed[a] / risk);
             answered += alive * h;
             failed += alive * g;
@@ -208,8 +208,14 @@ impl Answers {
         }
         self.answer_by.iter_mut().for_each(|x| *x /= answered.max(1e-9));
         self.fail_by.iter_mut().for_each(|x| *x /= failed.max(1e-9));
-        for i in 0..VALUES {
-            for a in 0..AGES {
+        if self.seen >= COLD_UNTIL {
+            self.rebuild_silence();
+        }
+    }
+
+    fn rebuild_silence(&mut self) {
+        for a in 0..AGES {
+            for i in 0..VALUES {
                 self.silence[a * VALUES + i] = -self.in_flight(value(i), a).ln();
             }
         }

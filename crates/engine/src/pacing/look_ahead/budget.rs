@@ -11,8 +11,12 @@ const COUNTED_FROM: f64 = 100.0;
 const AIM_OF_CAP: f64 = 0.80;
 /// What an hour may be planned to reach.
 const PLAN_OF_CAP: f64 = 0.93;
-/// Answered calls leave the hour before new ones come.
-const MARGIN: f64 = 0.98;
+/// Answers that the next minutes will bring at least, of those of the last minutes.
+const COMING: f64 = 0.85;
+/// Answered calls after which the level has forgotten, at least and at most.
+const GAIN_CALLS: (f64, f64) = (1500.0, 2500.0);
+/// What an hour's answers may be counted for: others will leave it.
+const MARGIN: f64 = 0.985;
 const ALPHA_MIN: f64 = 0.001;
 const ALPHA_MAX: f64 = 0.6;
 
@@ -26,6 +30,8 @@ struct Bucket {
 #[derive(Clone, Debug)]
 pub(super) struct Budget {
     cap: f64,
+    /// The budget, not the level, kept calls from being placed when last looked at.
+    pub(super) is_bound: bool,
     /// The risk level at which the aim was met so far.
     level: f64,
     hour: VecDeque<Bucket>,
@@ -46,6 +52,7 @@ impl Budget {
         let first = Bucket { index: (now / 3600.0) as u64, answered: before.0, abandoned: before.1 };
         Budget {
             cap,
+            is_bound: false,
             level: alpha,
             hour: VecDeque::new(),
             hour_sum: (0.0, 0.0),
@@ -73,8 +80,9 @@ impl Budget {
         self.day_sum.1 += lost;
         let aim = self.cap * AIM_OF_CAP;
         if aim > 0.0 {
-            let gain = 1.0 / (self.rate * 1800.0).clamp(150.0, 2000.0);
-            let step = gain * (self.allowed - lost) / aim;
+            let gain = 1.0 / (self.rate * 3600.0).clamp(GAIN_CALLS.0, GAIN_CALLS.1);
+            let allowed = if self.is_bound { 0.0 } else { self.allowed };
+            let step = gain * (allowed - lost) / aim;
             self.level = (self.level * step.exp()).clamp(ALPHA_MIN, ALPHA_MAX);
         }
     }
@@ -134,13 +142,27 @@ impl Budget {
         self.hour_left().min(self.day_left()) as i64
     }
 
+    /// Of the hour that ends now and of those that end within the next quarter: old answers leave it before new ones come.
     fn hour_left(&self) -> f64 {
-        (self.cap * self.hour_sum.0 * MARGIN).max(self.cap * COUNTED_FROM).floor() - self.hour_sum.1
+        let (mut answered, mut abandoned) = self.hour_sum;
+        let mut oldest = self.hour.iter().peekable();
+        let mut left = f64::MAX;
+        for step in 0..=15_u64 {
+            // A minute more of the hour has left.
+            while let Some(b) = oldest.next_if(|b| b.index + HOUR < self.planned_at + step * 4) {
+                answered -= b.answered;
+                abandoned -= b.abandoned;
+            }
+            let coming = COMING * self.rate * step as f64 * 60.0;
+            let most = (MARGIN * (answered + coming)).max(COUNTED_FROM);
+            left = left.min((self.cap * most).floor() - abandoned);
+        }
+        left
     }
 
     /// One call of the day may always be lost: the first customers could not be called otherwise.
     fn day_left(&self) -> f64 {
-        (self.cap * self.day_sum.0 * MARGIN).max(1.0).floor() - self.day_sum.1
+        (self.cap * self.day_sum.0).max(1.0).floor() - self.day_sum.1
     }
 
     pub(super) fn is_day_tightest(&self) -> bool {

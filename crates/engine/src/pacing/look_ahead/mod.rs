@@ -23,12 +23,13 @@ const REBUILD_EVERY: f64 = 120.0;
 /// Until so many calls have ended curves are made every few seconds, and calls are added slowly.
 const COLD_UNTIL: f64 = 150.0;
 /// How fast the share of answers is believed to change: log odds per square root of a minute.
-const DRIFT: f64 = 0.05;
+const DRIFT: f64 = 0.025;
 /// Jumps of the share per minute.
-const JUMPS: f64 = 0.01;
+const JUMPS: f64 = 0.002;
 /// Probability that a window passes its cap by the calls in flight, at most.
-const OVERRUN_MAX: f64 = 0.0005;
-
+const OVERRUN_MAX: f64 = 0.0002;
+/// Standard deviations by which the share of answers is taken to be higher than believed.
+const DOUBT_WEIGHT: f64 = 1.0;
 /// New calls of one look at most.
 const WANTED_MAX: u32 = 200;
 
@@ -41,6 +42,8 @@ pub struct Rules {
     pub grace: f64,
     /// Seconds after which a ringing call is given up.
     pub no_answer: f64,
+    /// Calls per idle agent that may be in flight before anything is known.
+    pub start_ratio: f64,
     /// Answered and abandoned today, before the start.
     pub before: (u32, u32),
 }
@@ -57,8 +60,26 @@ pub struct Floor<'a> {
     /// Since when each talking agent talks; those who are being offered a call too.
     pub talking: &'a [Duration],
     pub wrapping_up: &'a [Duration],
+    /// Of the busy agents, the part on which the campaign may count: other campaigns may want them too.
+    pub part: f64,
     /// Most calls to want now, for reasons of others.
     pub room: u32,
+}
+
+/// Calls in flight: their number, and how likely they are answered in the next seconds.
+#[derive(Clone, Debug)]
+pub struct Load {
+    count: u32,
+    calls: Vec<(Seconds, u32)>,
+}
+
+/// What lies ahead of the decision.
+struct Outlook {
+    ahead: Ahead,
+    /// Answers to expect from the campaign's own calls.
+    answers: Seconds,
+    expected_free: f64,
+    calls_of_others: i64,
 }
 
 /// What a campaign has learned, and how it decides.
@@ -76,6 +97,10 @@ pub struct LookAhead {
     heard_until: u64,
     /// Calls that had ended when the curves were made.
     seen_then: f64,
+    released_at: f64,
+    talks_ended: u32,
+    /// Talks that had ended when the times of release were computed.
+    talks_then: u32,
     last: PacingDecision,
 }
 
@@ -100,6 +125,9 @@ impl LookAhead {
             widened_at: seconds,
             heard_until: slot(now),
             seen_then: 0.0,
+            released_at: seconds,
+            talks_ended: 0,
+            talks_then: 0,
             last: PacingDecision::default(),
         }
     }
@@ -119,6 +147,11 @@ impl LookAhead {
         self.call_ended(now, placed, false);
     }
 
+    /// The call that was noted as placed then was not placed after all.
+    pub fn withdrawn(&mut self, placed: Duration) {
+        self.flight.remove(slot(placed));
+    }
+
     fn call_ended(&mut self, now: Duration, placed: Duration, is_answer: bool) {
         self.listen(now);
         let age = slot(now).saturating_sub(slot(placed));
@@ -133,10 +166,18 @@ impl LookAhead {
 
     pub fn talk_ended(&mut self, length: Duration) {
         self.talk.ended(length.as_secs_f64());
+        self.talks_ended = self.talks_ended.saturating_add(1);
     }
 
     pub fn wrap_up_ended(&mut self, length: Duration) {
         self.wrap.ended(length.as_secs_f64());
+    }
+
+    /// What was learned stays.
+    pub fn change(&mut self, abandon_max: f64, start_ratio: f64) {
+        self.rules.abandon_max = abandon_max;
+        self.rules.start_ratio = start_ratio;
+        self.budget.set_cap(abandon_max);
     }
 
     /// The last decision.
@@ -144,62 +185,74 @@ impl LookAhead {
         self.last
     }
 
-    /// Calls to place now.
-    pub fn decide(&mut self, floor: &Floor<'_>) -> PacingDecision {
+    /// Calls to place now. `others`: the calls in flight of campaigns that share the agents.
+    pub fn decide(&mut self, floor: &Floor<'_>, others: &[Load]) -> PacingDecision {
         self.advance(floor);
+        let mut outlook = self.outlook(floor, others);
         let in_flight = self.flight.total() + floor.reserved;
-        let busy = floor.talking.len() + floor.wrapping_up.len();
-        let mut ahead = Ahead::new(in_flight as usize + busy);
-        let expected_free = self.add_agents(&mut ahead, floor);
-        let mut answers = self.add_calls(&mut ahead, floor);
-        let expected_answers = answers[HORIZON - 1];
-        let new_call = self.new_call();
+        let start = PacingDecision {
+            idle: floor.idle,
+            expected_free: outlook.expected_free,
+            horizon_seconds: HORIZON as u32,
+            in_flight,
+            expected_answers: outlook.answers[HORIZON - 1],
+            waiting: floor.waiting,
+            alpha: self.budget.alpha(),
+            answer_share: self.answers.share,
+            ..PacingDecision::default()
+        };
+        self.last = self.add_while_safe(floor, &mut outlook, start);
+        self.budget.is_bound = matches!(self.last.bound_by, BoundBy::HourBudget | BoundBy::DayBudget);
+        self.last
+    }
+
+    fn add_while_safe(
+        &self,
+        floor: &Floor<'_>,
+        outlook: &mut Outlook,
+        mut decision: PacingDecision,
+    ) -> PacingDecision {
+        let new_call = self.chances(0);
         let arrival = arrival(&new_call);
         let room = i64::from(floor.idle) - i64::from(floor.waiting);
-        let covered = room - i64::from(in_flight);
-        let (mut alpha, mut left) = (self.budget.alpha(), self.budget.left());
-        if let Some(a) = env("ALPHA") { alpha = a; left = 100; }
-
-        let limit = floor.room.min(WANTED_MAX);
-        let (mut wanted, mut risk) = (0, 0.0);
-        let mut bound_by = BoundBy::Concurrency;
-        while wanted < limit {
-            risk = ahead.risk(&arrival, room, &answers, self.answers.doubt);
-            if i64::from(wanted) >= covered {
-                let overrun = ahead.risk(&arrival, room + left.max(0), &answers, self.answers.doubt);
-                if overrun > env("OVER").unwrap_or(OVERRUN_MAX) {
-                    let day = self.budget.is_day_tightest();
-                    bound_by = if day { BoundBy::DayBudget } else { BoundBy::HourBudget };
-                    break;
-                }
-                if self.answers.seen < COLD_UNTIL && f64::from(wanted) - covered as f64 >= self.answers.seen / 4.0 {
-                    bound_by = BoundBy::ColdStart;
-                    break;
-                }
-                if let Some(c) = env("WC") { if room > 0 && matches!(ahead, Ahead::Exact{..}) { if !ahead.wait_ok(&arrival, room, c) { bound_by = BoundBy::Risk; break; } alpha = env("AMAX").unwrap_or(0.3); } }
-                if risk > alpha {
-                    bound_by = BoundBy::Risk;
+        let covered = room - i64::from(decision.in_flight) - outlook.calls_of_others;
+        let left = self.budget.left().max(0);
+        let doubt = self.answers.doubt;
+        decision.bound_by = BoundBy::Concurrency;
+        while decision.wanted < floor.room.min(WANTED_MAX) {
+            let beyond = i64::from(decision.wanted) - covered;
+            decision.risk = outlook.ahead.risk(&arrival, room, &outlook.answers, doubt);
+            if beyond >= 0 {
+                let overrun = outlook.ahead.risk(&arrival, room + left, &outlook.answers, doubt);
+                if let Some(bound_by) = self.bound(&decision, overrun, beyond, floor) {
+                    decision.bound_by = bound_by;
                     break;
                 }
             }
-            ahead.add_calls(&new_call, 1);
-            answers.iter_mut().zip(&new_call).for_each(|(a, q)| *a += q);
-            wanted += 1;
+            outlook.ahead.add_calls(&new_call, 1);
+            outlook.answers.iter_mut().zip(&new_call).for_each(|(a, q)| *a += q);
+            decision.wanted += 1;
         }
-        self.last = PacingDecision {
-            wanted,
-            idle: floor.idle,
-            expected_free,
-            horizon_seconds: HORIZON as u32,
-            in_flight,
-            expected_answers,
-            waiting: floor.waiting,
-            alpha,
-            risk,
-            answer_share: self.answers.share,
-            bound_by,
-        };
-        self.last
+        decision
+    }
+
+    /// What forbids one call more, `beyond` calls over one for each idle agent.
+    fn bound(
+        &self,
+        decision: &PacingDecision,
+        overrun: f64,
+        beyond: i64,
+        floor: &Floor<'_>,
+    ) -> Option<BoundBy> {
+        if overrun > OVERRUN_MAX {
+            let is_day = self.budget.is_day_tightest();
+            return Some(if is_day { BoundBy::DayBudget } else { BoundBy::HourBudget });
+        }
+        let by_ratio = f64::from(floor.idle) * (self.rules.start_ratio - 1.0).max(0.0);
+        if self.answers.seen < COLD_UNTIL && beyond as f64 >= by_ratio + self.answers.seen / 4.0 {
+            return Some(BoundBy::ColdStart);
+        }
+        (decision.risk > decision.alpha).then_some(BoundBy::Risk)
     }
 
     fn advance(&mut self, floor: &Floor<'_>) {
@@ -211,15 +264,26 @@ impl LookAhead {
             self.widened_at = seconds;
         }
         if self.is_stale(seconds) {
-            let age = |since: &Duration| floor.now.saturating_sub(*since).as_secs_f64();
-            self.talk.rebuild(&floor.talking.iter().map(age).collect::<Vec<_>>());
-            self.wrap.rebuild(&floor.wrapping_up.iter().map(age).collect::<Vec<_>>());
-            self.release.rebuild(&self.talk, &self.wrap, self.rules.grace);
             self.answers.rebuild(&self.flight, slot(floor.now));
             self.rebuilt_at = seconds;
             self.seen_then = self.answers.seen;
         }
+        let is_old = seconds - self.released_at > REBUILD_EVERY;
+        if self.talks_ended > self.talks_then + self.talks_then / 20
+            || is_old && self.talks_ended > self.talks_then
+        {
+            self.rebuild_release(floor);
+        }
         self.listen(floor.now);
+    }
+
+    fn rebuild_release(&mut self, floor: &Floor<'_>) {
+        let age = |since: &Duration| floor.now.saturating_sub(*since).as_secs_f64();
+        self.talk.rebuild(&floor.talking.iter().map(age).collect::<Vec<_>>());
+        self.wrap.rebuild(&floor.wrapping_up.iter().map(age).collect::<Vec<_>>());
+        self.release.rebuild(&self.talk, &self.wrap, self.rules.grace);
+        self.released_at = floor.now.as_secs_f64();
+        self.talks_then = self.talks_ended;
     }
 
     fn listen(&mut self, now: Duration) {
@@ -238,48 +302,55 @@ impl LookAhead {
         waited > REBUILD_EVERY || waited > 0.4 && is_cold || waited > 5.0 && grown
     }
 
-    fn add_agents(&self, ahead: &mut Ahead, floor: &Floor<'_>) -> f64 {
+    fn outlook(&self, floor: &Floor<'_>, others: &[Load]) -> Outlook {
+        let calls_of_others: u32 = others.iter().map(|o| o.count).sum();
+        let busy = floor.talking.len() + floor.wrapping_up.len();
+        let people = busy + (self.flight.total() + floor.reserved) as usize + calls_of_others as usize;
+        let mut outlook = Outlook {
+            ahead: Ahead::new(people),
+            answers: [0.0; HORIZON],
+            expected_free: 0.0,
+            calls_of_others: i64::from(calls_of_others),
+        };
         let age = |since: &Duration| floor.now.saturating_sub(*since).as_secs_f64();
-        let mut expected = 0.0;
-        for since in floor.talking {
-            let free = self.release.talking(age(since));
-            expected += free[HORIZON - 1];
-            ahead.add_agents(free, 1);
+        let talking = floor.talking.iter().map(|since| self.release.talking(age(since)));
+        let wrapping_up = floor.wrapping_up.iter().map(|since| self.release.wrapping_up(age(since)));
+        for free in talking.chain(wrapping_up) {
+            let free = free.map(|g| g * floor.part);
+            outlook.expected_free += free[HORIZON - 1];
+            outlook.ahead.add_agents(&free, 1);
         }
-        for since in floor.wrapping_up {
-            let free = self.release.wrapping_up(age(since));
-            expected += free[HORIZON - 1];
-            ahead.add_agents(free, 1);
+        let own = self.load(floor.now, floor.reserved);
+        for (q, count) in others.iter().chain([&own]).flat_map(|load: &Load| load.calls.iter()) {
+            outlook.ahead.add_calls(q, *count);
         }
-        expected
+        for (q, count) in &own.calls {
+            outlook.answers.iter_mut().zip(q).for_each(|(a, q)| *a += q * f64::from(*count));
+        }
+        outlook
     }
 
-    /// Gives the answers to expect by the end of each second.
-    fn add_calls(&self, ahead: &mut Ahead, floor: &Floor<'_>) -> Seconds {
-        let mut answers = [0.0; HORIZON];
-        let new = (0, floor.reserved);
-        for (age, count) in self.flight.ages(slot(floor.now)).chain([new].into_iter().filter(|n| n.1 > 0)) {
-            let q = self.chances(age);
-            ahead.add_calls(&q, count);
-            answers.iter_mut().zip(&q).for_each(|(a, q)| *a += q * f64::from(count));
-        }
-        answers
+    /// The calls in flight, as others have to count with them.
+    pub fn load(&self, now: Duration, reserved: u32) -> Load {
+        let placed = self.flight.ages(slot(now));
+        let calls: Vec<_> = placed
+            .chain([(0, reserved)])
+            .filter(|(_, count)| *count > 0)
+            .map(|(age, count)| (self.chances(age), count))
+            .collect();
+        Load { count: self.flight.total() + reserved, calls }
     }
 
     fn chances(&self, age: usize) -> Seconds {
         let (base, scale) = self.answers.chance(age);
+        // The less is known of the share, the higher it may be.
+        let scale = scale * (1.0 + DOUBT_WEIGHT * self.answers.doubt);
         let step = SLOTS_PER_SECOND as usize;
         std::array::from_fn(|k| {
-            ((self.answers.answer_by(age + (k + 1) * step) - base) * scale).clamp(0.0, 1.0)
+            ((self.answers.answer_by(age + (k + 1) * step) - base) * scale).clamp(0.0, 0.98)
         })
     }
-
-    fn new_call(&self) -> Seconds {
-        self.chances(0)
-    }
 }
-
-fn env(n: &str) -> Option<f64> { std::env::var(n).ok()?.parse().ok() }
 
 /// When a new call is answered, if it is.
 fn arrival(new_call: &Seconds) -> Seconds {

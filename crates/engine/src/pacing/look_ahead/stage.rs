@@ -54,8 +54,9 @@ impl Stage {
     pub(super) fn ended(&mut self, seconds: f64) {
         let fade = 1.0 - 1.0 / MEMORY;
         self.events.iter_mut().chain(&mut self.exposure).for_each(|x| *x *= fade);
-        expose(&self.edges, &mut self.exposure, seconds);
         let class = self.edges.partition_point(|e| *e < seconds).min(self.edges.len() - 1);
+        // At risk to the end of its class, so that a length that is always the same is learned as certain.
+        expose(&self.edges, &mut self.exposure, self.edges[class]);
         self.events[class] += 1.0;
     }
 
@@ -67,7 +68,12 @@ impl Stage {
         }
         let (events, seconds) = (self.events.iter().sum::<f64>(), exposure.iter().sum::<f64>());
         let overall = (events + DRAW) / (seconds + DRAW * self.mean_before);
-        let hazard = |i: usize| (self.events[i] + DRAW) / (exposure[i] + DRAW / overall);
+        let hazard = |i: usize| {
+            let width = self.edges[i] - if i == 0 { 0.0 } else { self.edges[i - 1] };
+            let drawn_to = 1.0 - f64::exp(-overall * width);
+            let ends = (self.events[i] + DRAW * drawn_to) / (exposure[i] / width + DRAW);
+            -(1.0 - ends.min(0.9999)).ln() / width
+        };
         self.survival.clear();
         let (mut total, mut class) = (0.0, 0);
         for second in 0..=AGES {
@@ -192,7 +198,10 @@ mod tests {
         talk.rebuild(&[]);
         wrap.rebuild(&[]);
         let release = Release::new(&talk, &wrap, 2.0);
-        assert!(release.talking(54.0)[4] < 0.05, "a talk that ends now is followed by ten seconds of wrap-up");
+        assert!(
+            release.talking(54.0)[4] < 0.05,
+            "a talk that ends now is followed by ten seconds of wrap-up"
+        );
         assert!(release.wrapping_up(9.0)[2] > 0.9);
     }
 }

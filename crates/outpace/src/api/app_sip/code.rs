@@ -60,6 +60,7 @@ impl Code {
     pub const RUNNING: Code = Code(1026);
     pub const PAUSED: Code = Code(1027);
     pub const ENDED: Code = Code(1028);
+    pub const NO_FILE: Code = Code(1029);
     pub const NOT_CALLED: Code = Code(1035);
     pub const CALLED: Code = Code(1036);
     pub const GROUP_DISABLED: Code = Code(1041);
@@ -90,6 +91,7 @@ impl Code {
             1020 => Text::new("号码不存在", "Number does not exist"),
             1021 => Text::new("非法号码", "Bad number"),
             1024 => Text::new("任务不存在", "Task does not exist"),
+            1029 => Text::new("文件不存在", "File does not exist"),
             1041 => Text::new("分机组已停用", "Extension group disabled"),
             1043 => Text::new("分机组不存在", "Extension group does not exist"),
             1044 => Text::new("任务状态不允许此操作", "Not possible in this state of the task"),
@@ -160,7 +162,8 @@ mod tests {
 
     #[test]
     fn every_failure_code_has_its_own_text() {
-        let codes = [1002, 1011, 1012, 1013, 1014, 1015, 1019, 1020, 1021, 1024, 1041, 1043, 1044, 1045];
+        let codes =
+            [1002, 1011, 1012, 1013, 1014, 1015, 1019, 1020, 1021, 1024, 1029, 1041, 1043, 1044, 1045];
         let texts: std::collections::BTreeSet<_> =
             codes.iter().map(|c| Code(*c).text().of(Language::Chinese)).collect();
         assert_eq!(texts.len(), codes.len());

@@ -3,6 +3,7 @@
 mod auth;
 mod call;
 mod caller_id;
+mod cdr;
 mod clock;
 pub mod code;
 pub mod envelope;
@@ -12,6 +13,7 @@ mod group;
 mod lead_rows;
 mod parameter;
 mod queue;
+mod recording;
 pub mod request;
 mod service;
 mod status;
@@ -25,7 +27,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{AgentId, AgentView, CompanyId, Timestamp};
+use engine::{AgentId, AgentView, CampaignId, CampaignView, CompanyId, Timestamp};
 use store::{Company, Extension, Group, Store};
 
 use self::clock::Zone;
@@ -35,6 +37,7 @@ use self::parameter::Parameters;
 use self::request::{Fields, Unreadable};
 use self::service::Service;
 use crate::handle::{Command, Handle, HandleError};
+use crate::recording::Archive;
 
 /// The run loop answers within this or counts as not answering: clients wait three seconds for the whole.
 const VIEW_TIMEOUT: Duration = Duration::from_millis(1000);
@@ -54,6 +57,8 @@ pub struct Request {
     /// Token of an `Authorization: Bearer` header.
     pub bearer: Option<String>,
     pub received: Timestamp,
+    /// Where the client reached us, such as `http://10.0.0.5:8080`.
+    pub base_url: String,
 }
 
 impl Request {
@@ -79,6 +84,10 @@ impl AppSip {
 
     pub fn now(&self) -> Timestamp {
         self.handle.now()
+    }
+
+    pub fn archive(&self) -> Option<&Arc<Archive>> {
+        self.handle.archive()
     }
 
     /// The answer to a request as JSON text. Checks in the order of the contract: the service, the token, the
@@ -150,6 +159,11 @@ impl Caller {
         Caller { app, request, company, zone, language }
     }
 
+    /// Whoever sends the request with a good token.
+    pub async fn of(app: &Arc<AppSip>, request: Request) -> Result<Caller, Failure> {
+        auth::caller(app, request).await
+    }
+
     fn id(&self) -> CompanyId {
         self.company.id
     }
@@ -199,6 +213,15 @@ impl Caller {
     async fn agents(&self) -> Result<BTreeMap<AgentId, AgentView>, Failure> {
         match tokio::time::timeout(VIEW_TIMEOUT, self.app.handle.agents(self.id())).await {
             Ok(Ok(views)) => Ok(views.into_iter().map(|view| (view.agent, view)).collect()),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(HandleError::Unavailable.into()),
+        }
+    }
+
+    /// The campaign as the engine sees it now; None when the engine does not have it.
+    pub async fn campaign_view(&self, campaign: CampaignId) -> Result<Option<CampaignView>, Failure> {
+        match tokio::time::timeout(VIEW_TIMEOUT, self.app.handle.campaigns(self.id())).await {
+            Ok(Ok(views)) => Ok(views.into_iter().find(|view| view.campaign == campaign)),
             Ok(Err(error)) => Err(error.into()),
             Err(_) => Err(HandleError::Unavailable.into()),
         }

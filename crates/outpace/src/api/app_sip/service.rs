@@ -4,7 +4,8 @@ use super::code::{Language, Ret, Text};
 use super::envelope::{Descriptions, Failure, Reply};
 use super::request::Fields;
 use super::{
-    Caller, call, caller_id, extension, group, queue, status, task, task_create, task_info, task_list,
+    Caller, call, caller_id, cdr, extension, group, queue, recording, status, task, task_create, task_info,
+    task_list,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,10 +36,12 @@ pub enum Service {
     SetSeatsStatus,
     GetQueueSipStatus,
     GetDisnumberInfo,
+    GetRecodeFile,
     HangupCall,
+    GetBill,
 }
 
-const SERVICES: [(&str, Service); 27] = [
+const SERVICES: [(&str, Service); 29] = [
     ("App.Sip_Auth.Login", Service::Login),
     ("App.Sip_Auth.Logout", Service::Logout),
     ("App.Sip_Yccall.TaskCreat", Service::TaskCreat),
@@ -65,7 +68,9 @@ const SERVICES: [(&str, Service); 27] = [
     ("App.Sip_Queue.SetSeatsStatus", Service::SetSeatsStatus),
     ("App.Sip_Queue.GetQueueSipStatus", Service::GetQueueSipStatus),
     ("App.Sip_Disnum.GetDisnumberInfo", Service::GetDisnumberInfo),
+    ("App.Sip_Cdr.GetRecodeFile", Service::GetRecodeFile),
     ("App.Sip_Call.HangupCall", Service::HangupCall),
+    ("App.Sip_Cdr.GetBill", Service::GetBill),
 ];
 
 const GRANTED: Descriptions = Descriptions {
@@ -188,7 +193,9 @@ impl Service {
             Service::SetSeatsStatus => queue::set_seat(caller).await,
             Service::GetQueueSipStatus => queue::seats(caller).await,
             Service::GetDisnumberInfo => caller_id::list(caller).await,
+            Service::GetRecodeFile => recording::link(caller).await,
             Service::HangupCall => call::hang_up(caller).await,
+            Service::GetBill => cdr::bills(caller).await,
         }
     }
 }

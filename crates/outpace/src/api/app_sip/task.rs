@@ -23,7 +23,7 @@ struct AppendResult {
 
 impl Caller {
     /// The company's task, or 1024.
-    pub(super) async fn campaign(&self, taskid: &str) -> Result<Campaign, Failure> {
+    pub async fn campaign(&self, taskid: &str) -> Result<Campaign, Failure> {
         let (company, wanted) = (self.id(), taskid.to_owned());
         let found = self.store(move |s| s.campaign(company, &wanted)).await?;
         found.ok_or_else(|| Failure::from(Code::NO_TASK))

@@ -1,6 +1,7 @@
 //! The API in process: the real router over a store in memory, and a run loop that notes what it is told.
 
 mod auth;
+mod bills;
 mod extensions;
 mod groups;
 mod task_results;

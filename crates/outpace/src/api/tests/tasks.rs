@@ -116,6 +116,7 @@ async fn the_ratio_of_now_is_shown_while_running_and_only_if_the_run_loop_answer
     let view = CampaignView {
         campaign: id,
         ratio_now: Some(2340),
+        decision: None,
         leases_pending: 0,
         ringing: 0,
         waiting: 0,

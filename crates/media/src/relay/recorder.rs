@@ -1,0 +1,254 @@
+//! The thread that writes recordings: takes frames out of the ring, puts both sides on one time line, and writes blocks.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::recording::{Frame, Order, Side};
+use super::timeline::Timeline;
+use super::wav_file::{MOMENT_LEN, WavFile};
+use super::{Codec, LegId};
+use crate::{SAMPLE_RATE, g711};
+
+/// How often the ring is looked at.
+const TICK: Duration = Duration::from_millis(20);
+/// Sound may come this late (200 ms) and still find its place.
+const HOLD: i64 = 1600;
+/// What is written at once (0.375 s). With `HOLD` and `TICK`, a file is no more than 0.6 s behind.
+const BLOCK: i64 = 3000;
+/// Sound in memory for each recording, one second: what is held and not written, and what a late anchor puts ahead.
+const WINDOW: usize = 8000;
+
+/// What became of a recording.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Finished {
+    pub(super) customer: LegId,
+    pub(super) path: Arc<Path>,
+    pub(super) duration: Duration,
+    /// 0: there is no file.
+    pub(super) bytes: u64,
+    pub(super) frames_dropped: u64,
+    pub(super) whole: bool,
+}
+
+impl Finished {
+    /// It never began.
+    pub(super) fn nothing(customer: LegId, path: Arc<Path>) -> Finished {
+        Finished { customer, path, duration: Duration::ZERO, bytes: 0, frames_dropped: 0, whole: false }
+    }
+}
+
+pub(super) struct Recorder<F> {
+    frames: Receiver<Frame>,
+    /// Of the ring.
+    frames_max: usize,
+    orders: Receiver<Order>,
+    recordings: HashMap<u64, Recording>,
+    on_finished: F,
+    scratch: Vec<u8>,
+}
+
+/// An end that was ordered.
+type End = (u64, Instant, u64);
+
+impl<F: Fn(Finished)> Recorder<F> {
+    pub(super) fn new(
+        frames: Receiver<Frame>,
+        frames_max: usize,
+        orders: Receiver<Order>,
+        on_finished: F,
+    ) -> Recorder<F> {
+        let scratch = Vec::with_capacity(WINDOW * MOMENT_LEN);
+        Recorder { frames, frames_max, orders, recordings: HashMap::new(), on_finished, scratch }
+    }
+
+    /// Until the media thread has nothing to record any more.
+    pub(super) fn run(mut self) {
+        let mut ends = Vec::new();
+        loop {
+            let order = match self.recordings.is_empty() {
+                true => self.orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                false => self.orders.recv_timeout(TICK),
+            };
+            let is_over = matches!(order, Err(RecvTimeoutError::Disconnected));
+            if let Ok(order) = order {
+                self.obey(order, &mut ends);
+            }
+            self.obey_all(&mut ends);
+            self.turn(&mut ends);
+            if is_over {
+                // Whatever was ordered has been read: a channel is disconnected only when it is empty.
+                return;
+            }
+        }
+    }
+
+    fn turn(&mut self, ends: &mut Vec<End>) {
+        let mut now = Instant::now();
+        // An end was ordered after the last frame of its recording was put into the ring; so one ring's length is enough.
+        let ended = ends.len();
+        for n in 0..self.frames_max {
+            let Ok(frame) = self.frames.try_recv() else { break };
+            if n + 1 == self.frames_max {
+                // There may be more: nothing later than this was seen.
+                now = frame.at;
+            }
+            self.frame(&frame, ends);
+        }
+        for (recording, at, frames_dropped) in ends.drain(..ended) {
+            if let Some(recording) = self.recordings.remove(&recording) {
+                (self.on_finished)(recording.finish(at, frames_dropped, &mut self.scratch));
+            }
+        }
+        for recording in self.recordings.values_mut() {
+            recording.write_due(now, &mut self.scratch);
+        }
+    }
+
+    fn obey_all(&mut self, ends: &mut Vec<End>) {
+        while let Ok(order) = self.orders.try_recv() {
+            self.obey(order, ends);
+        }
+    }
+
+    fn obey(&mut self, order: Order, ends: &mut Vec<End>) {
+        match order {
+            Order::Begin { recording, customer, path, at } => {
+                self.recordings.insert(recording, Recording::begin(customer, path, at));
+            }
+            Order::End { recording, at, frames_dropped } => ends.push((recording, at, frames_dropped)),
+        }
+    }
+
+    fn frame(&mut self, frame: &Frame, ends: &mut Vec<End>) {
+        if !self.recordings.contains_key(&frame.recording) {
+            // Begun since the orders were read.
+            self.obey_all(ends);
+        }
+        if let Some(recording) = self.recordings.get_mut(&frame.recording) {
+            recording.put(frame, &mut self.scratch);
+        }
+    }
+}
+
+struct Recording {
+    customer: LegId,
+    path: Arc<Path>,
+    begun: Instant,
+    /// None: given up, or never there.
+    file: Option<WavFile>,
+    /// Bytes of the file, also when it was given up.
+    bytes: u64,
+    whole: bool,
+    sides: [Timeline; 2],
+    /// Samples that were written; where the window begins.
+    written: i64,
+    /// Left and right; silence where nothing was put.
+    window: Box<[[i16; 2]]>,
+}
+
+impl Recording {
+    fn begin(customer: LegId, path: Arc<Path>, begun: Instant) -> Recording {
+        let mut recording = Recording {
+            customer,
+            begun,
+            file: None,
+            bytes: 0,
+            whole: true,
+            sides: Default::default(),
+            written: 0,
+            window: vec![[0; 2]; WINDOW].into_boxed_slice(),
+            path,
+        };
+        match WavFile::create(&recording.path) {
+            Ok(file) => {
+                recording.bytes = file.len();
+                recording.file = Some(file);
+            }
+            Err(error) => recording.give_up(&error),
+        }
+        recording
+    }
+
+    /// The call goes on without it. What was written stays and can be played.
+    fn give_up(&mut self, error: &std::io::Error) {
+        let path = self.path.display();
+        tracing::error!(%error, %path, "a recording is given up; is the disk full?");
+        self.file = None;
+        self.whole = false;
+    }
+
+    fn position(&self, at: Instant) -> i64 {
+        let samples =
+            at.saturating_duration_since(self.begun).as_micros() * u128::from(SAMPLE_RATE) / 1_000_000;
+        i64::try_from(samples).unwrap_or(i64::MAX)
+    }
+
+    fn put(&mut self, frame: &Frame, scratch: &mut Vec<u8>) {
+        if self.file.is_none() {
+            return;
+        }
+        let came = self.position(frame.at);
+        let (channel, decode) = (
+            match frame.side {
+                Side::Customer => 0,
+                Side::Agent => 1,
+            },
+            match frame.codec {
+                Codec::Pcma => g711::alaw_decode,
+                Codec::Pcmu => g711::ulaw_decode,
+            },
+        );
+        let spoken = came - i64::from(frame.to_end);
+        let position = self.sides[channel].place(frame.ssrc, frame.timestamp, spoken);
+        if position + frame.payload().len() as i64 > self.written + WINDOW as i64 {
+            // The writer was held up.
+            self.write_to(came - HOLD, scratch);
+        }
+        for (n, code) in frame.payload().iter().enumerate() {
+            // What comes too late is left out: its place was written as silence.
+            let place = usize::try_from(position + n as i64 - self.written).ok();
+            if let Some(moment) = place.and_then(|place| self.window.get_mut(place)) {
+                moment[channel] = decode(*code);
+            }
+        }
+    }
+
+    fn write_due(&mut self, now: Instant, scratch: &mut Vec<u8>) {
+        let end = self.position(now) - HOLD;
+        if end - self.written >= BLOCK {
+            self.write_to(end, scratch);
+        }
+    }
+
+    fn write_to(&mut self, end: i64, scratch: &mut Vec<u8>) {
+        while self.written < end {
+            let count = usize::try_from(end - self.written).unwrap_or(WINDOW).min(WINDOW);
+            let Some(file) = &mut self.file else { return };
+            scratch.clear();
+            scratch.extend(self.window[..count].iter().flatten().flat_map(|sample| sample.to_le_bytes()));
+            match file.append(scratch) {
+                Ok(()) => self.bytes = file.len(),
+                Err(error) => return self.give_up(&error),
+            }
+            self.window.copy_within(count.., 0);
+            self.window[WINDOW - count..].fill([0; 2]);
+            self.written += count as i64;
+        }
+    }
+
+    fn finish(mut self, at: Instant, frames_dropped: u64, scratch: &mut Vec<u8>) -> Finished {
+        self.write_to(self.position(at), scratch);
+        let samples = u64::try_from(self.written).unwrap_or(0);
+        Finished {
+            customer: self.customer,
+            path: self.path,
+            duration: Duration::from_micros(samples * 1_000_000 / u64::from(SAMPLE_RATE)),
+            bytes: self.bytes,
+            frames_dropped,
+            whole: self.whole,
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Rows × pacers × seeds, on some threads.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::ours::{Oracle, Ours};
+use super::pacers::{
+    AdaptiveIdleRatio, AdaptiveLevel, ErlangB, Exponential, FixedRatio, Level, Pacer, Progressive,
+    SilentCalls,
+};
+use super::shift::{Outcome, Shift};
+use super::table;
+use super::weather::Setting;
+
+pub const PACERS: [&str; 11] = [
+    "progressive",
+    "ratio-1.5",
+    "ratio-2",
+    "level-1.5",
+    "level-adaptive",
+    "exponential",
+    "silent-pi",
+    "erlang-b",
+    "idle-ratio",
+    "ours",
+    "oracle",
+];
+
+pub fn parse_pacers(list: &str) -> Result<Vec<&'static str>, String> {
+    let find = |name: &str| {
+        let known = PACERS.into_iter().find(|p| *p == name);
+        known.ok_or(format!("{name} is no pacer; there are {}", PACERS.join(", ")))
+    };
+    list.split(',').map(find).collect()
+}
+
+fn pacer(name: &str, setting: &Setting) -> Box<dyn Pacer> {
+    match name {
+        "progressive" => Box::new(Progressive),
+        "ratio-1.5" => Box::new(FixedRatio(1.5)),
+        "ratio-2" => Box::new(FixedRatio(2.0)),
+        "level-1.5" => Box::new(Level(1.5)),
+        "level-adaptive" => Box::new(AdaptiveLevel::new()),
+        "exponential" => Box::new(Exponential::new()),
+        "silent-pi" => Box::new(SilentCalls::new()),
+        "erlang-b" => Box::new(ErlangB::new(setting.agents)),
+        "oracle" => Box::new(Oracle),
+        "idle-ratio" => Box::new(AdaptiveIdleRatio::new()),
+        _ => Box::new(Ours::new(setting)),
+    }
+}
+
+/// One line of the comparison's world.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub name: String,
+    agents: usize,
+    share: f64,
+    is_drifting: bool,
+    machines: f64,
+    /// Of a scenario file.
+    setting: Option<Setting>,
+}
+
+impl Row {
+    pub fn targets() -> Vec<Row> {
+        Row::parse_all("5,10,20,50,100,20d,100d").unwrap_or_default()
+    }
+
+    pub fn of_file(name: String, setting: Setting) -> Row {
+        let (agents, share) = (setting.agents, 0.3);
+        Row { name, agents, share, is_drifting: false, machines: 0.0, setting: Some(setting) }
+    }
+
+    fn all() -> Vec<Row> {
+        let mut list = Vec::new();
+        for agents in [2, 5, 10, 20, 50, 100, 500] {
+            list.extend([0.08, 0.15, 0.3, 0.5].map(|share| format!("{agents}@{share}")));
+            list.extend([format!("{agents}d"), format!("{agents}m")]);
+        }
+        list.iter().filter_map(|text| Row::parse(text).ok()).collect()
+    }
+
+    pub fn parse_all(list: &str) -> Result<Vec<Row>, String> {
+        match list {
+            "targets" => Ok(Row::targets()),
+            "all" => Ok(Row::all()),
+            _ => list.split(',').map(Row::parse).collect(),
+        }
+    }
+
+    fn parse(text: &str) -> Result<Row, String> {
+        let wrong = || format!("{text} is no row: write 20, 20@0.15, 20d or 20m");
+        let (is_drifting, has_machines) = (text.ends_with('d'), text.ends_with('m'));
+        let mut parts = text.trim_end_matches(['d', 'm']).split('@');
+        let agents = parts.next().and_then(|n| n.parse().ok()).filter(|n| (1..=2000).contains(n));
+        let share = parts.next().map_or(Some(0.3), |p| p.parse().ok()).filter(|p| (0.01..=0.9).contains(p));
+        let (agents, share) = (agents.ok_or_else(wrong)?, share.ok_or_else(wrong)?);
+        let name = match (is_drifting, has_machines) {
+            (true, _) => format!("N={agents} drift"),
+            (_, true) => format!("N={agents} p={share} machines"),
+            _ => format!("N={agents} p={share}"),
+        };
+        let machines = if has_machines { 0.3 } else { 0.0 };
+        Ok(Row { name, agents, share, is_drifting, machines, setting: None })
+    }
+
+    fn setting(&self, seed: u64) -> Setting {
+        if let Some(setting) = &self.setting {
+            return setting.clone();
+        }
+        let setting = match self.is_drifting {
+            true => Setting::drifting(self.agents, seed),
+            false => Setting::new(self.agents, self.share),
+        };
+        Setting { machines: self.machines, ..setting }
+    }
+}
+
+/// Mean and half the width of its 95 % confidence interval.
+#[derive(Clone, Copy, Debug)]
+pub struct Estimate {
+    pub mean: f64,
+    pub margin: f64,
+}
+
+impl Estimate {
+    fn of(outcomes: &[Outcome], value: fn(&Outcome) -> f64) -> Estimate {
+        let count = outcomes.len() as f64;
+        let mean = outcomes.iter().map(value).sum::<f64>() / count;
+        let squares: f64 = outcomes.iter().map(|o| (value(o) - mean).powi(2)).sum();
+        Estimate { mean, margin: 1.96 * (squares / (count - 1.0).max(1.0) / count).sqrt() }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Summary {
+    pub row: String,
+    pub pacer: &'static str,
+    pub seeds: u64,
+    pub utilisation: Estimate,
+    pub abandoned: Estimate,
+    /// Of all shifts.
+    pub worst_hour: f64,
+    /// Shifts in which an hour passed the cap.
+    pub hours_over: usize,
+    pub shifts_over: usize,
+    pub idle_per_call: Estimate,
+    pub calls_per_shift: f64,
+}
+
+impl Summary {
+    fn of(row: &Row, pacer: &'static str, cap: f64, outcomes: &[Outcome]) -> Summary {
+        Summary {
+            row: row.name.clone(),
+            pacer,
+            seeds: outcomes.len() as u64,
+            utilisation: Estimate::of(outcomes, |o| o.utilisation),
+            abandoned: Estimate::of(outcomes, |o| o.abandoned),
+            worst_hour: outcomes.iter().map(|o| o.worst_hour).fold(0.0, f64::max),
+            hours_over: outcomes.iter().filter(|o| o.worst_hour > cap + 1e-9).count(),
+            shifts_over: outcomes.iter().filter(|o| o.is_over_cap).count(),
+            idle_per_call: Estimate::of(outcomes, |o| o.idle_per_call),
+            calls_per_shift: outcomes.iter().map(|o| o.dialed as f64).sum::<f64>() / outcomes.len() as f64,
+        }
+    }
+}
+
+/// `is_shown`: each line is printed as soon as it is known.
+pub fn run(
+    rows: &[Row],
+    pacers: &[&'static str],
+    seeds: u64,
+    threads: usize,
+    is_shown: bool,
+) -> Vec<Summary> {
+    let mut results = Vec::new();
+    if is_shown {
+        println!("{}", table::head());
+    }
+    for row in rows {
+        for name in pacers {
+            let outcomes = shifts(row, name, seeds, threads);
+            let summary = Summary::of(row, name, row.setting(1).cap, &outcomes);
+            if is_shown {
+                println!("{}", table::line(&summary));
+            }
+            results.push(summary);
+        }
+    }
+    results
+}
+
+/// In the order of their seeds, however many threads there are.
+fn shifts(row: &Row, name: &str, seeds: u64, threads: usize) -> Vec<Outcome> {
+    let (next, done) = (AtomicU64::new(1), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed > seeds {
+                        return;
+                    }
+                    let setting = row.setting(seed);
+                    let outcome = Shift::new(&setting, seed).run(&mut *pacer(name, &setting));
+                    done.lock().expect("no shift panics").push((seed, outcome));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().expect("no shift panics");
+    done.sort_by_key(|(seed, _)| *seed);
+    done.into_iter().map(|(_, outcome)| outcome).collect()
+}

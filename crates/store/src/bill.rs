@@ -1,0 +1,315 @@
+//! Bills: what the company is told of a finished call, in the words of the compatible API.
+
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use super::*;
+
+/// `callmethod` and `method`: predictive.
+const PREDICTIVE: u16 = 5;
+const CALL_OUT: &str = "callout";
+
+/// One finished call with what its lead, campaign and agent were called when it ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Bill {
+    /// Grows from bill to bill of the whole store.
+    pub id: i64,
+    pub company: CompanyId,
+    pub call: CallId,
+    pub taskid: String,
+    /// The how-manieth call to this lead, earlier rounds included.
+    pub round: u32,
+    pub number: PhoneNumber,
+    pub caller_id: String,
+    /// To which the call was offered last; empty: to none.
+    pub extension: String,
+    pub user_id: String,
+    pub member_id: String,
+    pub ext: String,
+    pub custom_uuid: String,
+    pub dialed_at: Timestamp,
+    /// When the customer answered.
+    pub answered_at: Option<Timestamp>,
+    pub ended_at: Timestamp,
+    pub waiting_seconds: u32,
+    pub talk_seconds: u32,
+    pub cause: Cause,
+    pub hangup_by: HangupBy,
+    /// A client has got it with `fetch_bills`.
+    pub fetched: bool,
+    /// `filename` of its recording; empty: there is none, or no longer.
+    pub recording: String,
+}
+
+/// Empty: any.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BillFilter {
+    /// Of `dialed_at`, both inclusive.
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub fetched: Option<bool>,
+    pub extensions: Vec<String>,
+    pub number: String,
+    pub user_id: String,
+    pub member_id: String,
+    pub ext: String,
+    pub custom_uuid: String,
+    pub taskid: String,
+}
+
+/// A bill as the wire has it, keys in their order.
+#[derive(Clone, Serialize, Debug)]
+pub struct BillBody<'a> {
+    id: i64,
+    companycode: &'a str,
+    direction: &'static str,
+    r#type: &'static str,
+    callmethod: u16,
+    starttime: String,
+    answertime: String,
+    endtime: String,
+    duration: u32,
+    billsec: u32,
+    userid: &'a str,
+    memberid: &'a str,
+    chengshudu: &'a str,
+    ext: &'a str,
+    disnumber: &'a str,
+    destnumber: &'a str,
+    extnumber: &'a str,
+    recordfilename: &'a str,
+    downloadip: &'static str,
+    hangupdirection: u16,
+    hangupcause: u16,
+    uuid: String,
+    userkey: &'static str,
+    customuuid: &'a str,
+    taskid: &'a str,
+    round: u32,
+    recordurl: &'static str,
+}
+
+/// Times are in the company's zone. A link to the recording is asked for by its name: here there is none.
+pub fn bill_body<'a>(bill: &'a Bill, company: &'a NewCompany) -> BillBody<'a> {
+    let zone = zone(&company.time_zone);
+    BillBody {
+        id: bill.id,
+        companycode: &company.code,
+        direction: CALL_OUT,
+        r#type: CALL_OUT,
+        callmethod: PREDICTIVE,
+        starttime: civil(&zone, bill.dialed_at),
+        answertime: bill.answered_at.map_or_else(String::new, |t| civil(&zone, t)),
+        endtime: civil(&zone, bill.ended_at),
+        duration: bill.waiting_seconds,
+        billsec: bill.talk_seconds,
+        userid: &bill.user_id,
+        memberid: &bill.member_id,
+        chengshudu: &bill.ext,
+        ext: &bill.ext,
+        disnumber: &bill.caller_id,
+        destnumber: bill.number.as_str(),
+        extnumber: &bill.extension,
+        recordfilename: &bill.recording,
+        downloadip: "",
+        hangupdirection: hangup_direction(bill.hangup_by),
+        hangupcause: bill.cause.0,
+        uuid: bill.call.to_string(),
+        userkey: "",
+        customuuid: &bill.custom_uuid,
+        taskid: &bill.taskid,
+        round: bill.round,
+        recordurl: "",
+    }
+}
+
+/// The caller is the agent's side, the called party the customer.
+const fn hangup_direction(by: HangupBy) -> u16 {
+    match by {
+        HangupBy::Agent => 10040,
+        HangupBy::Customer => 10041,
+        HangupBy::Platform => 10007,
+        HangupBy::Unknown => 10031,
+    }
+}
+
+fn zone(name: &str) -> TimeZone {
+    TimeZone::get(name).or_else(|_| TimeZone::get("Asia/Shanghai")).unwrap_or(TimeZone::UTC)
+}
+
+fn civil(zone: &TimeZone, at: Timestamp) -> String {
+    let stamp = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    zone.to_datetime(stamp).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// JSON text of what has only texts and numbers in it.
+pub(crate) fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("texts and numbers always are JSON")
+}
+
+/// `{"taskid","companycode","status","endtype"}`: the campaign ended.
+pub(crate) fn task_status_body(campaign: &Campaign, company: &NewCompany) -> String {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        taskid: &'a str,
+        companycode: &'a str,
+        status: u8,
+        endtype: &'static str,
+    }
+    let endtype = match campaign.end_reason {
+        Some(EndReason::Deadline) => "timeout",
+        Some(EndReason::Over) | None => "over",
+    };
+    json(&Body { taskid: &campaign.settings.taskid, companycode: &company.code, status: 3, endtype })
+}
+
+/// What the body of an extension state says of its call.
+pub(crate) struct CallFacts<'a> {
+    pub number: &'a PhoneNumber,
+    pub caller_id: &'a str,
+    pub custom_uuid: &'a str,
+    pub dialed_at: Timestamp,
+    /// Empty when no agent is known yet.
+    pub extension: &'a str,
+}
+
+/// All texts. Both sides carry the id of the call, so that any of them leads to the bill.
+pub(crate) fn leg_state_body(state: &LegState, call: &CallFacts<'_>, company: &NewCompany) -> String {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        buuid: &'a str,
+        callee: &'a str,
+        caller: &'a str,
+        companycode: &'a str,
+        customuuid: &'a str,
+        direction: &'static str,
+        disnumber: &'a str,
+        extnumber: &'a str,
+        isbleg: &'static str,
+        method: String,
+        starttime: String,
+        status: &'static str,
+        r#type: &'static str,
+        uuid: &'a str,
+    }
+    let uuid = state.call.to_string();
+    json(&Body {
+        buuid: &uuid,
+        callee: call.number.as_str(),
+        caller: if call.extension.is_empty() { call.caller_id } else { call.extension },
+        companycode: &company.code,
+        customuuid: call.custom_uuid,
+        direction: CALL_OUT,
+        disnumber: call.caller_id,
+        extnumber: call.extension,
+        isbleg: match state.side {
+            Side::Customer => "true",
+            Side::Agent => "false",
+        },
+        method: PREDICTIVE.to_string(),
+        starttime: call.dialed_at.unix_seconds().to_string(),
+        status: state.status.name(),
+        r#type: "call",
+        uuid: &uuid,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    pub(crate) fn company() -> NewCompany {
+        NewCompany {
+            code: "9027".into(),
+            name: "one".into(),
+            time_zone: "Asia/Shanghai".into(),
+            language: "zh".into(),
+            int_codes: false,
+            licensed_until: None,
+            allow_from: Vec::new(),
+        }
+    }
+
+    fn bill() -> Bill {
+        Bill {
+            id: 7,
+            company: CompanyId(1),
+            call: CallId::from_parts(1_581_496_504_000, 1),
+            taskid: "20200212163504000001".into(),
+            round: 2,
+            number: PhoneNumber::parse("13800000001").expect("a number"),
+            caller_id: "02188888888".into(),
+            extension: "100001".into(),
+            user_id: "u".into(),
+            member_id: "m".into(),
+            ext: "e".into(),
+            custom_uuid: "c".into(),
+            dialed_at: Timestamp::from_unix_seconds(1_581_496_504),
+            answered_at: Some(Timestamp::from_unix_seconds(1_581_496_509)),
+            ended_at: Timestamp::from_unix_seconds(1_581_496_539),
+            waiting_seconds: 5,
+            talk_seconds: 29,
+            cause: Cause::NORMAL,
+            hangup_by: HangupBy::Customer,
+            fetched: false,
+            recording: "20200212/9027_1.wav".into(),
+        }
+    }
+
+    #[test]
+    fn a_bill_has_the_keys_and_types_of_the_contract() {
+        assert_eq!(
+            json(&bill_body(&bill(), &company())),
+            concat!(
+                r#"{"id":7,"companycode":"9027","direction":"callout","type":"callout","callmethod":5,"#,
+                r#""starttime":"2020-02-12 16:35:04","answertime":"2020-02-12 16:35:09","#,
+                r#""endtime":"2020-02-12 16:35:39","duration":5,"billsec":29,"userid":"u","memberid":"m","#,
+                r#""chengshudu":"e","ext":"e","disnumber":"02188888888","destnumber":"13800000001","#,
+                r#""extnumber":"100001","recordfilename":"20200212/9027_1.wav","downloadip":"","hangupdirection":10041,"#,
+                r#""hangupcause":10001,"uuid":"01703889-8ec0-7000-8000-000000000001","userkey":"","#,
+                r#""customuuid":"c","taskid":"20200212163504000001","round":2,"recordurl":""}"#
+            )
+        );
+    }
+
+    #[test]
+    fn an_unanswered_bill_has_an_empty_answer_time() {
+        let bill = Bill { answered_at: None, ..bill() };
+        assert!(json(&bill_body(&bill, &company())).contains(r#""answertime":"","#));
+    }
+
+    #[test]
+    fn the_direction_of_a_hang_up_says_who_did_it() {
+        let direction = |by| hangup_direction(by);
+        assert_eq!(direction(HangupBy::Agent), 10040);
+        assert_eq!(direction(HangupBy::Customer), 10041);
+        assert_eq!(direction(HangupBy::Platform), 10007);
+        assert_eq!(direction(HangupBy::Unknown), 10031);
+    }
+
+    #[test]
+    fn an_extension_state_is_all_texts() {
+        let bill = bill();
+        let call = |extension| CallFacts {
+            number: &bill.number,
+            caller_id: &bill.caller_id,
+            custom_uuid: "c",
+            dialed_at: bill.dialed_at,
+            extension,
+        };
+        let state = |side, status| LegState { call: bill.call, agent: None, side, status };
+        let ring = leg_state_body(&state(Side::Agent, LegStatus::Ring), &call("100001"), &company());
+        assert_eq!(
+            ring,
+            concat!(
+                r#"{"buuid":"01703889-8ec0-7000-8000-000000000001","callee":"13800000001","caller":"100001","#,
+                r#""companycode":"9027","customuuid":"c","direction":"callout","disnumber":"02188888888","#,
+                r#""extnumber":"100001","isbleg":"false","method":"5","starttime":"1581496504","#,
+                r#""status":"ring","type":"call","uuid":"01703889-8ec0-7000-8000-000000000001"}"#
+            )
+        );
+        let answer = leg_state_body(&state(Side::Customer, LegStatus::Answer), &call(""), &company());
+        assert!(answer.contains(r#""isbleg":"true""#) && answer.contains(r#""status":"answer""#));
+        assert!(answer.contains(r#""caller":"02188888888""#) && answer.contains(r#""extnumber":"""#));
+    }
+}
