@@ -152,6 +152,11 @@ impl Listener {
         Some(HeardAt { at: FRAME * self.now, what })
     }
 
+    /// What an announcement that was heard says.
+    pub fn label(&self, sound: u16) -> Option<&Label> {
+        self.library.as_ref().map(|library| library.label(sound))
+    }
+
     /// What has sounded for the last 200 ms.
     pub fn activity(&self) -> Activity {
         self.told

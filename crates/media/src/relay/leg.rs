@@ -27,6 +27,7 @@ pub(super) struct Leg {
     pub(super) playing: Option<Playback>,
     /// Its sound is recorded.
     pub(super) tap: Option<Tap>,
+    pub(super) is_listened_to: bool,
     pub(super) silence: Silence,
     pub(super) stats: LegStats,
     /// It stands in the queue of sockets to read.
@@ -67,6 +68,7 @@ impl Leg {
             peer: None,
             playing: None,
             tap: None,
+            is_listened_to: false,
             silence: Silence::default(),
             stats: LegStats::default(),
             queued: false,

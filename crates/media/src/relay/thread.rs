@@ -12,12 +12,14 @@ use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::leg::{Content, Leg, content, translate};
+use super::listening::Listening;
 use super::playback::{Next, Playback, encode};
 use super::ports::PortPool;
 use super::recorder::Finished;
 use super::recording::{Recordings, Side};
 use super::timers::{Due, Timer, Timers};
 use super::{LegId, LegMedia, RelayEvent};
+use crate::detect::ListenerConfig;
 use crate::rtp::{self, HEADER_LEN, PACKET_MAX};
 use crate::{FRAME_SAMPLES, Sound};
 
@@ -27,16 +29,53 @@ pub(super) const WAKE: Token = Token(usize::MAX);
 const TURN_PACKETS: usize = 16;
 
 pub(super) enum Command {
-    Open { leg: LegId, socket: UdpSocket, port: u16 },
-    Configure { leg: LegId, media: LegMedia },
-    Bridge { a: LegId, b: LegId },
-    Unbridge { leg: LegId },
-    Play { leg: LegId, sound: Arc<Sound> },
-    Stop { leg: LegId },
-    Close { leg: LegId },
-    Record { customer: LegId, agent: LegId, path: Arc<Path> },
-    StopRecord { customer: LegId },
+    Open {
+        leg: LegId,
+        socket: UdpSocket,
+        port: u16,
+    },
+    Configure {
+        leg: LegId,
+        media: LegMedia,
+    },
+    Bridge {
+        a: LegId,
+        b: LegId,
+    },
+    Unbridge {
+        leg: LegId,
+    },
+    Play {
+        leg: LegId,
+        sound: Arc<Sound>,
+    },
+    Stop {
+        leg: LegId,
+    },
+    Close {
+        leg: LegId,
+    },
+    Record {
+        customer: LegId,
+        agent: LegId,
+        path: Arc<Path>,
+    },
+    StopRecord {
+        customer: LegId,
+    },
     Recorded(Finished),
+    Listen {
+        leg: LegId,
+        config: Box<ListenerConfig>,
+    },
+    Answered {
+        leg: LegId,
+    },
+    StopListening {
+        leg: LegId,
+    },
+    /// From the analyst.
+    Tell(Box<RelayEvent>),
     End,
 }
 
@@ -61,6 +100,12 @@ impl Shared {
     }
 }
 
+/// What other threads do with copies of the sound.
+pub(super) struct SideWork {
+    pub(super) recordings: Option<Recordings>,
+    pub(super) listening: Option<Listening>,
+}
+
 pub(super) struct MediaThread<F> {
     poll: Poll,
     commands: Receiver<Command>,
@@ -74,6 +119,7 @@ pub(super) struct MediaThread<F> {
     /// One byte more than is taken, so that a longer datagram is seen to be longer.
     datagram: [u8; PACKET_MAX + 1],
     recordings: Option<Recordings>,
+    listening: Option<Listening>,
     shared: Arc<Shared>,
     /// Last, so that it is dropped last: who sees its channel end knows that the sockets are closed.
     on_event: F,
@@ -85,7 +131,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         commands: Receiver<Command>,
         shared: Arc<Shared>,
         rtp_timeout: Duration,
-        recordings: Option<Recordings>,
+        side_work: SideWork,
         on_event: F,
     ) -> MediaThread<F> {
         MediaThread {
@@ -98,7 +144,8 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             unread: VecDeque::new(),
             timers: Timers::default(),
             datagram: [0; PACKET_MAX + 1],
-            recordings,
+            recordings: side_work.recordings,
+            listening: side_work.listening,
             shared,
             on_event,
         }
@@ -109,6 +156,9 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         self.turn_until_the_end();
         if let Some(recordings) = self.recordings.take() {
             recordings.finish(Instant::now());
+        }
+        if let Some(listening) = self.listening.take() {
+            listening.finish();
         }
         while let Ok(command) = self.commands.try_recv() {
             if let Command::Recorded(finished) = command {
@@ -214,6 +264,10 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             Command::Record { customer, agent, path } => self.record(customer, agent, &path, now),
             Command::StopRecord { customer } => self.stop_record(customer, now),
             Command::Recorded(finished) => self.recorded(finished),
+            Command::Listen { leg, config } => self.listen(leg, *config, now),
+            Command::Answered { leg } => self.answered(leg, now),
+            Command::StopListening { leg } => self.stop_listening(leg),
+            Command::Tell(event) => self.tell(*event),
             Command::End => unreachable!("taken by `obey`"),
         }
     }
@@ -303,6 +357,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         if self.slot(id).and_then(|slot| self.leg(slot)?.tap).is_some_and(|tap| tap.side == Side::Customer) {
             self.stop_record(id, now);
         }
+        self.stop_listening(id);
         let Some(slot) = self.ids.remove(&id) else { return };
         self.unbridge(slot);
         let Some(mut leg) = self.slots[slot].take() else { return };
@@ -362,6 +417,42 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
     fn recorded(&self, finished: Finished) {
         let Finished { customer, path, duration, bytes, frames_dropped, whole } = finished;
         self.emit(RelayEvent::Recorded { customer, path, duration, bytes, frames_dropped, whole });
+    }
+}
+
+/// Listening.
+impl<F: Fn(RelayEvent)> MediaThread<F> {
+    fn listen(&mut self, id: LegId, config: ListenerConfig, now: Instant) {
+        let Some(slot) = self.slot(id) else { return };
+        let Some(listening) = &mut self.listening else { return };
+        let has_room = listening.begin(id, config, now);
+        if let Some(leg) = self.leg(slot) {
+            leg.is_listened_to = has_room;
+        }
+    }
+
+    fn answered(&mut self, id: LegId, now: Instant) {
+        let is_listened_to = self.slot(id).and_then(|slot| self.leg(slot)).is_some_and(|l| l.is_listened_to);
+        if let Some(listening) = self.listening.as_mut().filter(|_| is_listened_to) {
+            listening.answered(id, now);
+        }
+    }
+
+    fn stop_listening(&mut self, id: LegId) {
+        let Some(leg) = self.slot(id).and_then(|slot| self.leg(slot)) else { return };
+        leg.is_listened_to = false;
+        if let Some(listening) = &mut self.listening {
+            listening.end(id);
+        }
+    }
+
+    /// Unless nobody wants to know any more.
+    fn tell(&mut self, event: RelayEvent) {
+        if let RelayEvent::Heard { leg, .. } = &event
+            && self.slot(*leg).and_then(|slot| self.leg(slot)).is_some_and(|leg| leg.is_listened_to)
+        {
+            self.emit(event);
+        }
     }
 }
 
@@ -473,6 +564,13 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         {
             let payload = &self.datagram[parsed.payload()];
             leg.stats.frames_unrecorded += recordings.take(tap, codec, &header, payload, now);
+        }
+        if leg.is_listened_to
+            && receive
+            && let Some(listening) = &self.listening
+        {
+            let payload = &self.datagram[parsed.payload()];
+            leg.stats.frames_unheard += listening.take(from, content, &header, payload, now);
         }
         self.heard(slot, now);
         let Some(to) = peer.and_then(|peer| self.slots[peer].as_mut()) else { return };
