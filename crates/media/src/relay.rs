@@ -1,8 +1,10 @@
 //! The relay's whole surface. One media thread owns every socket and leg; the handle sends it commands.
 
+mod analyst;
 mod incoming;
 mod latch;
 mod leg;
+mod listening;
 mod outgoing;
 mod playback;
 mod ports;
@@ -23,6 +25,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::Sound;
+use crate::detect::{Heard, Label, ListenerConfig};
+use listening::Listening;
 use ports::PortPool;
 use recording::Recordings;
 use thread::{Command, MediaThread, Shared};
@@ -66,6 +70,8 @@ pub struct RelayConfig {
     /// Frames of 20 ms that may wait for the thread that writes recordings, 200 bytes each; what comes above is missing in
     /// the recording. 0: nothing can be recorded.
     pub recording_frames_max: usize,
+    /// Legs that may be listened to at once, with 1.6 kB for each; whoever comes above hears nothing. 0: none.
+    pub listeners_max: usize,
 }
 
 /// What a leg sends and gets, from its SDP.
@@ -81,7 +87,7 @@ pub struct LegMedia {
     pub receive: bool,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum RelayEvent {
     /// Both directions are open.
     Bridged {
@@ -100,6 +106,13 @@ pub enum RelayEvent {
     Closed {
         leg: LegId,
         stats: LegStats,
+    },
+    /// A leg that is listened to sounds of something; activities are not told.
+    Heard {
+        leg: LegId,
+        what: Heard,
+        /// What an announcement says.
+        label: Option<Label>,
     },
     /// The recording of this customer is written to its end.
     Recorded {
@@ -126,6 +139,8 @@ pub struct LegStats {
     pub packets_lost: u64,
     /// Of 20 ms, missing in the recording because its writer did not keep up.
     pub frames_unrecorded: u64,
+    /// Of 20 ms, that the analyst took for lost because it did not keep up.
+    pub frames_unheard: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -174,8 +189,13 @@ impl Relay {
             0 => None,
             frames_max => Some(Handle::recordings(frames_max, commands.clone(), shared.clone())?),
         };
+        let listening = match config.listeners_max {
+            0 => None,
+            listeners_max => Some(Handle::listening(listeners_max, commands.clone(), shared.clone())?),
+        };
+        let side_work = thread::SideWork { recordings, listening };
         let media =
-            MediaThread::new(watch, received, shared.clone(), config.rtp_timeout, recordings, on_event);
+            MediaThread::new(watch, received, shared.clone(), config.rtp_timeout, side_work, on_event);
         std::thread::Builder::new().name("media".into()).spawn(move || {
             prefer_this_thread();
             media.run();
@@ -243,6 +263,22 @@ impl Relay {
         self.handle.command(Command::StopRecord { customer });
     }
 
+    /// Listens to what comes from the leg; `Heard` follows for whatever is recognised. Again: everything that was heard is
+    /// forgotten. Nothing is heard while `RelayConfig::listeners_max` others are listened to.
+    pub fn listen(&self, leg: LegId, config: ListenerConfig) {
+        self.handle.command(Command::Listen { leg, config: Box::new(config) });
+    }
+
+    /// The leg has answered: from here on it is judged who speaks, if its listener was told how.
+    pub fn answered(&self, leg: LegId) {
+        self.handle.command(Command::Answered { leg });
+    }
+
+    /// Ends what `listen` began; what was recognised before may still be told.
+    pub fn stop_listening(&self, leg: LegId) {
+        self.handle.command(Command::StopListening { leg });
+    }
+
     /// Ends the leg; `Closed` follows. Its port rests for `RelayConfig::port_rest`.
     pub fn close(&self, leg: LegId) {
         self.handle.command(Command::Close { leg });
@@ -271,6 +307,18 @@ impl Handle {
         Recordings::start(frames_max, move |finished| {
             // The media thread takes it even when it is about to end.
             let _ = commands.send(Command::Recorded(finished));
+            let _ = shared.alarm.ring();
+        })
+    }
+
+    /// What the analyst says goes through the media thread as well.
+    fn listening(
+        listeners_max: usize,
+        commands: mpsc::Sender<Command>,
+        shared: Arc<Shared>,
+    ) -> io::Result<Listening> {
+        Listening::start(listeners_max, move |event| {
+            let _ = commands.send(Command::Tell(Box::new(event)));
             let _ = shared.alarm.ring();
         })
     }

@@ -25,6 +25,7 @@ pub(super) struct Leg {
     pub(super) playing: Option<Playback>,
     /// Its sound is recorded.
     pub(super) tap: Option<Tap>,
+    pub(super) is_listened_to: bool,
     pub(super) silence: Silence,
     pub(super) stats: LegStats,
 }
@@ -75,6 +76,7 @@ impl Leg {
             peer: None,
             playing: None,
             tap: None,
+            is_listened_to: false,
             silence: Silence::default(),
             stats: LegStats::default(),
         }

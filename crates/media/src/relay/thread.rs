@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::leg::{Content, Leg, content, translate};
+use super::listening::Listening;
 use super::playback::{Next, Playback, encode};
 use super::ports::PortPool;
 use super::recorder::Finished;
@@ -17,6 +18,7 @@ use super::recording::{Recordings, Side};
 use super::timers::{Due, Timer, Timers};
 use super::watch::{Alarm, READY_MAX, Ready, Watch};
 use super::{LegId, LegMedia, RelayEvent};
+use crate::detect::ListenerConfig;
 use crate::rtp::{self, HEADER_LEN, PACKET_MAX};
 use crate::{FRAME_SAMPLES, Sound};
 
@@ -27,16 +29,53 @@ const LOAD_TIME: Duration = Duration::from_millis(100);
 const NAP: Duration = Duration::from_millis(1);
 
 pub(super) enum Command {
-    Open { leg: LegId, socket: UdpSocket, port: u16 },
-    Configure { leg: LegId, media: LegMedia },
-    Bridge { a: LegId, b: LegId },
-    Unbridge { leg: LegId },
-    Play { leg: LegId, sound: Arc<Sound> },
-    Stop { leg: LegId },
-    Close { leg: LegId },
-    Record { customer: LegId, agent: LegId, path: Arc<Path> },
-    StopRecord { customer: LegId },
+    Open {
+        leg: LegId,
+        socket: UdpSocket,
+        port: u16,
+    },
+    Configure {
+        leg: LegId,
+        media: LegMedia,
+    },
+    Bridge {
+        a: LegId,
+        b: LegId,
+    },
+    Unbridge {
+        leg: LegId,
+    },
+    Play {
+        leg: LegId,
+        sound: Arc<Sound>,
+    },
+    Stop {
+        leg: LegId,
+    },
+    Close {
+        leg: LegId,
+    },
+    Record {
+        customer: LegId,
+        agent: LegId,
+        path: Arc<Path>,
+    },
+    StopRecord {
+        customer: LegId,
+    },
     Recorded(Finished),
+    Listen {
+        leg: LegId,
+        config: Box<ListenerConfig>,
+    },
+    Answered {
+        leg: LegId,
+    },
+    StopListening {
+        leg: LegId,
+    },
+    /// From the analyst.
+    Tell(Box<RelayEvent>),
     End,
 }
 
@@ -60,6 +99,12 @@ impl Shared {
     }
 }
 
+/// What other threads do with copies of the sound.
+pub(super) struct SideWork {
+    pub(super) recordings: Option<Recordings>,
+    pub(super) listening: Option<Listening>,
+}
+
 pub(super) struct MediaThread<F> {
     watch: Watch,
     commands: Receiver<Command>,
@@ -72,6 +117,7 @@ pub(super) struct MediaThread<F> {
     /// One byte more than is taken, so that a longer datagram is seen to be longer.
     datagram: [u8; PACKET_MAX + 1],
     recordings: Option<Recordings>,
+    listening: Option<Listening>,
     shared: Arc<Shared>,
     /// Last, so that it is dropped last: who sees its channel end knows that the sockets are closed.
     on_event: F,
@@ -83,7 +129,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         commands: Receiver<Command>,
         shared: Arc<Shared>,
         rtp_timeout: Duration,
-        recordings: Option<Recordings>,
+        side_work: SideWork,
         on_event: F,
     ) -> MediaThread<F> {
         MediaThread {
@@ -96,7 +142,8 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             load: Load::new(Instant::now()),
             timers: Timers::default(),
             datagram: [0; PACKET_MAX + 1],
-            recordings,
+            recordings: side_work.recordings,
+            listening: side_work.listening,
             shared,
             on_event,
         }
@@ -107,6 +154,9 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         self.turn_until_the_end();
         if let Some(recordings) = self.recordings.take() {
             recordings.finish(Instant::now());
+        }
+        if let Some(listening) = self.listening.take() {
+            listening.finish();
         }
         while let Ok(command) = self.commands.try_recv() {
             if let Command::Recorded(finished) = command {
@@ -192,6 +242,10 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             Command::Record { customer, agent, path } => self.record(customer, agent, &path, now),
             Command::StopRecord { customer } => self.stop_record(customer, now),
             Command::Recorded(finished) => self.recorded(finished),
+            Command::Listen { leg, config } => self.listen(leg, *config, now),
+            Command::Answered { leg } => self.answered(leg, now),
+            Command::StopListening { leg } => self.stop_listening(leg),
+            Command::Tell(event) => self.tell(*event),
             Command::End => unreachable!("taken by `obey`"),
         }
     }
@@ -281,6 +335,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         if self.slot(id).and_then(|slot| self.leg(slot)?.tap).is_some_and(|tap| tap.side == Side::Customer) {
             self.stop_record(id, now);
         }
+        self.stop_listening(id);
         let Some(slot) = self.ids.remove(&id) else { return };
         self.unbridge(slot);
         let Some(leg) = self.slots[slot].take() else { return };
@@ -334,6 +389,42 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
     fn recorded(&self, finished: Finished) {
         let Finished { customer, path, duration, bytes, frames_dropped, whole } = finished;
         self.emit(RelayEvent::Recorded { customer, path, duration, bytes, frames_dropped, whole });
+    }
+}
+
+/// Listening.
+impl<F: Fn(RelayEvent)> MediaThread<F> {
+    fn listen(&mut self, id: LegId, config: ListenerConfig, now: Instant) {
+        let Some(slot) = self.slot(id) else { return };
+        let Some(listening) = &mut self.listening else { return };
+        let has_room = listening.begin(id, config, now);
+        if let Some(leg) = self.leg(slot) {
+            leg.is_listened_to = has_room;
+        }
+    }
+
+    fn answered(&mut self, id: LegId, now: Instant) {
+        let is_listened_to = self.slot(id).and_then(|slot| self.leg(slot)).is_some_and(|l| l.is_listened_to);
+        if let Some(listening) = self.listening.as_mut().filter(|_| is_listened_to) {
+            listening.answered(id, now);
+        }
+    }
+
+    fn stop_listening(&mut self, id: LegId) {
+        let Some(leg) = self.slot(id).and_then(|slot| self.leg(slot)) else { return };
+        leg.is_listened_to = false;
+        if let Some(listening) = &mut self.listening {
+            listening.end(id);
+        }
+    }
+
+    /// Unless nobody wants to know any more.
+    fn tell(&mut self, event: RelayEvent) {
+        if let RelayEvent::Heard { leg, .. } = &event
+            && self.slot(*leg).and_then(|slot| self.leg(slot)).is_some_and(|leg| leg.is_listened_to)
+        {
+            self.emit(event);
+        }
     }
 }
 
@@ -442,6 +533,13 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         {
             let payload = &self.datagram[parsed.payload()];
             leg.stats.frames_unrecorded += recordings.take(tap, codec, &header, payload, now);
+        }
+        if leg.is_listened_to
+            && receive
+            && let Some(listening) = &self.listening
+        {
+            let payload = &self.datagram[parsed.payload()];
+            leg.stats.frames_unheard += listening.take(from, content, &header, payload, now);
         }
         self.heard(slot, now);
         let Some(to) = peer.and_then(|peer| self.slots[peer].as_mut()) else { return };

@@ -57,6 +57,7 @@ impl Desk {
             port_rest: PATIENCE,
             legs_max: 1000,
             recording_frames_max: 0,
+            listeners_max: 0,
         };
         change(&mut config);
         let (sender, events) = mpsc::channel();
