@@ -30,7 +30,7 @@ pub(crate) enum Leg {
 #[derive(Debug)]
 pub(crate) struct Agent {
     pub(crate) id: AgentId,
-    extension: String,
+    pub(crate) extension: String,
     pub(crate) enabled: bool,
     pub(crate) registered: bool,
     paused: bool,
@@ -188,8 +188,8 @@ impl Engine {
         self.timers.set(TimerKey::Leg(id), self.now.mono + agent.leg_retry);
         agent.leg_retry = (agent.leg_retry * 2).min(LEG_RETRY_MAX);
         match agent.seat {
-            Seat::Talking(call) | Seat::Offered(call) if self.directs.contains_key(&call) => {
-                self.direct_hung_up(call, crate::Cause::NORMAL);
+            Seat::Talking(call) | Seat::Offered(call) if !self.calls.contains_key(&call) => {
+                self.own_call_left(call);
             }
             Seat::Talking(call) => self.agent_hung_up(call, crate::Cause::NORMAL),
             _ => {}
@@ -217,6 +217,15 @@ impl Engine {
         agent.calls = agent.calls.saturating_add(1);
         agent.last_answered = Some(self.now.wall);
         agent.requeue = true;
+        self.refresh_agent(id);
+    }
+
+    /// The supervisor is in a call of another agent.
+    pub(crate) fn seat_watching(&mut self, id: AgentId, watch: CallId) {
+        let agent = self.agents.get_mut(&id).expect("only known agents are rung");
+        assert_eq!(agent.seat, Seat::Offered(watch), "a supervisor comes in after being rung");
+        agent.seat = Seat::Talking(watch);
+        agent.seated_at = self.now.mono;
         self.refresh_agent(id);
     }
 
@@ -323,8 +332,8 @@ impl Engine {
     fn withdraw_if_gone(&mut self, id: AgentId) {
         let Some(agent) = self.agents.get(&id) else { return };
         let Seat::Offered(call) = agent.seat else { return };
-        if self.directs.contains_key(&call) {
-            // Its leg says so itself when the phone is gone.
+        if !self.calls.contains_key(&call) {
+            // A leg of a call of the agent's own says so itself when the phone is gone.
             return;
         }
         let reachable = agent.is_reachable(self.config.agent_legs);

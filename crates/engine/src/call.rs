@@ -239,7 +239,10 @@ impl Engine {
 
     /// What the call's stage allows is over.
     pub(crate) fn call_timer(&mut self, id: CallId) {
-        let Some(call) = self.calls.get(&id) else { return self.direct_timer(id) };
+        let Some(call) = self.calls.get(&id) else {
+            self.end_watch(id);
+            return self.direct_timer(id);
+        };
         match call.stage {
             Stage::Dialing => {
                 self.end(id, Ending::new(Outcome::Failed, Cause::TIMER, HangupBy::Platform, Legs::Left));
@@ -276,7 +279,10 @@ impl Engine {
     }
 
     pub(crate) fn agent_event(&mut self, id: CallId, agent: AgentId, event: LegEvent) {
-        let Some(call) = self.calls.get(&id) else { return self.direct_agent_event(id, agent, event) };
+        let Some(call) = self.calls.get(&id) else {
+            self.watch_event(id, agent, event);
+            return self.direct_agent_event(id, agent, event);
+        };
         match (call.stage, event) {
             (Stage::Offering(offered), LegEvent::Answered) if offered == agent => self.bridge(id, agent),
             (Stage::Offering(offered), LegEvent::Failed(_) | LegEvent::HungUp { .. }) if offered == agent => {
@@ -311,12 +317,28 @@ impl Engine {
 
     pub(crate) fn hang_up(&mut self, agent: AgentId) {
         match self.agents.get(&agent).map(|a| a.seat) {
-            Some(Seat::Talking(call) | Seat::Offered(call)) if self.directs.contains_key(&call) => {
-                self.direct_hung_up(call, Cause::NORMAL);
+            Some(Seat::Talking(call) | Seat::Offered(call)) if !self.calls.contains_key(&call) => {
+                self.own_call_left(call);
             }
             Some(Seat::Talking(call)) => self.agent_hung_up(call, Cause::NORMAL),
             Some(Seat::Offered(call)) => self.stop_offer(call, OfferEnd::Missed),
             _ => {}
+        }
+    }
+
+    /// The agent's leg of a call of the agent's own, or of a watch, is over.
+    pub(crate) fn own_call_left(&mut self, id: CallId) {
+        self.end_watch(id);
+        self.direct_hung_up(id, Cause::NORMAL);
+    }
+
+    /// Ends a call in which two talk, for neither of them wished it.
+    pub(crate) fn end_talk(&mut self, id: CallId) {
+        let ending = Ending::connected(Cause::PLATFORM, HangupBy::Platform);
+        if self.calls.contains_key(&id) {
+            self.end(id, ending);
+        } else {
+            self.end_direct(id, ending);
         }
     }
 
@@ -436,6 +458,7 @@ impl Engine {
             self.emit(Effect::HangUp { call: id });
         }
         if let Stage::Bridged(agent) = call.stage {
+            self.end_watches_of(id);
             self.seat_left(agent, talked);
         }
         let record = call.record(self.now.wall, ending);

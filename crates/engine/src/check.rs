@@ -22,7 +22,7 @@ impl Engine {
             "each call and each slot has one channel, and calls of agents one at most"
         );
         assert!(
-            self.seats_taken <= calls + directs,
+            self.seats_taken <= calls + directs + u32::try_from(self.watches.len()).unwrap_or(u32::MAX),
             "an agent is in one call at most, and a call has one agent at most"
         );
         assert!(self.newly_ready.is_empty() && self.unplaced.is_empty(), "calls and agents have met");
@@ -79,7 +79,12 @@ impl Engine {
     fn check_agents(&self) {
         let mut seated = 0;
         for (id, agent) in &self.agents {
-            if let Some(direct) = agent.call().and_then(|call| self.directs.get(&call)) {
+            if let Some(watch) = agent.call().and_then(|call| self.watches.get(&call)) {
+                seated += 1;
+                assert_eq!(watch.supervisor, *id, "the watch of agent {id} knows its supervisor");
+                let is_up = matches!(agent.seat, Seat::Talking(_));
+                assert_eq!(watch.is_up, is_up, "supervisor {id} and the watch agree");
+            } else if let Some(direct) = agent.call().and_then(|call| self.directs.get(&call)) {
                 seated += 1;
                 assert_eq!(direct.agent(), *id, "the call of agent {id} knows its agent");
                 let talks = matches!(agent.seat, Seat::Talking(_));
@@ -104,7 +109,8 @@ impl Engine {
         assert_eq!(self.seats_taken, seated, "agents offered or talking");
         let with_agent = |stage| matches!(stage, Stage::Offering(_) | Stage::Bridged(_));
         let calls = self.calls.values().filter(|c| with_agent(c.stage)).count();
-        assert_eq!(self.seats_taken as usize, calls + self.directs.len(), "calls with an agent");
+        let own = self.directs.len() + self.watches.len();
+        assert_eq!(self.seats_taken as usize, calls + own, "calls with an agent");
     }
 
     fn check_pools(&self) {
@@ -176,6 +182,17 @@ impl Engine {
             assert_eq!(direct.trunk.is_some(), dialed, "call {id} has a trunk once it is dialed");
             assert_eq!(direct.bridged_at.is_some(), direct.step == Step::Talking, "call {id} is bridged");
         }
+        for (id, watch) in &self.watches {
+            let seat = self.agents.get(&watch.supervisor).and_then(|a| a.call());
+            assert_eq!(seat, Some(*id), "watch {id} has its supervisor's seat");
+            let talks = self.agents.get(&watch.agent).map(|a| a.seat);
+            assert_eq!(talks, Some(Seat::Talking(watch.call)), "who is watched talks in the call");
+            assert_eq!(
+                self.timers.is_set(TimerKey::Call(*id)),
+                !watch.is_up,
+                "the ringing of watch {id} ends"
+            );
+        }
         assert!(self.trunkless.iter().all(|id| self.directs.contains_key(id)), "no call waits after its end");
     }
 
@@ -192,7 +209,9 @@ impl Engine {
         for key in self.timers.keys() {
             match key {
                 TimerKey::Call(id) => {
-                    let lives = self.calls.contains_key(&id) || self.directs.contains_key(&id);
+                    let lives = self.calls.contains_key(&id)
+                        || self.directs.contains_key(&id)
+                        || self.watches.contains_key(&id);
                     assert!(lives, "no timer outlives its call");
                 }
                 TimerKey::Offer(id) => {

@@ -1,6 +1,6 @@
 //! Commands that are answered: taken, or refused with a reason.
 
-use crate::{AgentId, CallTags, Effect, Engine, PhoneNumber};
+use crate::{AgentId, CallTags, Effect, Engine, PhoneNumber, WatchMode, WatchStart};
 
 /// A command as the driver numbers it; it is answered once, by `Effect::Answer`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -10,6 +10,10 @@ pub struct RequestId(pub u64);
 pub enum CallCommand {
     /// Calls a number for an agent (click to call).
     MakeCall(MakeCall),
+    /// A supervisor comes into the call that an agent talks in, or speaks to others in it from now on.
+    Watch { supervisor: AgentId, agent: AgentId, mode: WatchMode, start: WatchStart },
+    /// Ends the call that an agent talks in.
+    Release { agent: AgentId },
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,6 +44,10 @@ pub enum Refusal {
     NotRegistered,
     /// Rung or in a call already.
     Busy,
+    /// The agent does not talk.
+    NotInCall,
+    /// The supervisor is not in the agent's call.
+    NotWatching,
     /// No trunk has a channel for it.
     NoTrunk,
     /// The server stops, or has too many results to save.
@@ -50,6 +58,10 @@ impl Engine {
     pub(crate) fn command(&mut self, request: RequestId, command: CallCommand) {
         let result = match command {
             CallCommand::MakeCall(wish) => self.make_call(wish),
+            CallCommand::Watch { supervisor, agent, mode, start } => {
+                self.watch(supervisor, agent, mode, start)
+            }
+            CallCommand::Release { agent } => self.release(agent),
         };
         self.emit(Effect::Answer { request, result });
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     AgentId, CallId, CampaignId, Cause, DirectRecord, HangupBy, LeadId, LeaseId, NewDirect, Outcome,
-    PhoneNumber, Refusal, RequestId, Timestamp, TrunkId,
+    PhoneNumber, Refusal, RequestId, Timestamp, TrunkId, WatchMode,
 };
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +33,11 @@ pub enum Effect {
     RingAgent { call: CallId, agent: AgentId, show: String },
     /// Let one side hear that the other is rung, until the bridge or until it hears the other side's own sound.
     PlayRingback { call: CallId, to: Party },
+    /// Ring a supervisor who is to come into a call. The watch has an id of its own, by which `Input::AgentLeg` tells of
+    /// the leg and `HangUp` ends it. `show`: the caller that the phone sees.
+    RingSupervisor { watch: CallId, supervisor: AgentId, show: String },
+    /// The supervisor, whose leg is up, hears the call from now on and speaks to whom the mode says.
+    Watch { watch: CallId, call: CallId, supervisor: AgentId, mode: WatchMode },
     /// Store the result; then `DirectSaved` or `DirectSaveFailed`.
     SaveDirect(Box<DirectRecord>),
     /// Bring up the agent's leg and keep it up (`AgentLegUp` when answered).

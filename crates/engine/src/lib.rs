@@ -29,6 +29,7 @@ mod time;
 mod timer;
 mod trunk;
 mod view;
+mod watch;
 
 pub use command::*;
 pub use config::*;
@@ -41,6 +42,7 @@ pub use outcome::*;
 pub use pacing::look_ahead::{self, BoundBy, PacingDecision};
 pub use time::*;
 pub use view::*;
+pub use watch::{WatchMode, WatchStart};
 
 use agent::Agent;
 use call::Call;
@@ -76,7 +78,9 @@ pub struct Engine {
     calls: BTreeMap<CallId, Call>,
     /// Calls that are no campaign's.
     directs: BTreeMap<CallId, Direct>,
-    /// Those of them that wait for a trunk.
+    /// Supervisors in calls, by the ids of their legs.
+    watches: BTreeMap<CallId, watch::Watch>,
+    /// Direct calls that wait for a trunk.
     trunkless: BTreeSet<CallId>,
     leases: BTreeMap<LeaseId, Lease>,
     /// Results that the store has not confirmed.
@@ -122,6 +126,7 @@ impl Engine {
             caller_ids_used: 0,
             calls: BTreeMap::new(),
             directs: BTreeMap::new(),
+            watches: BTreeMap::new(),
             trunkless: BTreeSet::new(),
             leases: BTreeMap::new(),
             unsaved: BTreeMap::new(),

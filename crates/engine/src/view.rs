@@ -135,7 +135,7 @@ impl Engine {
     }
 
     fn view_of_direct(&self, id: CallId) -> Option<CallView> {
-        let direct = self.directs.get(&id)?;
+        let Some(direct) = self.directs.get(&id) else { return self.view_of_watch(id) };
         Some(CallView {
             call: id,
             campaign: None,
@@ -144,6 +144,20 @@ impl Engine {
             dialed_at: direct.row.dialed_at,
             answered_at: direct.answered_at,
             bridged_at: direct.bridged_at,
+        })
+    }
+
+    /// The other side is the agent who is watched.
+    fn view_of_watch(&self, id: CallId) -> Option<CallView> {
+        let watch = self.watches.get(&id)?;
+        Some(CallView {
+            call: id,
+            campaign: None,
+            number: self.agents.get(&watch.agent).map(|a| a.extension.clone()).unwrap_or_default(),
+            caller_id: String::new(),
+            dialed_at: watch.began,
+            answered_at: watch.up_at,
+            bridged_at: watch.up_at,
         })
     }
 

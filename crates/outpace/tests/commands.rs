@@ -8,7 +8,7 @@ use harness::crm::{Answer, Crm};
 use harness::floor::{Floor, Plan};
 use harness::peer::{Behaviour, Peer, Seen, What};
 use harness::rtp::{Packet, Sound, samples, tone_share};
-use harness::server::{CALLER_ID, Company, Setup};
+use harness::server::{CALLER_ID, Company, PASSWORD, Setup};
 use harness::{seconds, wait_for};
 use serde_json::{Value, json};
 
@@ -78,11 +78,7 @@ fn the_agent_is_rung_first_hears_it_ring_and_then_both_hear_each_other() {
     assert_eq!(answer.0["data"]["desc"], json!("请求成功"));
     let dialed = first(floor.carrier.wait(What::Invite, 1, LIMIT));
     let rung = first(floor.agents.all(What::Invite));
-    let picked_up = first(floor.agents.all(What::Confirmed));
-    assert!(
-        rung.at < picked_up.at && picked_up.at < dialed.at,
-        "the customer is dialed when the agent is there"
-    );
+    assert!(dialed.at >= rung.at + seconds(0.3), "the customer is dialed when the agent is there");
     assert_eq!((rung.number.as_str(), rung.from_user.as_str()), ("1001", NUMBER));
     assert_eq!((dialed.number.as_str(), dialed.from_user.as_str()), (NUMBER, CALLER_ID));
 
@@ -137,7 +133,8 @@ fn the_customer_is_called_first_and_hears_that_the_agent_is_rung() {
     assert!(make_call(&floor.crm, &[("callmethod", "reverse")]).is_success());
     let rung = first(floor.agents.wait(What::Invite, 1, LIMIT));
     let answered = first(floor.carrier.all(What::Confirmed));
-    assert!(answered.at < rung.at, "the agent is rung when the customer is there");
+    let dialed = first(floor.carrier.all(What::Invite));
+    assert!(rung.at >= dialed.at + seconds(0.1), "the agent is rung when the customer is there");
     let picked_up = first(floor.agents.wait(What::Confirmed, 1, LIMIT));
     wait_heard(&floor.carrier, &answered.call_id, AGENT_HZ);
     wait_heard(&floor.agents, &rung.call_id, CUSTOMER_HZ);
@@ -250,4 +247,123 @@ fn a_leg_that_is_kept_up_is_used_and_stays_up() {
     assert_ne!(bill["recordfilename"], json!(""), "it was recorded");
     assert_eq!(floor.agents.all(What::Bye).len(), 0);
     assert_eq!(floor.agents.all(What::Invite).len(), 2, "no phone was rung for it");
+}
+
+/// A call in which 1001 talks, and a supervisor at 1003 with a tone of his own.
+struct Watched {
+    floor: Floor,
+    supervisor: Peer,
+    customer_leg: String,
+    agent_leg: String,
+}
+
+const SUPERVISOR_HZ: f64 = 2300.0;
+const TONES: [f64; 3] = [CUSTOMER_HZ, AGENT_HZ, SUPERVISOR_HZ];
+
+impl Watched {
+    fn open() -> Watched {
+        let setup = |mut setup: Setup| {
+            setup.companies[0].extensions.1 = 4;
+            setup
+        };
+        let (customer, agent) = (seconds(0.05), seconds(0.05));
+        let floor = Floor::open(
+            &plan(setup),
+            move |_| Behaviour::answers(customer),
+            move |_| Behaviour::answers(agent),
+        );
+        let answers = |_: &str| Behaviour::answers(seconds(0.05));
+        let supervisor = Peer::start(floor.ports.next(), Sound::Tone(SUPERVISOR_HZ), answers);
+        supervisor.register(floor.server.sip, "1003", PASSWORD, 300);
+        floor.crm.wait_registered(&["1003".to_owned()]);
+        assert!(make_call(&floor.crm, &[]).is_success());
+        let customer_leg = first(floor.carrier.wait(What::Confirmed, 1, LIMIT)).call_id;
+        let agent_leg = first(floor.agents.all(What::Confirmed)).call_id;
+        wait_heard(&floor.agents, &agent_leg, CUSTOMER_HZ);
+        Watched { floor, supervisor, customer_leg, agent_leg }
+    }
+
+    fn spy(&self, monitortype: &str) -> Answer {
+        let parameters = [("extnumber", "1003"), ("destnumber", "1001"), ("monitortype", monitortype)];
+        self.floor.crm.call("App.Sip_Call.SpyCall", &parameters)
+    }
+
+    fn force(&self, forcetype: &str) -> Answer {
+        let parameters = [("extnumber", "1003"), ("destnumber", "1001"), ("forcetype", forcetype)];
+        self.floor.crm.call("App.Sip_Call.ForceCall", &parameters)
+    }
+
+    /// Waits until customer, agent and supervisor hear just these tones (customer's, agent's, supervisor's) for half a
+    /// second.
+    fn wait_heard(&self, expected: [[bool; 3]; 3]) {
+        let supervisor_leg = first(self.supervisor.wait(What::Confirmed, 1, LIMIT)).call_id;
+        let legs = [
+            (&self.floor.carrier, &self.customer_leg),
+            (&self.floor.agents, &self.agent_leg),
+            (&self.supervisor, &supervisor_leg),
+        ];
+        wait_for(&format!("who hears whom to be {expected:?}"), LIMIT, || {
+            let heard = legs.map(|(peer, leg)| {
+                let packets = peer.packets(leg);
+                let last = samples(&packets[packets.len().saturating_sub(25)..]);
+                TONES.map(|hz| tone_share(&last, hz) > 0.1)
+            });
+            (heard == expected).then_some(())
+        });
+    }
+}
+
+const LISTEN: [[bool; 3]; 3] = [[false, true, false], [true, false, false], [true, true, false]];
+const WHISPER: [[bool; 3]; 3] = [[false, true, false], [true, false, true], [true, true, false]];
+const THREE_WAY: [[bool; 3]; 3] = [[false, true, true], [true, false, true], [true, true, false]];
+
+#[test]
+fn a_supervisor_listens_whispers_and_speaks_with_both_as_asked() {
+    let watched = Watched::open();
+    assert_eq!(watched.spy("3").code(), "1015", "he is not in the call yet");
+    for (monitortype, heard) in [("1", LISTEN), ("2", WHISPER), ("4", THREE_WAY), ("3", LISTEN)] {
+        let answer = watched.spy(monitortype);
+        assert!(answer.is_success(), "{answer:?}");
+        watched.wait_heard(heard);
+    }
+    assert_eq!(watched.supervisor.all(What::Invite).len(), 1, "he is rung once");
+    assert_eq!(status_of(&watched.floor.crm, "1003"), json!(1204));
+    let answer = watched.floor.crm.call("App.Sip_Call.HangupCall", &[("extnumber", "1003")]);
+    assert!(answer.is_success(), "{answer:?}");
+    watched.supervisor.wait(What::Bye, 1, LIMIT);
+    wait_heard(&watched.floor.agents, &watched.agent_leg, CUSTOMER_HZ);
+    wait_heard(&watched.floor.carrier, &watched.customer_leg, AGENT_HZ);
+    assert_eq!(status_of(&watched.floor.crm, "1001"), json!(1204), "the call goes on without him");
+}
+
+#[test]
+fn a_supervisor_barges_in_and_releases_the_call() {
+    let watched = Watched::open();
+    assert!(watched.force("1").is_success());
+    watched.wait_heard(THREE_WAY);
+    assert!(watched.force("2").is_success());
+    watched.floor.carrier.wait(What::Bye, 1, LIMIT);
+    watched.floor.agents.wait(What::Bye, 1, LIMIT);
+    watched.supervisor.wait(What::Bye, 1, LIMIT);
+    let bill = wait_bills(&watched.floor.crm, 1).remove(0);
+    assert_eq!((&bill["hangupcause"], &bill["hangupdirection"]), (&json!(10007), &json!(10007)));
+    assert_eq!(watched.force("2").code(), "1015");
+}
+
+#[test]
+fn who_is_watched_must_talk_and_who_watches_must_be_free() {
+    let watched = Watched::open();
+    let spy = |extnumber: &str, destnumber: &str| {
+        let parameters = [("extnumber", extnumber), ("destnumber", destnumber), ("monitortype", "1")];
+        watched.floor.crm.call("App.Sip_Call.SpyCall", &parameters).code().to_owned()
+    };
+    assert_eq!(spy("1003", "1002"), "1015", "1002 does not talk");
+    assert_eq!(spy("1003", "8888"), "1012");
+    assert_eq!(spy("1004", "1001"), "1014");
+    assert_eq!(spy("1001", "1001"), "1015", "nobody watches himself");
+    assert_eq!(spy("1003", "1001"), "");
+    watched.wait_heard(LISTEN);
+    // The supervisor's phone is gone: the others do not notice.
+    watched.supervisor.power_off();
+    wait_heard(&watched.floor.agents, &watched.agent_leg, CUSTOMER_HZ);
 }

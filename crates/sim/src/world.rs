@@ -237,6 +237,8 @@ impl World {
             | Effect::OpenDirect(_)
             | Effect::RingAgent { .. }
             | Effect::PlayRingback { .. }
+            | Effect::RingSupervisor { .. }
+            | Effect::Watch { .. }
             | Effect::SaveDirect(_) => unreachable!("nobody asks for calls here"),
             Effect::Dial(dial) => self.dial(dial),
             Effect::Offer { call, agent } => self.offer(call, agent),

@@ -92,7 +92,7 @@ impl Engine {
     }
 
     /// The only exit of such a call.
-    fn end_direct(&mut self, id: CallId, ending: Ending) {
+    pub(crate) fn end_direct(&mut self, id: CallId, ending: Ending) {
         let Some(direct) = self.directs.get_mut(&id) else { return };
         if direct.step == Step::Opening {
             // The result must not overtake the row.
@@ -110,7 +110,10 @@ impl Engine {
         }
         let agent = direct.agent();
         match direct.step {
-            Step::Talking => self.seat_left(agent, self.now.mono.saturating_sub(direct.talk_began)),
+            Step::Talking => {
+                self.end_watches_of(id);
+                self.seat_left(agent, self.now.mono.saturating_sub(direct.talk_began));
+            }
             _ => self.seat_freed(agent),
         }
         let record = direct.record(self.now.wall, ending);

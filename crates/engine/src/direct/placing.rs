@@ -44,7 +44,7 @@ impl Engine {
 
     /// Whether the agent can be called: reachable, and in no call. Pauses and wrap-up do not matter, for the agent asks
     /// for it.
-    fn check_free(&self, id: AgentId) -> Result<(), Refusal> {
+    pub(crate) fn check_free(&self, id: AgentId) -> Result<(), Refusal> {
         let agent = self.agents.get(&id).ok_or(Refusal::UnknownAgent)?;
         match agent.seat {
             _ if !agent.enabled => Err(Refusal::Disabled),

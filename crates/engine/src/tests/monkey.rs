@@ -34,6 +34,10 @@ impl Seen {
             Effect::RingAgent { call, agent, .. } => {
                 self.answers.push(Input::AgentLeg { call: *call, agent: *agent, event });
             }
+            Effect::RingSupervisor { watch, supervisor, .. } => {
+                self.calls.push(*watch);
+                self.answers.push(Input::AgentLeg { call: *watch, agent: *supervisor, event });
+            }
             Effect::ReturnLeads { calls } => self.answers.push(Input::ReturnDone { calls: calls.clone() }),
             Effect::EndCampaign { campaign, .. } => {
                 self.answers.push(Input::EndRefused { campaign: *campaign })
@@ -182,7 +186,18 @@ fn some_input(rng: &mut Rng, seen: &mut Seen) -> Input {
 
 fn some_command(rng: &mut Rng, agent: AgentId) -> Input {
     let first = if rng.bool() { FirstRung::Agent } else { FirstRung::Customer };
-    let command = CallCommand::MakeCall(direct::wish(agent.0, first));
+    let modes = [WatchMode::Listen, WatchMode::Whisper, WatchMode::ThreeWay];
+    let other = AgentId(rng.i64(1..6));
+    let command = match rng.u8(..6) {
+        0..3 => CallCommand::MakeCall(direct::wish(agent.0, first)),
+        3 | 4 => CallCommand::Watch {
+            supervisor: other,
+            agent,
+            mode: rng.choice(modes).unwrap(),
+            start: WatchStart::RingIfNeeded,
+        },
+        _ => CallCommand::Release { agent },
+    };
     Input::Command { request: RequestId(1), command }
 }
 

@@ -225,6 +225,8 @@ impl Shift<'_> {
             | Effect::OpenDirect(_)
             | Effect::RingAgent { .. }
             | Effect::PlayRingback { .. }
+            | Effect::RingSupervisor { .. }
+            | Effect::Watch { .. }
             | Effect::SaveDirect(_) => {}
         }
         None

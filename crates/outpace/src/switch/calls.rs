@@ -148,6 +148,7 @@ impl Switch {
     }
 
     pub(super) fn hang_up(&mut self, now: Duration, call: CallId) {
+        self.unwatch(call);
         let Some(mut state) = self.calls.remove(&call) else { return };
         if let Some(leg) = state.customer.take() {
             self.endpoint.hang_up(now, leg.dialog);

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use engine::{AgentId, CallId, CompanyId, Party};
+use engine::{AgentId, CallId, CompanyId, Party, WatchMode};
 use media::LegId;
+use media::mix::{GAIN_FULL, Gain};
 use media::tone::{RINGBACK_CN, ringback};
 
 use super::{AgentSide, CODECS, Call, Switch, sdp};
@@ -76,6 +77,69 @@ impl Switch {
     }
 }
 
+/// A supervisor's leg in a call.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Watching {
+    /// The id of the leg, which is a call of its own here.
+    watch: CallId,
+    call: CallId,
+    supervisor: AgentId,
+    mode: WatchMode,
+}
+
+impl Switch {
+    /// The supervisor hears the call, or speaks to others in it, from now on.
+    pub(super) fn watch(&mut self, watch: CallId, call: CallId, supervisor: AgentId, mode: WatchMode) {
+        match self.watching.iter_mut().find(|w| w.watch == watch) {
+            Some(known) => known.mode = mode,
+            None => self.watching.push(Watching { watch, call, supervisor, mode }),
+        }
+        self.converse(call);
+    }
+
+    /// A leg that is gone or about to go: when it was a supervisor's, the others go on without it.
+    pub(super) fn unwatch(&mut self, watch: CallId) {
+        if let Some(place) = self.watching.iter().position(|w| w.watch == watch) {
+            let left = self.watching.remove(place);
+            self.converse(left.call);
+        }
+    }
+
+    /// Joins those who are in the call as they are meant to hear each other: two by pure relay, more in a mix.
+    fn converse(&mut self, call: CallId) {
+        let Some(state) = self.calls.get(&call) else { return };
+        let customer = state.customer.as_ref().map(|leg| leg.media);
+        let agent = state.offer.as_ref().and_then(|(agent, _)| self.agent_media(state, *agent));
+        let (Some(customer), Some(agent)) = (customer, agent) else { return };
+        let supervisors: Vec<(LegId, WatchMode)> = self
+            .watching
+            .iter()
+            .filter(|w| w.call == call)
+            .filter_map(|w| Some((self.agent_media(self.calls.get(&w.watch)?, w.supervisor)?, w.mode)))
+            .collect();
+        if supervisors.is_empty() {
+            return self.relay.bridge(customer, agent);
+        }
+        let legs = [customer, agent].into_iter().chain(supervisors.iter().map(|(leg, _)| *leg)).collect();
+        let modes: Vec<WatchMode> = supervisors.iter().map(|(_, mode)| *mode).collect();
+        self.relay.mix(legs, gains(&modes));
+    }
+}
+
+/// Who hears whom: the customer first, then the agent, then the supervisors.
+fn gains(supervisors: &[WatchMode]) -> Vec<Vec<Gain>> {
+    let count = 2 + supervisors.len();
+    let is_heard = |listener: usize, speaker: usize| match (listener, speaker) {
+        _ if listener == speaker => false,
+        (_, 0 | 1) => true,
+        (0, _) => supervisors[speaker - 2] == WatchMode::ThreeWay,
+        (1, _) => supervisors[speaker - 2] != WatchMode::Listen,
+        (_, _) => supervisors[speaker - 2] == WatchMode::ThreeWay,
+    };
+    let gain = |listener, speaker| if is_heard(listener, speaker) { GAIN_FULL } else { 0 };
+    (0..count).map(|listener| (0..count).map(|speaker| gain(listener, speaker)).collect()).collect()
+}
+
 impl Call {
     pub(super) fn new(company: CompanyId, number: String) -> Call {
         Call {
@@ -86,6 +150,26 @@ impl Call {
             offered_at: None,
             offer: None::<(AgentId, AgentSide)>,
             ringback: None,
+            is_timed: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn supervisors_hear_all_and_are_heard_as_their_mode_says() {
+        let heard = |modes: &[WatchMode]| -> Vec<Vec<bool>> {
+            gains(modes).iter().map(|row| row.iter().map(|gain| *gain > 0).collect()).collect()
+        };
+        let rows = |rows: [[bool; 3]; 3]| rows.map(|row| row.to_vec()).to_vec();
+        let (y, n) = (true, false);
+        assert_eq!(heard(&[WatchMode::Listen]), rows([[n, y, n], [y, n, n], [y, y, n]]));
+        assert_eq!(heard(&[WatchMode::Whisper]), rows([[n, y, n], [y, n, y], [y, y, n]]));
+        assert_eq!(heard(&[WatchMode::ThreeWay]), rows([[n, y, y], [y, n, y], [y, y, n]]));
+        let two = heard(&[WatchMode::Listen, WatchMode::ThreeWay]);
+        assert_eq!((&two[2], &two[3]), (&vec![y, y, n, y], &vec![y, y, n, n]));
     }
 }

@@ -1,6 +1,6 @@
 //! `App.Sip_Call`: calls for agents, and commands for a live call.
 
-use engine::{CallCommand, CallTags, FirstRung, MakeCall, PhoneNumber, Refusal};
+use engine::{CallCommand, CallTags, FirstRung, MakeCall, PhoneNumber, Refusal, WatchMode, WatchStart};
 use store::{CallerId, Extension};
 
 use super::Caller;
@@ -49,19 +49,61 @@ async fn place(caller: &Caller, caller_ids: Vec<String>) -> Reply {
     command(caller, &extension, CallCommand::MakeCall(call)).await
 }
 
+/// `SpyCall`: `extnumber` comes into the call of `destnumber`, or changes whom it speaks to in it.
+pub async fn spy(caller: &Caller) -> Reply {
+    let p = caller.parameters();
+    let (ring, inside) = (WatchStart::RingIfNeeded, WatchStart::InCallOnly);
+    let (mode, start) = match p.required_int("monitortype", 1..=4)? {
+        1 => (WatchMode::Listen, ring),
+        2 => (WatchMode::Whisper, ring),
+        3 => (WatchMode::Listen, inside),
+        _ => (WatchMode::ThreeWay, ring),
+    };
+    watch(caller, mode, start).await
+}
+
+/// `ForceCall`: `extnumber` comes into the call of `destnumber` and speaks with both, or ends it.
+pub async fn force(caller: &Caller) -> Reply {
+    let p = caller.parameters();
+    if p.required_int("forcetype", 1..=2)? == 1 {
+        return watch(caller, WatchMode::ThreeWay, WatchStart::RingIfNeeded).await;
+    }
+    caller.extension(p.required("extnumber")?).await?;
+    let watched = caller.extension(p.required("destnumber")?).await?;
+    command(caller, &watched, CallCommand::Release { agent: watched.id }).await
+}
+
+async fn watch(caller: &Caller, mode: WatchMode, start: WatchStart) -> Reply {
+    let p = caller.parameters();
+    let supervisor = reachable_extension(caller, p.required("extnumber")?).await?;
+    let watched = caller.extension(p.required("destnumber")?).await?;
+    let watch = CallCommand::Watch { supervisor: supervisor.id, agent: watched.id, mode, start };
+    let result = caller.app.handle.call_command(caller.id(), watch).await?;
+    result.map_err(|refusal| match refusal {
+        Refusal::NotInCall => Failure::about(Code::NOT_IN_CALL, watched.number.as_str()),
+        other => refused(other, &supervisor),
+    })?;
+    Done::empty()
+}
+
 /// Hands the command to the engine, and says what it said.
 async fn command(caller: &Caller, extension: &Extension, command: CallCommand) -> Reply {
     let result = caller.app.handle.call_command(caller.id(), command).await?;
+    result.map_err(|refusal| refused(refusal, extension))?;
+    Done::empty()
+}
+
+fn refused(refusal: Refusal, extension: &Extension) -> Failure {
     let number = extension.number.as_str();
-    result.map_err(|refusal| match refusal {
+    match refusal {
         Refusal::UnknownAgent => Failure::about(Code::NO_EXTENSION, number),
         Refusal::Disabled => Failure::about(Code::EXTENSION_DISABLED, number),
         Refusal::NotRegistered => Failure::about(Code::NOT_REGISTERED, number),
         Refusal::Busy => Failure::about(Code::EXTENSION_BUSY, number),
+        Refusal::NotInCall | Refusal::NotWatching => Failure::about(Code::NOT_IN_CALL, number),
         Refusal::NoTrunk => Code::NO_RESOURCE.into(),
         Refusal::Unavailable => Ret::Internal.into(),
-    })?;
-    Done::empty()
+    }
 }
 
 /// 1011, 1012, 1013, 1014.

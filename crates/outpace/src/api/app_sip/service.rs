@@ -40,10 +40,12 @@ pub enum Service {
     MakeCall,
     MakePloyCall,
     HangupCall,
+    SpyCall,
+    ForceCall,
     GetBill,
 }
 
-const SERVICES: [(&str, Service); 31] = [
+const SERVICES: [(&str, Service); 33] = [
     ("App.Sip_Auth.Login", Service::Login),
     ("App.Sip_Auth.Logout", Service::Logout),
     ("App.Sip_Yccall.TaskCreat", Service::TaskCreat),
@@ -74,6 +76,8 @@ const SERVICES: [(&str, Service); 31] = [
     ("App.Sip_Call.MakeCall", Service::MakeCall),
     ("App.Sip_Call.MakePloyCall", Service::MakePloyCall),
     ("App.Sip_Call.HangupCall", Service::HangupCall),
+    ("App.Sip_Call.SpyCall", Service::SpyCall),
+    ("App.Sip_Call.ForceCall", Service::ForceCall),
     ("App.Sip_Cdr.GetBill", Service::GetBill),
 ];
 
@@ -164,7 +168,11 @@ impl Service {
             Service::EditQueue => CHANGED,
             Service::SipSignIn => SIGNED_IN,
             Service::SipSignOut => SIGNED_OUT,
-            Service::MakeCall | Service::MakePloyCall | Service::HangupCall => REQUESTED,
+            Service::MakeCall
+            | Service::MakePloyCall
+            | Service::HangupCall
+            | Service::SpyCall
+            | Service::ForceCall => REQUESTED,
             _ => FETCHED,
         }
     }
@@ -201,6 +209,8 @@ impl Service {
             Service::MakeCall => call::make(caller).await,
             Service::MakePloyCall => call::make_by_policy(caller).await,
             Service::HangupCall => call::hang_up(caller).await,
+            Service::SpyCall => call::spy(caller).await,
+            Service::ForceCall => call::force(caller).await,
             Service::GetBill => cdr::bills(caller).await,
         }
     }
