@@ -332,7 +332,7 @@ impl Engine {
     fn withdraw_if_gone(&mut self, id: AgentId) {
         let Some(agent) = self.agents.get(&id) else { return };
         let Seat::Offered(call) = agent.seat else { return };
-        if !self.calls.contains_key(&call) {
+        if !self.calls.contains_key(&call) || self.transfer_of(call).is_some() {
             // A leg of a call of the agent's own says so itself when the phone is gone.
             return;
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::agent::Seat;
 use crate::timer::TimerKey;
+use crate::transfer::Transfer;
 use crate::{
     AgentId, CallId, CallRecord, CampaignId, Cause, Effect, Engine, Failure, HangupBy, LeadId, LeasedLead,
     LegEvent, Now, Outcome, PhoneNumber, Supply, Timestamp, TrunkId,
@@ -17,6 +18,8 @@ pub(crate) enum Stage {
     Waiting,
     Offering(AgentId),
     Bridged(AgentId),
+    /// Another agent is rung to go on with the talk.
+    Transfer(Transfer),
     /// No agent came in time: the customer hears the message.
     Message,
 }
@@ -230,6 +233,7 @@ impl Engine {
             Stage::Bridged(_) => {
                 Ending::new(Outcome::Connected, failure.cause, HangupBy::Customer, Legs::Left)
             }
+            Stage::Transfer(_) => return self.transfer_abandoned(id, failure.cause),
         };
         if matches!(call.stage, Stage::Waiting | Stage::Offering(_)) {
             self.note_answered(id, true);
@@ -255,6 +259,7 @@ impl Engine {
             }
             Stage::Waiting | Stage::Offering(_) => self.abandon(id),
             Stage::Message => self.message_played(id),
+            Stage::Transfer(_) => self.transfer_failed(id, Cause::NOT_PICKED_UP),
             Stage::Bridged(_) => {}
         }
     }
@@ -294,6 +299,9 @@ impl Engine {
             (Stage::Bridged(talking), LegEvent::Failed(failure)) if talking == agent => {
                 self.agent_hung_up(id, failure.cause);
             }
+            (Stage::Transfer(transfer), event) if transfer.to == agent => {
+                self.transfer_event(id, agent, event);
+            }
             // The leg of an offer that is over, or news that changes nothing.
             _ => {}
         }
@@ -321,6 +329,9 @@ impl Engine {
                 self.own_call_left(call);
             }
             Some(Seat::Talking(call)) => self.agent_hung_up(call, Cause::NORMAL),
+            Some(Seat::Offered(call)) if self.transfer_of(call).is_some() => {
+                self.transfer_failed(call, Cause::DECLINED);
+            }
             Some(Seat::Offered(call)) => self.stop_offer(call, OfferEnd::Missed),
             _ => {}
         }
@@ -432,8 +443,23 @@ impl Engine {
         campaign.pacer.note(self.now.mono, abandoned);
     }
 
+    /// Since when the agent talked who has it no more.
+    pub(crate) fn pass_call_to(&mut self, id: CallId, transfer: Transfer) -> Duration {
+        self.set_stage(id, Stage::Transfer(transfer));
+        self.timers.set(TimerKey::Call(id), self.now.mono + self.config.ring_agent);
+        let call = self.calls.get_mut(&id).expect("the caller looked it up");
+        call.agent = Some(transfer.to);
+        call.talk_began
+    }
+
+    pub(crate) fn call_talks_again(&mut self, id: CallId, agent: AgentId) {
+        self.timers.cancel(TimerKey::Call(id));
+        self.set_stage(id, Stage::Bridged(agent));
+        self.calls.get_mut(&id).expect("the caller looked it up").talk_began = self.now.mono;
+    }
+
     /// The only exit of a call.
-    fn end(&mut self, id: CallId, ending: Ending) {
+    pub(crate) fn end(&mut self, id: CallId, ending: Ending) {
         if self.calls.get(&id).is_some_and(|c| c.offered_to().is_some()) {
             self.stop_offer(id, OfferEnd::Withdrawn);
         }
@@ -457,9 +483,13 @@ impl Engine {
         if ending.legs == Legs::Left {
             self.emit(Effect::HangUp { call: id });
         }
-        if let Stage::Bridged(agent) = call.stage {
-            self.end_watches_of(id);
-            self.seat_left(agent, talked);
+        match call.stage {
+            Stage::Bridged(agent) => {
+                self.end_watches_of(id);
+                self.seat_left(agent, talked);
+            }
+            Stage::Transfer(transfer) => self.seat_freed(transfer.to),
+            _ => {}
         }
         let record = call.record(self.now.wall, ending);
         self.emit(Effect::SaveCall(Box::new(record.clone())));

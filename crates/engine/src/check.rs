@@ -96,8 +96,12 @@ impl Engine {
             } else if let Some(call) = agent.call() {
                 seated += 1;
                 let stage = self.calls.get(&call).map(|c| c.stage);
-                let expected = match agent.seat {
-                    Seat::Offered(_) => Stage::Offering(*id),
+                let expected = match (agent.seat, self.transfer_of(call)) {
+                    (Seat::Offered(_), Some(transfer)) => {
+                        assert_eq!(transfer.to, *id, "who is rung is to have the call");
+                        Stage::Transfer(transfer)
+                    }
+                    (Seat::Offered(_), None) => Stage::Offering(*id),
                     _ => Stage::Bridged(*id),
                 };
                 assert_eq!(stage, Some(expected), "the call of agent {id} knows its agent");
@@ -107,7 +111,7 @@ impl Engine {
             }
         }
         assert_eq!(self.seats_taken, seated, "agents offered or talking");
-        let with_agent = |stage| matches!(stage, Stage::Offering(_) | Stage::Bridged(_));
+        let with_agent = |stage| matches!(stage, Stage::Offering(_) | Stage::Bridged(_) | Stage::Transfer(_));
         let calls = self.calls.values().filter(|c| with_agent(c.stage)).count();
         let own = self.directs.len() + self.watches.len();
         assert_eq!(self.seats_taken as usize, calls + own, "calls with an agent");
@@ -180,7 +184,11 @@ impl Engine {
             let dialed =
                 matches!(direct.step, Step::Dialing | Step::Ringing | Step::Offering | Step::Talking);
             assert_eq!(direct.trunk.is_some(), dialed, "call {id} has a trunk once it is dialed");
-            assert_eq!(direct.bridged_at.is_some(), direct.step == Step::Talking, "call {id} is bridged");
+            let was_bridged = direct.step == Step::Talking || direct.transfer.is_some();
+            assert_eq!(direct.bridged_at.is_some(), was_bridged, "call {id} is bridged");
+            let is_offered =
+                direct.transfer.is_none_or(|t| direct.step == Step::Offering && t.to == direct.agent());
+            assert!(is_offered, "who is to have call {id} is rung");
         }
         for (id, watch) in &self.watches {
             let seat = self.agents.get(&watch.supervisor).and_then(|a| a.call());

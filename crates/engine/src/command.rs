@@ -1,6 +1,6 @@
 //! Commands that are answered: taken, or refused with a reason.
 
-use crate::{AgentId, CallTags, Effect, Engine, PhoneNumber, WatchMode, WatchStart};
+use crate::{AgentId, CallTags, Effect, Engine, PhoneNumber, TransferTarget, WatchMode, WatchStart};
 
 /// A command as the driver numbers it; it is answered once, by `Effect::Answer`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -12,6 +12,8 @@ pub enum CallCommand {
     MakeCall(MakeCall),
     /// A supervisor comes into the call that an agent talks in, or speaks to others in it from now on.
     Watch { supervisor: AgentId, agent: AgentId, mode: WatchMode, start: WatchStart },
+    /// Hands the call that an agent talks in to another.
+    Transfer { agent: AgentId, target: TransferTarget },
     /// Ends the call that an agent talks in.
     Release { agent: AgentId },
 }
@@ -48,6 +50,10 @@ pub enum Refusal {
     NotInCall,
     /// The supervisor is not in the agent's call.
     NotWatching,
+    /// Who is to take the call is rung or in a call.
+    TargetBusy,
+    /// Nobody of the group is ready.
+    NobodyReady,
     /// No trunk has a channel for it.
     NoTrunk,
     /// The server stops, or has too many results to save.
@@ -61,6 +67,7 @@ impl Engine {
             CallCommand::Watch { supervisor, agent, mode, start } => {
                 self.watch(supervisor, agent, mode, start)
             }
+            CallCommand::Transfer { agent, target } => self.transfer(agent, target),
             CallCommand::Release { agent } => self.release(agent),
         };
         self.emit(Effect::Answer { request, result });

@@ -27,6 +27,7 @@ mod share;
 mod tests;
 mod time;
 mod timer;
+mod transfer;
 mod trunk;
 mod view;
 mod watch;
@@ -41,6 +42,7 @@ pub use number::*;
 pub use outcome::*;
 pub use pacing::look_ahead::{self, BoundBy, PacingDecision};
 pub use time::*;
+pub use transfer::TransferTarget;
 pub use view::*;
 pub use watch::{WatchMode, WatchStart};
 

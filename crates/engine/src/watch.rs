@@ -83,7 +83,7 @@ impl Engine {
     }
 
     /// The call that the agent talks in.
-    fn talk_of(&self, agent: AgentId) -> Option<CallId> {
+    pub(crate) fn talk_of(&self, agent: AgentId) -> Option<CallId> {
         match self.agents.get(&agent)?.seat {
             Seat::Talking(call) if !self.watches.contains_key(&call) => Some(call),
             _ => None,

@@ -367,3 +367,61 @@ fn who_is_watched_must_talk_and_who_watches_must_be_free() {
     watched.supervisor.power_off();
     wait_heard(&watched.floor.agents, &watched.agent_leg, CUSTOMER_HZ);
 }
+
+/// 1001 talks with a customer; 1003 is at a phone of his own, and in the group `backup`.
+fn transfer_floor(other: fn() -> Behaviour) -> (Floor, Peer, String) {
+    let setup = |mut setup: Setup| {
+        setup.companies[0].extensions.1 = 3;
+        setup.companies[0].groups.push(("backup", vec![1003], true));
+        setup
+    };
+    let answers = |_: &str| Behaviour::answers(seconds(0.05));
+    let floor = Floor::open(&plan(setup), answers, answers);
+    let phone = Peer::start(floor.ports.next(), Sound::Tone(SUPERVISOR_HZ), move |_| other());
+    phone.register(floor.server.sip, "1003", PASSWORD, 300);
+    floor.crm.wait_registered(&["1003".to_owned()]);
+    assert!(make_call(&floor.crm, &[]).is_success());
+    let customer_leg = first(floor.carrier.wait(What::Confirmed, 1, LIMIT)).call_id;
+    wait_heard(&floor.carrier, &customer_leg, AGENT_HZ);
+    (floor, phone, customer_leg)
+}
+
+fn transfer(crm: &Crm, destnumber: &str, transfertype: &str) -> Answer {
+    let parameters = [("anumber", "1001"), ("destnumber", destnumber), ("transfertype", transfertype)];
+    crm.call("App.Sip_Call.TransferCall", &parameters)
+}
+
+#[test]
+fn a_call_is_handed_to_another_extension_and_to_a_queue() {
+    for (destnumber, transfertype) in [("1003", "1"), ("backup", "2")] {
+        let (floor, phone, customer_leg) = transfer_floor(|| Behaviour::answers(seconds(1.0)));
+        let asked = std::time::Instant::now();
+        let answer = transfer(&floor.crm, destnumber, transfertype);
+        assert!(answer.is_success(), "{answer:?}");
+        floor.agents.wait(What::Bye, 1, LIMIT);
+        let picked_up = first(phone.wait(What::Confirmed, 1, LIMIT));
+        wait_heard(&floor.carrier, &customer_leg, SUPERVISOR_HZ);
+        wait_heard(&phone, &picked_up.call_id, CUSTOMER_HZ);
+        let packets = floor.carrier.packets(&customer_leg);
+        let between = |p: &Packet| p.at > asked + seconds(0.3) && p.at < picked_up.at;
+        assert!(heard(&packets, RINGBACK_HZ, between) > 0.9, "the customer hears that it rings");
+        assert!(floor.crm.call("App.Sip_Call.HangupCall", &[("extnumber", "1003")]).is_success());
+        let bill = wait_bills(&floor.crm, 1).remove(0);
+        assert_eq!((&bill["extnumber"], &bill["hangupcause"]), (&json!("1003"), &json!(10001)));
+    }
+}
+
+#[test]
+fn a_call_that_nobody_takes_over_goes_back_to_who_had_it() {
+    let (floor, phone, customer_leg) = transfer_floor(|| Behaviour::rejects(486, seconds(0.3)));
+    assert_eq!(transfer(&floor.crm, "9999", "1").code(), "1012");
+    assert_eq!(transfer(&floor.crm, "nobody", "2").code(), "1043");
+    assert_eq!(transfer(&floor.crm, "1001", "1").code(), "1010", "that is himself");
+    assert!(transfer(&floor.crm, "1003", "1").is_success());
+    phone.wait(What::Invite, 1, LIMIT);
+    let again = floor.agents.wait(What::Confirmed, 2, LIMIT).remove(1);
+    assert_eq!(again.number, "1001");
+    wait_heard(&floor.agents, &again.call_id, CUSTOMER_HZ);
+    wait_heard(&floor.carrier, &customer_leg, AGENT_HZ);
+    assert_eq!(transfer(&floor.server.crm(0), "1003", "1").code(), "", "and he may try again");
+}

@@ -49,6 +49,9 @@ impl Engine {
 
     fn direct_customer_left(&mut self, id: CallId, cause: Cause) {
         let Some(direct) = self.directs.get(&id) else { return };
+        if direct.transfer.is_some() {
+            return self.transfer_abandoned(id, cause);
+        }
         let ending = match direct.step {
             Step::Talking => Ending::connected(cause, HangupBy::Customer),
             _ => Ending::new(Outcome::Abandoned, cause, HangupBy::Customer, Legs::Left),
@@ -59,6 +62,7 @@ impl Engine {
     pub(crate) fn direct_agent_event(&mut self, id: CallId, agent: AgentId, event: LegEvent) {
         let Some(direct) = self.directs.get(&id).filter(|d| d.agent() == agent) else { return };
         match (direct.step, event) {
+            _ if direct.transfer.is_some() => self.transfer_event(id, agent, event),
             (Step::RingingAgent, LegEvent::Answered) => self.dial_when_possible(id),
             (Step::Offering, LegEvent::Answered) => self.direct_talk(id, agent),
             (Step::RingingAgent, LegEvent::Failed(failure)) => {
@@ -80,6 +84,9 @@ impl Engine {
     /// What the call's step allows is over.
     pub(crate) fn direct_timer(&mut self, id: CallId) {
         let Some(direct) = self.directs.get(&id) else { return };
+        if direct.transfer.is_some() {
+            return self.transfer_failed(id, Cause::NOT_PICKED_UP);
+        }
         let (outcome, cause) = match direct.step {
             Step::Opening | Step::Talking => return,
             Step::RingingAgent => (Outcome::NoAnswer, Cause::NOT_PICKED_UP),

@@ -14,6 +14,7 @@ pub use record::*;
 
 use crate::call::{Ending, Legs};
 use crate::timer::TimerKey;
+use crate::transfer::Transfer;
 use crate::{AgentId, CallId, Cause, Effect, Engine, HangupBy, Timestamp, TrunkId};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +42,8 @@ pub(crate) struct Direct {
     pub(crate) bridged_at: Option<Timestamp>,
     /// Start of the talk on the mono clock.
     talk_began: Duration,
+    /// Another agent is rung to go on with the talk; then the step is `Offering`.
+    pub(crate) transfer: Option<Transfer>,
     /// It ends as soon as its row is written.
     ending: Option<Ending>,
 }
@@ -55,6 +58,7 @@ impl Direct {
             answered_at: None,
             bridged_at: None,
             talk_began: Duration::ZERO,
+            transfer: None,
             ending: None,
         }
     }
@@ -166,10 +170,29 @@ impl Engine {
     /// By command, or the agent's leg ended.
     pub(crate) fn direct_hung_up(&mut self, id: CallId, cause: Cause) {
         let Some(direct) = self.directs.get(&id) else { return };
+        if direct.transfer.is_some() {
+            return self.transfer_failed(id, Cause::DECLINED);
+        }
         let ending = match direct.step {
             Step::Talking => Ending::connected(cause, HangupBy::Agent),
             _ => Ending::given_up(direct.answered_at.is_some()),
         };
         self.end_direct(id, ending);
+    }
+
+    /// Since when the agent talked who has it no more.
+    pub(crate) fn pass_direct_to(&mut self, id: CallId, transfer: Transfer) -> Duration {
+        self.set_step(id, Step::Offering, Some(self.config.ring_agent));
+        let direct = self.directs.get_mut(&id).expect("the caller looked it up");
+        direct.transfer = Some(transfer);
+        direct.row.agent = transfer.to;
+        direct.talk_began
+    }
+
+    pub(crate) fn direct_talks_again(&mut self, id: CallId) {
+        self.set_step(id, Step::Talking, None);
+        let direct = self.directs.get_mut(&id).expect("the caller looked it up");
+        direct.transfer = None;
+        direct.talk_began = self.now.mono;
     }
 }

@@ -11,6 +11,7 @@ mod offers;
 mod ringing;
 mod sharing;
 mod store;
+mod transfer;
 mod watching;
 
 use std::time::Duration;

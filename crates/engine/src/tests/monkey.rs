@@ -188,7 +188,7 @@ fn some_command(rng: &mut Rng, agent: AgentId) -> Input {
     let first = if rng.bool() { FirstRung::Agent } else { FirstRung::Customer };
     let modes = [WatchMode::Listen, WatchMode::Whisper, WatchMode::ThreeWay];
     let other = AgentId(rng.i64(1..6));
-    let command = match rng.u8(..6) {
+    let command = match rng.u8(..8) {
         0..3 => CallCommand::MakeCall(direct::wish(agent.0, first)),
         3 | 4 => CallCommand::Watch {
             supervisor: other,
@@ -196,6 +196,8 @@ fn some_command(rng: &mut Rng, agent: AgentId) -> Input {
             mode: rng.choice(modes).unwrap(),
             start: WatchStart::RingIfNeeded,
         },
+        5 => CallCommand::Transfer { agent, target: TransferTarget::Agent(other) },
+        6 => CallCommand::Transfer { agent, target: TransferTarget::Group(GroupId(rng.i64(1..3))) },
         _ => CallCommand::Release { agent },
     };
     Input::Command { request: RequestId(1), command }

@@ -1,6 +1,8 @@
 //! `App.Sip_Call`: calls for agents, and commands for a live call.
 
-use engine::{CallCommand, CallTags, FirstRung, MakeCall, PhoneNumber, Refusal, WatchMode, WatchStart};
+use engine::{
+    CallCommand, CallTags, FirstRung, MakeCall, PhoneNumber, Refusal, TransferTarget, WatchMode, WatchStart,
+};
 use store::{CallerId, Extension};
 
 use super::Caller;
@@ -73,6 +75,26 @@ pub async fn force(caller: &Caller) -> Reply {
     command(caller, &watched, CallCommand::Release { agent: watched.id }).await
 }
 
+/// `TransferCall`: hands the call of `anumber` to an extension or a queue.
+pub async fn transfer(caller: &Caller) -> Reply {
+    let p = caller.parameters();
+    let from = caller.extension(p.required("anumber")?).await?;
+    let to = p.required("destnumber")?;
+    let target = match p.required_int("transfertype", 1..=2)? {
+        1 => TransferTarget::Agent(reachable_extension(caller, to).await?.id),
+        _ => TransferTarget::Group(caller.group(to).await?.id),
+    };
+    let transfer = CallCommand::Transfer { agent: from.id, target };
+    let result = caller.app.handle.call_command(caller.id(), transfer).await?;
+    result.map_err(|refusal| match refusal {
+        Refusal::NotInCall => refused(refusal, &from),
+        Refusal::TargetBusy => Failure::about(Code::EXTENSION_BUSY, to),
+        Refusal::NotRegistered => Failure::about(Code::NOT_REGISTERED, to),
+        other => refused(other, &from),
+    })?;
+    Done::empty()
+}
+
 async fn watch(caller: &Caller, mode: WatchMode, start: WatchStart) -> Reply {
     let p = caller.parameters();
     let supervisor = reachable_extension(caller, p.required("extnumber")?).await?;
@@ -101,7 +123,8 @@ fn refused(refusal: Refusal, extension: &Extension) -> Failure {
         Refusal::NotRegistered => Failure::about(Code::NOT_REGISTERED, number),
         Refusal::Busy => Failure::about(Code::EXTENSION_BUSY, number),
         Refusal::NotInCall | Refusal::NotWatching => Failure::about(Code::NOT_IN_CALL, number),
-        Refusal::NoTrunk => Code::NO_RESOURCE.into(),
+        Refusal::TargetBusy => Failure::about(Code::EXTENSION_BUSY, number),
+        Refusal::NoTrunk | Refusal::NobodyReady => Code::NO_RESOURCE.into(),
         Refusal::Unavailable => Ret::Internal.into(),
     }
 }

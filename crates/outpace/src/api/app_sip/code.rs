@@ -97,7 +97,7 @@ impl Code {
             1024 => Text::new("任务不存在", "Task does not exist"),
             1029 => Text::new("文件不存在", "File does not exist"),
             1031 => Text::new("策略设置异常", "The company has no caller id"),
-            1033 => Text::new("无策略资源", "No caller id or trunk is free for it"),
+            1033 => Text::new("无策略资源", "Nothing is free for it"),
             1041 => Text::new("分机组已停用", "Extension group disabled"),
             1043 => Text::new("分机组不存在", "Extension group does not exist"),
             1044 => Text::new("任务状态不允许此操作", "Not possible in this state of the task"),

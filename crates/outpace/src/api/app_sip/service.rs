@@ -42,10 +42,11 @@ pub enum Service {
     HangupCall,
     SpyCall,
     ForceCall,
+    TransferCall,
     GetBill,
 }
 
-const SERVICES: [(&str, Service); 33] = [
+const SERVICES: [(&str, Service); 34] = [
     ("App.Sip_Auth.Login", Service::Login),
     ("App.Sip_Auth.Logout", Service::Logout),
     ("App.Sip_Yccall.TaskCreat", Service::TaskCreat),
@@ -78,6 +79,7 @@ const SERVICES: [(&str, Service); 33] = [
     ("App.Sip_Call.HangupCall", Service::HangupCall),
     ("App.Sip_Call.SpyCall", Service::SpyCall),
     ("App.Sip_Call.ForceCall", Service::ForceCall),
+    ("App.Sip_Call.TransferCall", Service::TransferCall),
     ("App.Sip_Cdr.GetBill", Service::GetBill),
 ];
 
@@ -172,7 +174,8 @@ impl Service {
             | Service::MakePloyCall
             | Service::HangupCall
             | Service::SpyCall
-            | Service::ForceCall => REQUESTED,
+            | Service::ForceCall
+            | Service::TransferCall => REQUESTED,
             _ => FETCHED,
         }
     }
@@ -211,6 +214,7 @@ impl Service {
             Service::HangupCall => call::hang_up(caller).await,
             Service::SpyCall => call::spy(caller).await,
             Service::ForceCall => call::force(caller).await,
+            Service::TransferCall => call::transfer(caller).await,
             Service::GetBill => cdr::bills(caller).await,
         }
     }

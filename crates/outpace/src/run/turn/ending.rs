@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::{CompanyId, Input};
+use engine::Input;
 use media::RelayEvent;
 use tokio::sync::mpsc::UnboundedReceiver;
 
