@@ -11,6 +11,7 @@ mod call;
 mod campaign;
 mod check;
 mod command;
+pub mod compliance;
 mod config;
 mod direct;
 mod effect;

@@ -129,6 +129,12 @@ impl StoreWork {
     pub fn open_direct(&self, company: CompanyId, row: Box<NewDirect>) {
         self.spawn(move |store, _| {
             let result = store.open_direct(company, &row);
+            // It counts for how often the number may be called; the call is placed whether or not that is noted.
+            if result.is_ok()
+                && let Err(error) = store.count_dial(wall_clock(), company, &row.number)
+            {
+                tracing::warn!(%error, "a call was not counted for its number");
+            }
             Done::DirectOpened { company, call: row.call, result }
         });
     }

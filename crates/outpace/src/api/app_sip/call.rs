@@ -1,5 +1,6 @@
 //! `App.Sip_Call`: calls for agents, and commands for a live call.
 
+use engine::compliance::Permit;
 use engine::{
     CallCommand, CallTags, FirstRung, MakeCall, PhoneNumber, Refusal, TransferTarget, WatchMode, WatchStart,
 };
@@ -47,6 +48,10 @@ async fn place(caller: &Caller, caller_ids: Vec<String>) -> Reply {
         ext,
         custom_uuid: text("customuuid")?,
     };
+    let (company, now, asked) = (caller.id(), caller.now(), number.clone());
+    if caller.store(move |s| s.may_call(now, company, &asked)).await? != Permit::Allowed {
+        return Err(Failure::about(Code::AGAINST_POLICY, number.as_str()));
+    }
     let call = MakeCall { agent: extension.id, number, caller_ids, first, tags };
     command(caller, &extension, CallCommand::MakeCall(call)).await
 }

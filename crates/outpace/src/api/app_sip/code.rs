@@ -63,6 +63,7 @@ impl Code {
     pub const ENDED: Code = Code(1028);
     pub const NO_FILE: Code = Code(1029);
     pub const NO_POLICY: Code = Code(1031);
+    pub const AGAINST_POLICY: Code = Code(1032);
     pub const NO_RESOURCE: Code = Code(1033);
     pub const NOT_CALLED: Code = Code(1035);
     pub const CALLED: Code = Code(1036);
@@ -97,6 +98,7 @@ impl Code {
             1024 => Text::new("任务不存在", "Task does not exist"),
             1029 => Text::new("文件不存在", "File does not exist"),
             1031 => Text::new("策略设置异常", "The company has no caller id"),
+            1032 => Text::new("违反策略规则", "Against the rules of the company"),
             1033 => Text::new("无策略资源", "Nothing is free for it"),
             1041 => Text::new("分机组已停用", "Extension group disabled"),
             1043 => Text::new("分机组不存在", "Extension group does not exist"),
@@ -169,8 +171,8 @@ mod tests {
     #[test]
     fn every_failure_code_has_its_own_text() {
         let codes = [
-            1002, 1010, 1011, 1012, 1013, 1014, 1015, 1019, 1020, 1021, 1024, 1029, 1031, 1033, 1041, 1043,
-            1044, 1045,
+            1002, 1010, 1011, 1012, 1013, 1014, 1015, 1019, 1020, 1021, 1024, 1029, 1031, 1032, 1033, 1041,
+            1043, 1044, 1045,
         ];
         let texts: std::collections::BTreeSet<_> =
             codes.iter().map(|c| Code(*c).text().of(Language::Chinese)).collect();
