@@ -75,7 +75,7 @@ fn the_first_agent_leaves_at_once_and_the_next_one_goes_on() {
 fn a_talk_that_is_not_taken_goes_back_and_then_ends() {
     for own in [false, true] {
         let (mut desk, call) = desk(own);
-        to_agent(&mut desk, 2);
+        assert_eq!(to_agent(&mut desk, 2).0, Ok(()));
         let effects = desk.agent(call, 2, failed(Outcome::Busy, Cause::BUSY, 486));
         assert_eq!(effects[1..], rung(call, 1), "{effects:?}");
         assert_eq!((desk.state(1), desk.state(2)), (AgentState::Offered, AgentState::Ready));
@@ -94,7 +94,7 @@ fn a_talk_that_is_not_taken_goes_back_and_then_ends() {
 fn a_customer_who_does_not_wait_frees_who_is_rung() {
     for own in [false, true] {
         let (mut desk, call) = desk(own);
-        to_agent(&mut desk, 2);
+        assert_eq!(to_agent(&mut desk, 2).0, Ok(()));
         let effects = desk.customer(call, HUNG_UP);
         assert!(effects.contains(&Effect::HangUp { call }));
         assert_eq!(desk.state(2), AgentState::Ready);

@@ -2,6 +2,7 @@
 
 mod auth;
 mod bills;
+mod calls;
 mod extensions;
 mod groups;
 mod task_results;
@@ -33,6 +34,8 @@ struct World {
     told: Vec<String>,
     /// Does not answer.
     is_deaf: bool,
+    /// Of commands for calls.
+    refusal: Option<engine::Refusal>,
 }
 
 struct Desk {
@@ -107,6 +110,10 @@ async fn drain(mut commands: mpsc::Receiver<Command>, world: Arc<Mutex<World>>) 
             command if world.is_deaf => unanswered.push(command),
             Command::Agents { reply, .. } => drop(reply.send(world.agents.clone())),
             Command::Campaigns { reply, .. } => drop(reply.send(world.campaigns.clone())),
+            Command::Call { command, reply, .. } => {
+                world.told.push(format!("{command:?}"));
+                let _ = reply.send(world.refusal.map_or(Ok(()), Err));
+            }
             command => world.told.push(format!("{command:?}")),
         }
     }
