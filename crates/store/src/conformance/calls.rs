@@ -91,8 +91,13 @@ pub(super) fn calls_that_finish_together_have_each_its_own_answer(store: &dyn St
         record(id, &leased[0], at(3), Outcome::Busy),
     ];
     let answers = store.finish_calls(at(5), &records.each_ref(), &RETRY);
-    let due = Ok(Some(at(65)));
-    assert_eq!(answers, [due.clone(), Err(StoreError::NotFound("call")), Ok(None), due]);
+    let told = |answer: &Result<Option<Timestamp>>| match answer {
+        Ok(due) => Some(*due),
+        Err(StoreError::NotFound("call")) => None,
+        Err(error) => panic!("{error}"),
+    };
+    let due = Some(at(65));
+    assert_eq!(answers.iter().map(told).collect::<Vec<_>>(), [Some(due), None, Some(None), Some(due)]);
     assert_eq!(scene.campaign(id).counters.called, 2);
     assert!(store.finish_calls(at(5), &[], &RETRY).is_empty());
 }
