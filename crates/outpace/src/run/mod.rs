@@ -2,6 +2,7 @@
 
 mod commands;
 mod directory;
+mod saving;
 mod store_work;
 mod turn;
 

@@ -31,6 +31,8 @@ const DIRECTORY_EVERY: Duration = Duration::from_secs(5);
 const SAMPLE_EVERY: Duration = Duration::from_millis(250);
 /// Datagrams taken in one turn before the others have theirs.
 const DATAGRAMS_PER_TURN: usize = 128;
+/// As for datagrams: what relay and store tell comes in groups.
+const EVENTS_PER_TURN: usize = 64;
 const DATAGRAM_MAX: usize = 65_535;
 
 pub struct Dialer {
@@ -82,7 +84,8 @@ impl Dialer {
             seed,
             drain_limit: Duration::from_secs(config.server.drain_s),
             drain_until: None,
-            store: StoreWork::new(handle.store().clone(), done_in, retry, wake),
+            store: StoreWork::new(handle.store().clone(), done_in, retry, wake)
+                .context("cannot start a thread")?,
             states,
             handle,
             companies: BTreeMap::new(),
@@ -161,8 +164,8 @@ impl Dialer {
             tokio::select! {
                 _ = udp.readable() => self.read_datagrams(&udp, &mut buffer),
                 Some(event) = self.edge.tcp_event() => self.tcp(event),
-                Some(event) = relay.recv() => self.switch.relay_event(self.started.elapsed(), event),
-                Some(done) = self.done.recv() => self.store_answered(done),
+                Some(event) = relay.recv() => self.relay_events(event, &mut relay),
+                Some(done) = self.done.recv() => self.store_answers(done),
                 Some(command) = commands.recv() => self.command(command),
                 _ = directory_tick.tick() => self.store.load_directory(),
                 _ = sample_tick.tick() => self.sample(),
@@ -197,6 +200,23 @@ impl Dialer {
             let Ok((n, peer)) = udp.try_recv_from(buffer) else { return };
             let flow = Flow { transport: Transport::Udp, peer, connection: 0 };
             self.switch.receive(self.started.elapsed(), flow, &buffer[..n]);
+        }
+    }
+
+    fn relay_events(&mut self, first: RelayEvent, more: &mut UnboundedReceiver<RelayEvent>) {
+        let now = self.started.elapsed();
+        self.switch.relay_event(now, first);
+        for _ in 1..EVENTS_PER_TURN {
+            let Ok(event) = more.try_recv() else { return };
+            self.switch.relay_event(now, event);
+        }
+    }
+
+    fn store_answers(&mut self, first: Done) {
+        self.store_answered(first);
+        for _ in 1..EVENTS_PER_TURN {
+            let Ok(done) = self.done.try_recv() else { return };
+            self.store_answered(done);
         }
     }
 

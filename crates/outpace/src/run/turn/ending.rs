@@ -1,4 +1,4 @@
-//! A drain, and what is done when it is over.
+//! The end of the run loop: nothing new is dialed, calls finish, legs and recordings are ended.
 
 use std::time::Duration;
 
