@@ -4,7 +4,7 @@
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 use engine::CompanyId;
-use store::{CallerId, Company, Event, NewCompany, NewTrunk, PushSettings, Store, TrunkDetails};
+use store::{CallerId, Company, Event, NewCompany, NewTrunk, PushSettings, Store};
 
 use crate::config::GroupConfig;
 use crate::handle::wall_clock;
@@ -320,10 +320,7 @@ fn trunk(store: &dyn Store, command: TrunkCommand) -> anyhow::Result<()> {
             ensure!(crate::switch::names::transport(&transport).is_some(), "transport must be udp or tcp");
             let enabled = !disabled;
             let known = store.trunks(company)?.into_iter().find(|t| t.settings.name == name);
-            let details = TrunkDetails {
-                addresses: Vec::new(),
-                ..known.map(|t| t.settings.details).unwrap_or_default()
-            };
+            let details = known.map(|t| t.settings.details).unwrap_or_default();
             let added = store.put_trunk(&NewTrunk {
                 company,
                 name,

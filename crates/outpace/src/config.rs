@@ -193,7 +193,7 @@ pub struct GroupConfig {
 #[serde(deny_unknown_fields)]
 pub struct TrunkConfig {
     pub name: String,
-    /// `host:port`; empty when there are `addresses`.
+    /// `host:port`; may be empty when there are `addresses`.
     #[serde(default)]
     pub address: String,
     #[serde(default)]

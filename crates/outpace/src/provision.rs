@@ -93,8 +93,8 @@ fn put_company(store: &dyn Store, config: &CompanyConfig) -> anyhow::Result<()> 
 
 fn check_trunk(trunk: &TrunkConfig) -> anyhow::Result<()> {
     ensure!(
-        trunk.address.is_empty() != trunk.addresses.is_empty(),
-        "give either one address or a list of addresses"
+        !(trunk.address.is_empty() && trunk.addresses.is_empty()),
+        "it needs an address or a list of addresses"
     );
     ensure!(trunk.addresses.len() <= ADDRESSES_MAX, "at most {ADDRESSES_MAX} addresses");
     let names = trunk.addresses.iter().map(|a| a.transport.as_str()).filter(|t| !t.is_empty());

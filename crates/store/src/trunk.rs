@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TrunkDetails {
-    /// Where calls go, when not to the one address of the trunk.
+    /// More places than the one address of the trunk, which may be empty.
     pub addresses: Vec<TrunkAddress>,
     /// Seconds between two OPTIONS that ask an address whether it is there; 0: it is not asked.
     pub options_every_s: u32,

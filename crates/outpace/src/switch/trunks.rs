@@ -41,6 +41,8 @@ struct Route {
     /// Smooth weighted round robin: who has most is next.
     credit: i64,
     circuit: Circuit,
+    /// As it stands in the log.
+    state: &'static str,
     /// When a call or an OPTIONS was last answered there.
     heard_at: Duration,
     calls: u64,
@@ -140,15 +142,14 @@ impl Peer {
     fn names(&self) -> Vec<(HostName, u16, u16)> {
         let s = &self.trunk.settings;
         let of = |text: &str| names::transport(text).unwrap_or(sip::Transport::Udp);
-        if s.details.addresses.is_empty() {
-            let (host, port) = names::split(&s.address);
-            return vec![(HostName { host, port, transport: of(&s.transport) }, 0, 1)];
-        }
+        let (host, port) = names::split(&s.address);
+        let first = (HostName { host, port, transport: of(&s.transport) }, 0, 1);
         let name = |a: &TrunkAddress| {
             let transport = if a.transport.is_empty() { of(&s.transport) } else { of(&a.transport) };
             (HostName { host: a.host.clone(), port: a.port, transport }, a.priority, a.weight)
         };
-        s.details.addresses.iter().map(name).collect()
+        let more = s.details.addresses.iter().map(name);
+        Some(first).filter(|(name, _, _)| !name.host.is_empty()).into_iter().chain(more).collect()
     }
 
     /// The addresses that its names stand for now; those that were there keep what is known of them.
@@ -178,6 +179,7 @@ impl Peer {
                         weight,
                         credit: 0,
                         circuit: Circuit::new(every, first_probe(now, every)),
+                        state: "up",
                         heard_at: now,
                         calls: 0,
                         failures: 0,
@@ -273,6 +275,13 @@ impl Switch {
     /// Something about its addresses is another than before: engine, registration and deadline follow.
     fn trunk_changed(&mut self, now: Duration, id: TrunkId) {
         let Some(peer) = self.trunks.get_mut(&id) else { return };
+        for route in &mut peer.routes {
+            let (from, to) =
+                (std::mem::replace(&mut route.state, route.circuit.state()), route.circuit.state());
+            if from != to {
+                tracing::info!(address = %route.flow.peer, from, to, "a trunk's address changed its state");
+            }
+        }
         let settings = peer.settings();
         let company = peer.trunk.settings.company;
         let was_usable = peer.told.as_ref().is_none_or(|t| t.enabled);
@@ -404,9 +413,6 @@ impl Switch {
         let before = route.circuit.state();
         change(&mut route.circuit);
         let after = route.circuit.state();
-        if before != after {
-            tracing::info!(address = %flow.peer, from = before, to = after, "a trunk's address changed its state");
-        }
         if before != "up" || after != "up" {
             self.trunk_changed(now, trunk);
         }
