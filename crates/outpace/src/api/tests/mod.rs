@@ -4,6 +4,7 @@ mod auth;
 mod bills;
 mod calls;
 mod extensions;
+mod fuzz;
 mod groups;
 mod task_results;
 mod tasks;
