@@ -90,7 +90,7 @@ impl Switch {
     }
 
     /// A call without a leg has nothing left that the engine could end.
-    fn forget_if_over(&mut self, call: CallId) {
+    pub(super) fn forget_if_over(&mut self, call: CallId) {
         if self.calls.get(&call).is_some_and(|c| c.customer.is_none() && c.offer.is_none()) {
             self.calls.remove(&call);
         }
