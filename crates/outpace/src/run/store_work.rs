@@ -123,7 +123,7 @@ impl StoreWork {
     }
 
     pub fn open_direct(&self, company: CompanyId, row: Box<NewDirect>) {
-        self.spawn(move |store, _| {
+        self.spawn(move |store| {
             let result = store.open_direct(company, &row);
             // It counts for how often the number may be called; the call is placed whether or not that is noted.
             if result.is_ok()
@@ -138,7 +138,7 @@ impl StoreWork {
     /// `before`: as in `save`.
     pub fn save_direct(&self, company: CompanyId, record: Box<DirectRecord>, before: Written) {
         let wake = self.wake.clone();
-        self.spawn(move |store, _| {
+        self.spawn(move |store| {
             before.wait();
             let result = store.finish_direct(wall_clock(), &record);
             wake.wake();
