@@ -156,6 +156,8 @@ pub struct CompanyConfig {
     pub caller_id: Vec<CallerIdConfig>,
     #[serde(default)]
     pub push: PushConfig,
+    #[serde(default)]
+    pub outbound: OutboundConfig,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -265,6 +267,31 @@ pub struct CallerIdConfig {
     pub automatic: bool,
     #[serde(default = "yes")]
     pub enabled: bool,
+}
+
+/// What extensions may dial at their phones.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutboundConfig {
+    pub allow: Vec<String>,
+    pub calls_per_minute_max: u32,
+    pub calls_per_day_max: u32,
+}
+
+impl Default for OutboundConfig {
+    fn default() -> OutboundConfig {
+        OutboundConfig { allow: Vec::new(), calls_per_minute_max: 10, calls_per_day_max: 500 }
+    }
+}
+
+impl OutboundConfig {
+    pub fn rule(&self) -> engine::OutboundRule {
+        engine::OutboundRule {
+            allow: self.allow.clone(),
+            per_minute_max: self.calls_per_minute_max,
+            per_day_max: self.calls_per_day_max,
+        }
+    }
 }
 
 /// URLs of the company that are told what happens; empty: not told.

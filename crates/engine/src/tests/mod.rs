@@ -8,6 +8,7 @@ mod ending;
 mod kept_up;
 mod monkey;
 mod offers;
+mod phone;
 mod ringing;
 mod sharing;
 mod store;

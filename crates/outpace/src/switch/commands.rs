@@ -149,6 +149,8 @@ impl Call {
             answered_at: None,
             offered_at: None,
             offer: None::<(AgentId, AgentSide)>,
+            unanswered: None,
+            by_phone: false,
             ringback: None,
             is_timed: false,
         }
