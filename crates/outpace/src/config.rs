@@ -43,6 +43,10 @@ pub struct Api {
     pub request_timeout_s: u64,
     pub requests_per_second_max: u32,
     pub login_failures_per_minute_max: u32,
+    pub upload_max_bytes: u64,
+    pub upload_rows_max: u64,
+    pub upload_timeout_s: u64,
+    pub upload_report_keep_days: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -291,6 +295,10 @@ impl Default for Api {
             request_timeout_s: 30,
             requests_per_second_max: 1000,
             login_failures_per_minute_max: 10,
+            upload_max_bytes: 256 << 20,
+            upload_rows_max: 2_000_000,
+            upload_timeout_s: 600,
+            upload_report_keep_days: 7,
         }
     }
 }

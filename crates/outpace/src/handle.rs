@@ -9,6 +9,7 @@ use engine::{AgentId, AgentView, CampaignId, CampaignView, CompanyId, GroupId, T
 use store::{Company, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::api::upload::Uploads;
 use crate::recording::Archive;
 
 /// Told to the run loop after the store was changed.
@@ -83,6 +84,7 @@ pub struct Handle {
     commands: mpsc::Sender<Command>,
     companies: Arc<RwLock<BTreeMap<CompanyId, Arc<Company>>>>,
     archive: Option<Arc<Archive>>,
+    uploads: Option<Arc<Uploads>>,
     /// Where each registered extension is reached.
     registrations: Arc<RwLock<BTreeMap<AgentId, SocketAddr>>>,
 }
@@ -90,11 +92,20 @@ pub struct Handle {
 impl Handle {
     pub fn new(store: Arc<dyn Store>, commands: mpsc::Sender<Command>) -> Handle {
         let (companies, registrations) = Default::default();
-        Handle { store, commands, companies, archive: None, registrations }
+        Handle { store, commands, companies, archive: None, uploads: None, registrations }
     }
 
     pub fn with_archive(self, archive: Arc<Archive>) -> Handle {
         Handle { archive: Some(archive), ..self }
+    }
+
+    pub fn with_uploads(self, uploads: Arc<Uploads>) -> Handle {
+        Handle { uploads: Some(uploads), ..self }
+    }
+
+    /// Where files are taken in.
+    pub fn uploads(&self) -> Option<&Arc<Uploads>> {
+        self.uploads.as_ref()
     }
 
     /// Where recordings lie.

@@ -123,6 +123,17 @@ pub trait Store: Send + Sync {
     fn create_campaign(&self, now: Timestamp, campaign: &NewCampaign, leads: &[NewLead]) -> Result<Created>;
     /// `Refused` when the campaign has ended. Otherwise as `create_campaign`, but no row left is fine (stored 0).
     fn append_leads(&self, now: Timestamp, campaign: CampaignId, leads: &[NewLead]) -> Result<Appended>;
+    /// A campaign whose leads come in many transactions, by `append_leads`. Until it is published it is a draft that no
+    /// verb finds by taskid or lists. `Taken` and `Refused` as `create_campaign`, but it has no lead yet.
+    fn begin_campaign(&self, now: Timestamp, campaign: &NewCampaign) -> Result<CampaignId>;
+    /// All leads are there: from now on it is as if it had just been created, with the status that it was begun with.
+    /// `Refused` while it has no lead. `NotFound` when it was published or discarded.
+    fn publish_campaign(&self, now: Timestamp, campaign: CampaignId) -> Result<Campaign>;
+    /// Deletes up to `limit` leads of a campaign that was not published, and when none is left the campaign: then true.
+    /// Its `client_id` is free at once. `NotFound` when it was published or discarded.
+    fn discard_campaign(&self, campaign: CampaignId, limit: u32) -> Result<bool>;
+    /// Begun and neither published nor discarded: at start, what a crash has left.
+    fn unpublished_campaigns(&self) -> Result<Vec<CampaignId>>;
     /// A command: open, pause or end. `Refused` when it has ended and `status` is not Ended. The state it has already is
     /// fine. Sets `started_at` on the first Running, `ended_at` and the reason `Over` on Ended. No campaign becomes a Draft
     /// again: `Refused`.

@@ -134,13 +134,37 @@ pub(crate) fn lost(call: &Call, now: Timestamp) -> CallRecord {
     }
 }
 
+const NO_LEAD: StoreError = StoreError::Refused("the campaign has no lead");
+
+fn check_status(campaign: &NewCampaign) -> Result<()> {
+    match campaign.status {
+        CampaignStatus::Draft | CampaignStatus::Running => Ok(()),
+        _ => Err(StoreError::Refused("a campaign begins as draft or running")),
+    }
+}
+
 pub(crate) fn check_new(campaign: &NewCampaign, leads: &[NewLead]) -> Result<()> {
-    if !matches!(campaign.status, CampaignStatus::Draft | CampaignStatus::Running) {
-        return Err(StoreError::Refused("a campaign begins as draft or running"));
-    }
+    check_status(campaign)?;
     if leads.is_empty() {
-        return Err(StoreError::Refused("the campaign has no lead"));
+        return Err(NO_LEAD);
     }
+    Ok(())
+}
+
+/// The draft that stands for a campaign until it is published.
+pub(crate) fn unpublished(campaign: &NewCampaign) -> Result<NewCampaign> {
+    check_status(campaign)?;
+    Ok(NewCampaign { status: CampaignStatus::Draft, ..campaign.clone() })
+}
+
+/// `status`: the one that it was begun with.
+pub(crate) fn publish(campaign: &mut Campaign, now: Timestamp, status: CampaignStatus) -> Result<()> {
+    if campaign.counters.total == 0 {
+        return Err(NO_LEAD);
+    }
+    campaign.settings.status = status;
+    campaign.created_at = now;
+    campaign.started_at = (status == CampaignStatus::Running).then_some(now);
     Ok(())
 }
 

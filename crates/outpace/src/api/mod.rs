@@ -1,9 +1,11 @@
-//! HTTP: `POST /` is the compatible API, `GET /recordings/…` what it gives links to, `/v1` what it has no word for.
+//! HTTP: `POST /` is the compatible API, `upload` takes files, `GET /recordings/…` and `/uploads/…` is what they give links
+//! to, `/v1` what they have no word for.
 
 mod app_sip;
 mod connection;
 mod download;
 mod limit;
+pub mod upload;
 mod v1;
 
 use std::net::SocketAddr;
@@ -64,6 +66,10 @@ fn router(config: &Api, handle: Handle) -> Router {
     Router::new()
         .route("/", axum::routing::any(app_sip_endpoint))
         .route("/recordings/{day}/{file}", axum::routing::get(download::recording))
+        .route("/uploads/{name}", axum::routing::get(download::report))
+        .route("/api/predictiveCall/submitTask/file", axum::routing::post(upload::submit))
+        .route("/v1/uploads", axum::routing::get(upload::list))
+        .route("/v1/uploads/{id}", axum::routing::get(upload::one))
         .route("/v1/campaigns/{id}/pacing", axum::routing::get(v1::pacing))
         .fallback(no_such_path)
         .with_state(Arc::new(server))

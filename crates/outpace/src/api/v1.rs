@@ -24,10 +24,13 @@ pub async fn pacing(
     headers: HeaderMap,
 ) -> Response {
     let answer = tokio::time::timeout(server.request_timeout, explain(&server, peer, &id, &headers)).await;
+    self::answer(answer.unwrap_or_else(|_| Err(Failure::from(Ret::Internal))))
+}
+
+pub fn answer(answer: Result<Value, Failure>) -> Response {
     match answer {
-        Ok(Ok(value)) => json_body(value.to_string()).into_response(),
-        Ok(Err(failure)) => refused(&failure),
-        Err(_) => refused(&Failure::from(Ret::Internal)),
+        Ok(value) => json_body(value.to_string()).into_response(),
+        Err(failure) => refused(&failure),
     }
 }
 

@@ -16,6 +16,7 @@ use sip::{DigestOffer, Endpoint, EndpointConfig};
 use store::{SqliteStore, Store, mem::MemStore};
 use tokio::sync::mpsc;
 
+use crate::api::upload::{self, Uploads};
 use crate::config::{Config, DigestAlgorithms, StoreKind};
 use crate::handle::Handle;
 use crate::provision;
@@ -52,7 +53,10 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let generated = provision::apply(&*store, &config.company).context("provisioning")?;
     let (commands, commands_out) = mpsc::channel(COMMANDS_MAX);
     let archive = Arc::new(Archive::open(&config)?);
-    let handle = Handle::new(store.clone(), commands).with_archive(archive.clone());
+    let uploads = Arc::new(Uploads::open(&config)?);
+    let leftover = store.unpublished_campaigns().context("uploads that were cut off")?;
+    let handle =
+        Handle::new(store.clone(), commands).with_archive(archive.clone()).with_uploads(uploads.clone());
 
     let (edge, sip) = Edge::bind(config.sip.listen)
         .await
@@ -78,9 +82,11 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let dialer =
         turn::Dialer::open(&config, handle.clone(), switch, edge, (states, wake), random_seed()?).await?;
     let tending = tokio::spawn(recording::tend(archive, handle.clone()));
+    let uploads = tokio::spawn(upload::tend(uploads, handle.clone(), leftover));
     let done = tokio::spawn(async move {
         dialer.run(commands_out, relay_events).await;
         tending.abort();
+        uploads.abort();
         drop((pushes, lock));
     });
     let api = crate::api::serve(&config.api, handle.clone()).await?;

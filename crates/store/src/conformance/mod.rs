@@ -9,6 +9,7 @@ mod pushes;
 mod random;
 mod recordings;
 mod scene;
+mod unpublished;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -112,6 +113,13 @@ conformance! {
         open_campaigns_come_oldest_first
         campaigns_are_listed_newest_first_by_page
         campaigns_are_found_by_each_filter
+    }
+    unpublished {
+        a_campaign_is_hidden_and_not_dialed_until_it_is_published
+        a_campaign_begun_as_draft_is_published_as_draft
+        what_is_begun_is_checked_as_what_is_created
+        an_unpublished_campaign_is_discarded_bit_by_bit
+        a_campaign_without_leads_is_discarded_at_once
     }
     leads {
         leads_are_listed_as_submitted_by_page

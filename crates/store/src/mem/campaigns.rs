@@ -10,6 +10,13 @@ impl Tables {
         leads: &[NewLead],
     ) -> Result<Created> {
         rule::check_new(new, leads)?;
+        let id = self.insert_campaign(now, new)?;
+        let table = self.table_mut(id)?;
+        let duplicates = table.add_leads(now, leads);
+        Ok(Created { campaign: table.campaign.clone(), duplicates })
+    }
+
+    fn insert_campaign(&mut self, now: Timestamp, new: &NewCampaign) -> Result<CampaignId> {
         self.check_company(new.company)?;
         let others = || self.campaigns.values().map(|t| &t.campaign.settings);
         if others().any(|s| s.taskid == new.taskid) {
@@ -20,11 +27,38 @@ impl Tables {
             return Err(StoreError::Taken("client_id"));
         }
         let id = CampaignId(self.campaigns.last_key_value().map_or(0, |(id, _)| id.0) + 1);
-        let mut table = CampaignTable::new(rule::created(id, now, new.clone()));
-        let duplicates = table.add_leads(now, leads);
-        let campaign = table.campaign.clone();
-        self.campaigns.insert(id, table);
-        Ok(Created { campaign, duplicates })
+        self.campaigns.insert(id, CampaignTable::new(rule::created(id, now, new.clone())));
+        Ok(id)
+    }
+
+    pub(super) fn begin_campaign(&mut self, now: Timestamp, new: &NewCampaign) -> Result<CampaignId> {
+        let id = self.insert_campaign(now, &rule::unpublished(new)?)?;
+        self.table_mut(id)?.unpublished = Some(new.status);
+        Ok(id)
+    }
+
+    pub(super) fn publish_campaign(&mut self, now: Timestamp, id: CampaignId) -> Result<Campaign> {
+        let table = self.table_mut(id)?;
+        let status = table.unpublished.ok_or(StoreError::NotFound("campaign"))?;
+        rule::publish(&mut table.campaign, now, status)?;
+        table.unpublished = None;
+        Ok(table.campaign.clone())
+    }
+
+    pub(super) fn discard_campaign(&mut self, id: CampaignId, limit: u32) -> Result<bool> {
+        let table = self.table_mut(id)?;
+        table.unpublished.ok_or(StoreError::NotFound("campaign"))?;
+        table.campaign.settings.client_id.clear();
+        table.discard_leads(limit);
+        let is_empty = table.leads.is_empty();
+        if is_empty {
+            self.campaigns.remove(&id);
+        }
+        Ok(is_empty)
+    }
+
+    pub(super) fn unpublished_campaigns(&self) -> Vec<CampaignId> {
+        self.campaigns.iter().filter(|(_, t)| t.unpublished.is_some()).map(|(id, _)| *id).collect()
     }
 
     pub(super) fn append_leads(
@@ -98,7 +132,8 @@ impl Tables {
     }
 
     fn of_company(&self, company: CompanyId) -> impl Iterator<Item = &Campaign> {
-        self.campaigns.values().map(|t| &t.campaign).filter(move |c| c.settings.company == company)
+        let published = self.campaigns.values().filter(|t| t.unpublished.is_none());
+        published.map(|t| &t.campaign).filter(move |c| c.settings.company == company)
     }
 }
 
@@ -124,6 +159,7 @@ impl CampaignTable {
     pub(super) fn new(campaign: Campaign) -> CampaignTable {
         CampaignTable {
             campaign,
+            unpublished: None,
             seq_last: 0,
             leads: BTreeMap::new(),
             numbers: HashMap::new(),

@@ -58,6 +58,17 @@ impl CampaignTable {
         }
     }
 
+    /// The last `limit` leads; none was ever called.
+    pub(super) fn discard_leads(&mut self, limit: u32) {
+        for _ in 0..limit {
+            let Some((seq, lead)) = self.leads.pop_last() else { return };
+            self.numbers.remove(&lead.lead.number);
+            self.pending.remove(&(lead.due_at, seq));
+            self.seq_last = seq - 1;
+            self.campaign.counters.total -= 1;
+        }
+    }
+
     pub(super) fn delete_leads(&mut self, numbers: &[PhoneNumber]) -> u64 {
         let mut deleted = 0;
         for number in numbers {

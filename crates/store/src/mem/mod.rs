@@ -49,6 +49,8 @@ struct Tables {
 /// A campaign with its leads and calls.
 struct CampaignTable {
     campaign: Campaign,
+    /// Its leads are still coming: the status that it will have then.
+    unpublished: Option<CampaignStatus>,
     /// Sequence number of the lead that came last; they start at 1.
     seq_last: u64,
     leads: BTreeMap<u64, LeadRow>,
@@ -215,6 +217,18 @@ impl Store for MemStore {
 
     fn create_campaign(&self, now: Timestamp, campaign: &NewCampaign, leads: &[NewLead]) -> Result<Created> {
         self.tables().create_campaign(now, campaign, leads)
+    }
+    fn begin_campaign(&self, now: Timestamp, campaign: &NewCampaign) -> Result<CampaignId> {
+        self.tables().begin_campaign(now, campaign)
+    }
+    fn publish_campaign(&self, now: Timestamp, campaign: CampaignId) -> Result<Campaign> {
+        self.tables().publish_campaign(now, campaign)
+    }
+    fn discard_campaign(&self, campaign: CampaignId, limit: u32) -> Result<bool> {
+        self.tables().discard_campaign(campaign, limit)
+    }
+    fn unpublished_campaigns(&self) -> Result<Vec<CampaignId>> {
+        Ok(self.tables().unpublished_campaigns())
     }
     fn append_leads(&self, now: Timestamp, campaign: CampaignId, leads: &[NewLead]) -> Result<Appended> {
         self.tables().append_leads(now, campaign, leads)

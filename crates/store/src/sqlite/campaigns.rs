@@ -19,7 +19,7 @@ pub(super) fn create(
     Ok(Created { campaign, duplicates })
 }
 
-fn insert(db: &Connection, now: Timestamp, new: &NewCampaign) -> Result<CampaignId> {
+pub(super) fn insert(db: &Connection, now: Timestamp, new: &NewCampaign) -> Result<CampaignId> {
     let sql = "INSERT INTO campaigns (company, taskid, name, client_id, group_id, group_name, scale, manual,
             calls_max, not_before, run_until, caller_ids, attempts_max, abandon_max, status, created_at, started_at)
         VALUES (:company, :taskid, :name, :client_id, :group_id, :group_name, :scale, :manual,
@@ -66,7 +66,7 @@ pub(super) fn append(
 }
 
 /// The columns that a command, an end or a recall changes.
-fn update(db: &Connection, campaign: &Campaign) -> Result<()> {
+pub(super) fn update(db: &Connection, campaign: &Campaign) -> Result<()> {
     let sql =
         "UPDATE campaigns SET status = ?2, not_before = ?3, run_until = ?4, started_at = ?5, ended_at = ?6,
             end_reason = ?7
@@ -196,7 +196,7 @@ pub(super) fn by_id(db: &Connection, id: CampaignId) -> Result<Option<Campaign>>
     Ok(select(db, "WHERE id = ?1", &[&id.0])?.pop())
 }
 
-fn existing(db: &Connection, id: CampaignId) -> Result<Campaign> {
+pub(super) fn existing(db: &Connection, id: CampaignId) -> Result<Campaign> {
     by_id(db, id)?.ok_or(StoreError::NotFound("campaign"))
 }
 
@@ -210,11 +210,16 @@ pub(super) fn status(db: &Connection, id: CampaignId) -> Result<(CampaignStatus,
 }
 
 pub(super) fn by_taskid(db: &Connection, company: CompanyId, taskid: &str) -> Result<Option<Campaign>> {
-    Ok(select(db, "WHERE taskid = ?1 AND company = ?2", &[&taskid, &company.0])?.pop())
+    Ok(select(db, "WHERE taskid = ?1 AND company = ?2 AND unpublished IS NULL", &[&taskid, &company.0])?
+        .pop())
 }
 
 pub(super) fn open(db: &Connection, company: CompanyId) -> Result<Vec<Campaign>> {
-    select(db, "WHERE company = ?1 AND status <> 'ended' ORDER BY created_at, id", &[&company.0])
+    select(
+        db,
+        "WHERE company = ?1 AND status <> 'ended' AND unpublished IS NULL ORDER BY created_at, id",
+        &[&company.0],
+    )
 }
 
 pub(super) fn list(
@@ -237,6 +242,7 @@ pub(super) fn list(
 fn condition(company: CompanyId, filter: &CampaignFilter) -> (String, Vec<Box<dyn ToSql>>) {
     // With taskids their own index finds the few rows; the plus keeps the company's from being taken, for its order.
     let mut text = if filter.taskids.is_empty() { "company = ?" } else { "+company = ?" }.to_owned();
+    text += " AND unpublished IS NULL";
     let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(company.0)];
     let mut and = |condition: &str, value: Option<Box<dyn ToSql>>| {
         if let Some(value) = value {

@@ -99,7 +99,7 @@ pub(super) fn list(db: &Connection, campaign: CampaignId, page: Page) -> Result<
 }
 
 /// The ids of a campaign's leads: from the first, to before the second.
-const fn range(campaign: CampaignId) -> (i64, i64) {
+pub(super) const fn range(campaign: CampaignId) -> (i64, i64) {
     (rule::lead_id(campaign, 0).0, rule::lead_id(CampaignId(campaign.0 + 1), 0).0)
 }
 

@@ -13,6 +13,7 @@ mod outbox;
 mod provision;
 mod readers;
 mod recordings;
+mod unpublished;
 mod verify;
 mod writer;
 
@@ -183,6 +184,19 @@ impl Store for SqliteStore {
     fn create_campaign(&self, now: Timestamp, campaign: &NewCampaign, leads: &[NewLead]) -> Result<Created> {
         let (campaign, leads) = (campaign.clone(), leads.to_vec());
         self.write(move |db| campaigns::create(db, now, &campaign, &leads))
+    }
+    fn begin_campaign(&self, now: Timestamp, campaign: &NewCampaign) -> Result<CampaignId> {
+        let campaign = campaign.clone();
+        self.write(move |db| unpublished::begin(db, now, &campaign))
+    }
+    fn publish_campaign(&self, now: Timestamp, campaign: CampaignId) -> Result<Campaign> {
+        self.write(move |db| unpublished::publish(db, now, campaign))
+    }
+    fn discard_campaign(&self, campaign: CampaignId, limit: u32) -> Result<bool> {
+        self.write(move |db| unpublished::discard(db, campaign, limit))
+    }
+    fn unpublished_campaigns(&self) -> Result<Vec<CampaignId>> {
+        self.read(unpublished::all)
     }
     fn append_leads(&self, now: Timestamp, campaign: CampaignId, leads: &[NewLead]) -> Result<Appended> {
         let leads = leads.to_vec();

@@ -4,13 +4,13 @@ mod auth;
 mod call;
 mod caller_id;
 mod cdr;
-mod clock;
+pub mod clock;
 pub mod code;
 pub mod envelope;
 mod extension;
 mod form;
 mod group;
-mod lead_rows;
+pub mod lead_rows;
 mod parameter;
 mod queue;
 mod recording;
@@ -18,7 +18,7 @@ pub mod request;
 mod service;
 mod status;
 mod task;
-mod task_create;
+pub mod task_create;
 mod task_info;
 mod task_list;
 
@@ -62,6 +62,10 @@ pub struct Request {
 }
 
 impl Request {
+    pub fn has_token(&self) -> bool {
+        self.token().is_some()
+    }
+
     fn token(&self) -> Option<&str> {
         let field = self.fields.text("token").filter(|t| !t.is_empty());
         field.or(self.bearer.as_deref()).filter(|t| !t.is_empty())
@@ -84,6 +88,10 @@ impl AppSip {
 
     pub fn now(&self) -> Timestamp {
         self.handle.now()
+    }
+
+    pub fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     pub fn archive(&self) -> Option<&Arc<Archive>> {
@@ -164,13 +172,30 @@ impl Caller {
         auth::caller(app, request).await
     }
 
-    fn id(&self) -> CompanyId {
+    pub fn id(&self) -> CompanyId {
         self.company.id
     }
 
     /// When the request came.
-    fn now(&self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
         self.request.received
+    }
+
+    pub fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    pub fn language(&self) -> Language {
+        self.language
+    }
+
+    pub fn handle(&self) -> &Handle {
+        &self.app.handle
+    }
+
+    /// Where the client reached us.
+    pub fn base_url(&self) -> &str {
+        &self.request.base_url
     }
 
     fn parameters(&self) -> Parameters<'_> {
@@ -178,7 +203,7 @@ impl Caller {
     }
 
     /// Runs a verb of the store on a thread that may block.
-    async fn store<T: Send + 'static>(
+    pub async fn store<T: Send + 'static>(
         &self,
         verb: impl FnOnce(&dyn Store) -> store::Result<T> + Send + 'static,
     ) -> Result<T, HandleError> {
