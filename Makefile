@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint deny bench-store bench-relay clean bench-pacing
+.PHONY: help demo test lint deny bench-api bench-upload bench-store bench-relay clean bench-pacing
 
 help: ## list the targets
 	@echo "make <target>:"
@@ -43,6 +43,13 @@ bench-store: ## measure the SQLite store on this machine (ARGS=folder chooses th
 
 bench-relay: ## measure the media relay on this machine (ARGS="calls seconds", 500 and 10 when not given)
 	ulimit -n "$$(ulimit -Hn)" && cargo run --release --locked --package media --example bench_relay -- $(ARGS)
+
+bench-api: ## measure the API while a campaign runs, and files of a million numbers (about three minutes; ARGS="all 10": seconds for each)
+	cargo build --release --locked --package outpace --bins --example bench_api
+	"$${CARGO_TARGET_DIR:-target}/release/examples/bench_api" "$${CARGO_TARGET_DIR:-target}/release/outpace" $(ARGS)
+
+bench-upload: ## measure only the files of a million numbers
+	@$(MAKE) --no-print-directory bench-api ARGS=upload
 
 bench-pacing: ## compare the ways of pacing over simulated shifts (docs/pacing.md; ARGS="--quick" for a short run)
 	cargo run --release --locked --package sim -- compare $(ARGS)

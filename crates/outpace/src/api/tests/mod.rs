@@ -7,6 +7,8 @@ mod groups;
 mod task_results;
 mod tasks;
 mod transport;
+mod upload_files;
+mod uploads;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -22,7 +24,8 @@ use store::{AppKey, CallerId, MemStore, NewCompany, NewExtension, NewGroup, Stor
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
-use crate::config::Api;
+use super::upload::Uploads;
+use crate::config::{Api, Config, StoreKind};
 use crate::handle::{Command, Handle, wall_clock};
 
 /// What the run loop shows and what it was told.
@@ -122,7 +125,10 @@ impl Desk {
         let (sender, commands) = mpsc::channel(64);
         let world: Arc<Mutex<World>> = Arc::default();
         tokio::spawn(drain(commands, world.clone()));
-        let handle = Handle::new(Arc::new(MemStore::new()), sender);
+        let server = crate::config::Server { store: StoreKind::Memory, ..Default::default() };
+        let uploads = Uploads::open(&Config { server, api: config.clone(), ..Config::default() });
+        let handle = Handle::new(Arc::new(MemStore::new()), sender)
+            .with_uploads(Arc::new(uploads.expect("a temporary folder")));
         provision(&handle, &company("1"), &[("1001", true), ("1002", true), ("1003", false)]);
         provision(&handle, &company("2"), &[("2001", true)]);
         caller_ids(&**handle.store(), engine::CompanyId(1));

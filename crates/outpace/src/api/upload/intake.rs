@@ -13,7 +13,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::Uploads;
 use super::multipart::{Broken, Parts};
-use super::progress::Begun;
+use super::progress::{Begun, State};
 use super::table::Fault;
 use crate::api::app_sip::code::{Code, Language, Ret, Text};
 use crate::api::app_sip::envelope::Failure;
@@ -73,6 +73,9 @@ impl<'a> Intake<'a> {
         match taken {
             Ok(taken) => Ok(taken),
             Err(failure) => {
+                if let Some(upload) = intake.upload.take() {
+                    upload.set(State::Failed { message: super::message(&failure, language).1 });
+                }
                 parts.drain().await;
                 Err((language, failure))
             }

@@ -7,6 +7,8 @@ use super::encoding::TextFile;
 use super::{COLUMNS_MAX, Fault, Row, Sink};
 
 const DELIMITERS: [char; 3] = [',', ';', '\t'];
+/// For the delimiter.
+const LINES_LOOKED_AT: usize = 10;
 
 pub fn read(file: &mut File, sink: &mut Sink<'_>) -> Result<(), Fault> {
     let mut input = TextFile::open(file)?;
@@ -32,7 +34,8 @@ pub fn read(file: &mut File, sink: &mut Sink<'_>) -> Result<(), Fault> {
 /// The delimiter, and where the rows begin: Excel writes and reads a first line `sep=;`.
 fn delimiter(text: &str) -> (char, usize) {
     let begin = text.find(|c| !matches!(c, '\r' | '\n')).unwrap_or(0);
-    let line = text[begin..].split(['\r', '\n']).next().unwrap_or_default();
+    let mut lines = text[begin..].split(['\r', '\n']).filter(|line| !line.is_empty());
+    let line = lines.next().unwrap_or_default();
     if let Some(named) = line.strip_prefix("sep=").and_then(|rest| rest.chars().next())
         && DELIMITERS.contains(&named)
     {
@@ -42,7 +45,8 @@ fn delimiter(text: &str) -> (char, usize) {
     }
     let mut counts = [0usize; DELIMITERS.len()];
     let mut is_quoted = false;
-    for c in line.chars() {
+    // A title may come before the header.
+    for c in std::iter::once(line).chain(lines.take(LINES_LOOKED_AT - 1)).flat_map(str::chars) {
         is_quoted ^= c == '"';
         if let Some(i) = DELIMITERS.iter().position(|d| *d == c && !is_quoted) {
             counts[i] += 1;

@@ -80,7 +80,10 @@ fn shared_strings(package: &mut Package<'_>, part: &str, spool: File) -> Result<
                 "sst" => is_whole = true,
                 name => within.close(name),
             },
-            event if within.is_text() => add_bounded(&mut text, event, 0)?,
+            event if within.is_text() => {
+                // No cell may hold so much.
+                add_bounded(&mut text, event, 0).map_err(|_| Fault::Damaged)?;
+            }
             _ => {}
         }
     }
