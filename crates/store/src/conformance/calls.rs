@@ -125,7 +125,7 @@ pub(super) fn leads_past_their_deadline_are_given_up(store: &dyn Store) {
 
 pub(super) fn a_lease_gives_up_a_bounded_number(store: &dyn Store) {
     let scene = Scene::new(store);
-    let count = rule::EXPIRED_PER_LEASE_MAX as u64 + 5;
+    let count = rule::ASIDE_PER_LEASE_MAX as u64 + 5;
     let mut rows = leads(count);
     rows.iter_mut().take(count as usize - 1).for_each(|l| l.not_after = Some(T0));
     let id = store.create_campaign(T0, &scene.settings("1"), &rows).unwrap().campaign.id;
@@ -196,11 +196,11 @@ pub(super) fn a_lead_shows_its_last_result(store: &dyn Store) {
     let first = scene.call(at(0), id, Outcome::Busy);
     let result = scene.leads(id)[0].result.clone().unwrap();
     let expected = LeadResult {
-        call: first.call,
+        call: Some(first.call),
         outcome: Outcome::Busy,
         cause: Cause::NORMAL,
         extension: None,
-        dialed_at: at(0),
+        dialed_at: Some(at(0)),
         waiting_seconds: 20,
         talk_seconds: 0,
         sip_status: 200,
@@ -216,11 +216,11 @@ pub(super) fn a_lead_shows_its_last_result(store: &dyn Store) {
     };
     store.finish_call(at(80), &with_agent, &RETRY).unwrap();
     let expected = LeadResult {
-        call: second.call,
+        call: Some(second.call),
         outcome: Outcome::Connected,
         cause: Cause::DECLINED,
         extension: Some("100001".to_owned()),
-        dialed_at: at(60),
+        dialed_at: Some(at(60)),
         waiting_seconds: 5,
         talk_seconds: 15,
         sip_status: 603,

@@ -26,7 +26,7 @@ pub(super) fn a_campaign_is_hidden_and_not_dialed_until_it_is_published(store: &
     assert_hidden(&scene, id, "2");
     assert_eq!(store.append_leads(at(1), id, &leads(3)).unwrap().stored, 3);
     let appended = store.append_leads(at(2), id, &[3, 4, 4, 5].map(lead)).unwrap();
-    assert_eq!(appended, Appended { stored: 2, duplicates: vec![0, 2] });
+    assert_eq!(appended, Appended { stored: 2, duplicates: vec![0, 2], on_dnc: Vec::new() });
     assert_hidden(&scene, id, "2");
     assert_eq!(store.unpublished_campaigns().unwrap(), [id]);
 

@@ -1,5 +1,7 @@
 //! Campaigns: creation, ends, recalls, lists.
 
+use engine::compliance::Rules;
+
 use super::*;
 
 impl Tables {
@@ -10,13 +12,19 @@ impl Tables {
         leads: &[NewLead],
     ) -> Result<Created> {
         rule::check_new(new, leads)?;
-        let id = self.insert_campaign(now, new)?;
-        let table = self.table_mut(id)?;
-        let duplicates = table.add_leads(now, leads);
-        Ok(Created { campaign: table.campaign.clone(), duplicates })
+        let (id, mut table, rules) = self.new_campaign(now, new)?;
+        let on_dnc = self.on_dnc(new.company, id, &rules, leads)?;
+        if on_dnc.len() == leads.len() {
+            return Err(rule::NO_LEAD);
+        }
+        let skipped = table.add_leads(now, &rules, leads, on_dnc);
+        let campaign = table.campaign.clone();
+        self.campaigns.insert(id, table);
+        Ok(Created { campaign, duplicates: skipped.duplicates, on_dnc: skipped.on_dnc })
     }
 
-    fn insert_campaign(&mut self, now: Timestamp, new: &NewCampaign) -> Result<CampaignId> {
+    /// One that is not inserted yet.
+    fn new_campaign(&self, now: Timestamp, new: &NewCampaign) -> Result<(CampaignId, CampaignTable, Rules)> {
         self.check_company(new.company)?;
         let others = || self.campaigns.values().map(|t| &t.campaign.settings);
         if others().any(|s| s.taskid == new.taskid) {
@@ -26,14 +34,15 @@ impl Tables {
         if !new.client_id.is_empty() && others().any(same_client_id) {
             return Err(StoreError::Taken("client_id"));
         }
+        let rules = rule::new_rules(self.rules(new.company, &new.call_windows))?;
         let id = CampaignId(self.campaigns.last_key_value().map_or(0, |(id, _)| id.0) + 1);
-        self.campaigns.insert(id, CampaignTable::new(rule::created(id, now, new.clone())));
-        Ok(id)
+        let table = CampaignTable::new(rule::created(id, now, new.clone()));
+        Ok((id, table, rules))
     }
 
     pub(super) fn begin_campaign(&mut self, now: Timestamp, new: &NewCampaign) -> Result<CampaignId> {
-        let id = self.insert_campaign(now, &rule::unpublished(new)?)?;
-        self.table_mut(id)?.unpublished = Some(new.status);
+        let (id, table, _) = self.new_campaign(now, &rule::unpublished(new)?)?;
+        self.campaigns.insert(id, CampaignTable { unpublished: Some(new.status), ..table });
         Ok(id)
     }
 
@@ -67,12 +76,15 @@ impl Tables {
         campaign: CampaignId,
         leads: &[NewLead],
     ) -> Result<Appended> {
-        let table = self.table_mut(campaign)?;
-        if table.campaign.settings.status == CampaignStatus::Ended {
+        let settings = &self.table(campaign)?.campaign.settings;
+        if settings.status == CampaignStatus::Ended {
             return Err(StoreError::Refused("the campaign has ended"));
         }
-        let duplicates = table.add_leads(now, leads);
-        Ok(Appended { stored: (leads.len() - duplicates.len()) as u64, duplicates })
+        let rules = self.campaign_rules(campaign)?;
+        let on_dnc = self.on_dnc(settings.company, campaign, &rules, leads)?;
+        let table = self.table_mut(campaign)?;
+        let rule::Skipped { duplicates, on_dnc } = table.add_leads(now, &rules, leads, on_dnc);
+        Ok(Appended { stored: (leads.len() - duplicates.len() - on_dnc.len()) as u64, duplicates, on_dnc })
     }
 
     pub(super) fn set_campaign_status(
@@ -166,6 +178,7 @@ impl CampaignTable {
             pending: BTreeSet::new(),
             in_flight: 0,
             holes: BTreeSet::new(),
+            zones: BTreeSet::new(),
             calls: BTreeMap::new(),
             open: BTreeSet::new(),
         }
@@ -200,6 +213,7 @@ impl CampaignTable {
             self.campaign.counters.change(Some(outcome), None);
             self.pending.remove(&(lead.due_at, *seq));
             lead.result = None;
+            lead.rule = None;
             lead.attempts = 0;
             lead.state = LeadState::Pending;
             lead.due_at = rule::DUE_AT_ONCE;

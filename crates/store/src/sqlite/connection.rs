@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../../migrations/sqlite/0001_initial.sql")),
     (2, include_str!("../../migrations/sqlite/0002_pushes.sql")),
     (3, include_str!("../../migrations/sqlite/0003_recordings.sql")),
+    (4, include_str!("../../migrations/sqlite/0004_compliance.sql")),
     (7, include_str!("../../migrations/sqlite/0007_uploads.sql")),
 ];
 

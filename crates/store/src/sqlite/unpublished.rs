@@ -6,6 +6,7 @@ use super::column::*;
 use super::*;
 
 pub(super) fn begin(db: &Connection, now: Timestamp, new: &NewCampaign) -> Result<CampaignId> {
+    rule::new_rules(compliance::rules(db, new.company, &new.call_windows))?;
     let id = campaigns::insert(db, now, &rule::unpublished(new)?)?;
     db.prepare_cached("UPDATE campaigns SET unpublished = ?2 WHERE id = ?1")?
         .execute(params![id.0, status_name(new.status)])?;
@@ -39,6 +40,7 @@ pub(super) fn discard(db: &Connection, id: CampaignId, limit: u32) -> Result<boo
     for sql in [
         "DELETE FROM deleted_leads WHERE campaign = ?1",
         "DELETE FROM campaign_extensions WHERE campaign = ?1",
+        "DELETE FROM campaign_zones WHERE campaign = ?1",
         "DELETE FROM campaigns WHERE id = ?1",
     ] {
         db.prepare_cached(sql)?.execute([id.0])?;

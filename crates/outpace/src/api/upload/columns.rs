@@ -10,6 +10,7 @@ pub struct Columns {
     pub member_id: Option<usize>,
     pub ext: Option<usize>,
     pub custom_uuid: Option<usize>,
+    pub time_zone: Option<usize>,
 }
 
 /// As they are after `plain`.
@@ -58,6 +59,7 @@ const MEMBER_ID: &[&str] = &["memberid", "会员id", "会员编号", "客户id",
 const EXT: &[&str] = &["ext", "扩展", "扩展字段"];
 const CHENGSHUDU: &[&str] = &["chengshudu", "成熟度"];
 const CUSTOM_UUID: &[&str] = &["customuuid", "uuid", "自定义id", "自定义uuid", "自定义编号"];
+const TIME_ZONE: &[&str] = &["timezone", "时区"];
 
 impl Columns {
     /// None when the row is no header.
@@ -76,6 +78,7 @@ impl Columns {
             member_id: named(MEMBER_ID),
             ext: named(EXT).or_else(|| named(CHENGSHUDU)),
             custom_uuid: named(CUSTOM_UUID),
+            time_zone: named(TIME_ZONE),
         })
     }
 }

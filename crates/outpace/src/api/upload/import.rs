@@ -17,7 +17,7 @@ use super::table::{self, Fault, Row};
 use super::{Uploads, lead};
 use crate::api::app_sip::clock::Zone;
 use crate::api::app_sip::code::{Language, Text};
-use crate::api::app_sip::lead_rows::DUPLICATE;
+use crate::api::app_sip::lead_rows::{DUPLICATE, ON_DNC};
 
 /// Rows of one transaction. While it runs nobody else writes.
 const BATCH_ROWS: usize = 10_000;
@@ -136,11 +136,13 @@ impl Import {
         if !batch.leads.is_empty() {
             let appended = self.append(&batch.leads).map_err(Fault::Store)?;
             *stored += appended.stored;
-            let duplicate = |i: &usize| {
-                let number = batch.leads.get(*i)?.number.as_str().to_owned();
-                Some((*batch.lines.get(*i)?, number, DUPLICATE))
-            };
-            batch.refused.extend(appended.duplicates.iter().filter_map(duplicate));
+            for (rows, reason) in [(&appended.duplicates, DUPLICATE), (&appended.on_dnc, ON_DNC)] {
+                let refused = |i: &usize| {
+                    let number = batch.leads.get(*i)?.number.as_str().to_owned();
+                    Some((*batch.lines.get(*i)?, number, reason))
+                };
+                batch.refused.extend(rows.iter().filter_map(refused));
+            }
             batch.refused.sort_by_key(|(line, ..)| *line);
         }
         for (line, phone, reason) in &batch.refused {

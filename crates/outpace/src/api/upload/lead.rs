@@ -9,7 +9,7 @@ use super::columns::Columns;
 use super::table::Row;
 use crate::api::app_sip::clock::Zone;
 use crate::api::app_sip::code::Text;
-use crate::api::app_sip::lead_rows::{FIELD_CHARS_MAX, FIELD_TOO_LONG, TIME_PAST, parse_phone};
+use crate::api::app_sip::lead_rows::{FIELD_CHARS_MAX, FIELD_TOO_LONG, TIME_PAST, check_zone, parse_phone};
 
 const PHONE_SCIENTIFIC: Text = Text::new(
     "号码是科学计数法，末尾数字已丢失，请把该列设为文本格式",
@@ -42,6 +42,7 @@ pub fn read(row: &Row, columns: &Columns, now: Timestamp, zone: &Zone) -> Result
         member_id: field(columns.member_id)?,
         ext: field(columns.ext)?,
         custom_uuid: field(columns.custom_uuid)?,
+        time_zone: check_zone(field(columns.time_zone)?)?,
     })
 }
 
