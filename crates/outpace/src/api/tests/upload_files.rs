@@ -224,5 +224,7 @@ async fn workbooks_that_mean_harm_are_refused() {
     let far = sheet("<c r='ZZZZZZZZZZZZZZ1'><v>1</v></c><c r='A99999999999'><v>13812345678</v></c>");
     assert_eq!(desk.numbers_of(&package(far.as_bytes(), None)).await, ["13812345678"]);
     assert_eq!(desk.refusal_of(b"PK\x05\x06 nothing").await, damaged);
+    let parts = [&package(one.as_bytes(), None)[..], &b"PK\x01\x02".repeat(20_000)].concat();
+    assert_eq!(desk.refusal_of(&parts).await, bomb);
     assert_eq!(desk.store().unpublished_campaigns().expect("readable"), []);
 }

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read, Seek};
 
+use memchr::memmem;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::{Reader, XmlVersion};
 use zip::ZipArchive;
@@ -35,10 +36,8 @@ pub struct Relation {
 
 impl<'a> Package<'a> {
     pub fn open(file: &'a File) -> Result<Package<'a>, Fault> {
+        check_parts(file)?;
         let zip = ZipArchive::new(BufReader::with_capacity(BUFFER_BYTES, file)).map_err(of_zip)?;
-        if zip.len() > PARTS_MAX {
-            return Err(Fault::Bomb);
-        }
         let named = |index| zip.name_for_index(index)?.ok().map(|name| (key(&name), index));
         let parts = (0..zip.len()).filter_map(named).collect();
         Ok(Package { zip, parts, total: Total::default() })
@@ -87,6 +86,28 @@ impl<'a> Package<'a> {
             found.push(Relation { id: attribute(&element, "Id").unwrap_or_default(), kind, target });
         }
         Ok(found)
+    }
+}
+
+/// Before the directory is read, all of which would be in memory: each of its entries begins with this.
+fn check_parts(mut file: &File) -> Result<(), Fault> {
+    const ENTRY: &[u8] = b"PK\x01\x02";
+    let mut window = vec![0; BUFFER_BYTES];
+    let (mut kept, mut parts) = (0, 0);
+    file.rewind()?;
+    loop {
+        let read = file.read(&mut window[kept..])?;
+        if read == 0 {
+            return Ok(file.rewind()?);
+        }
+        let end = kept + read;
+        parts += memmem::find_iter(&window[..end], ENTRY).count();
+        if parts > PARTS_MAX {
+            return Err(Fault::Bomb);
+        }
+        // One may be cut in two.
+        kept = end.min(ENTRY.len() - 1);
+        window.copy_within(end - kept..end, 0);
     }
 }
 
