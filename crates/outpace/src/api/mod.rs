@@ -5,6 +5,7 @@ mod app_sip;
 mod connection;
 mod download;
 mod limit;
+mod trunk_states;
 pub mod upload;
 mod v1;
 
@@ -71,6 +72,7 @@ fn router(config: &Api, handle: Handle) -> Router {
         .route("/v1/uploads", axum::routing::get(upload::list))
         .route("/v1/uploads/{id}", axum::routing::get(upload::one))
         .route("/v1/campaigns/{id}/pacing", axum::routing::get(v1::pacing))
+        .route("/v1/trunk-states", axum::routing::get(trunk_states::trunk_states))
         .fallback(no_such_path)
         .with_state(Arc::new(server))
 }

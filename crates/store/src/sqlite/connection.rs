@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::*;
@@ -21,6 +22,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (3, include_str!("../../migrations/sqlite/0003_recordings.sql")),
     (4, include_str!("../../migrations/sqlite/0004_compliance.sql")),
     (7, include_str!("../../migrations/sqlite/0007_uploads.sql")),
+    (8, include_str!("../../migrations/sqlite/0008_trunk_details.sql")),
 ];
 
 /// Creates the database where there is none; only its owner may read it, for it holds the passwords of extensions.
@@ -58,6 +60,8 @@ fn open(path: &Path, pragmas: &str) -> Result<Connection> {
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;")?;
     db.execute_batch(pragmas)?;
+    // A plan does not look at the values: otherwise LIMIT ?1 has its statement prepared anew for each of them.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     rusqlite::vtab::array::load_module(&db)?;
     Ok(db)
