@@ -170,12 +170,6 @@ pub(crate) fn lost(call: &Call, now: Timestamp) -> CallRecord {
     }
 }
 
-<<<<<<< HEAD
-fn check_status(campaign: &NewCampaign) -> Result<()> {
-    match campaign.status {
-        CampaignStatus::Draft | CampaignStatus::Running => Ok(()),
-        _ => Err(StoreError::Refused("a campaign begins as draft or running")),
-=======
 /// As `lost`, of a call that is no campaign's.
 pub(crate) fn lost_direct(call: &NewDirect, now: Timestamp) -> DirectRecord {
     DirectRecord {
@@ -190,7 +184,13 @@ pub(crate) fn lost_direct(call: &NewDirect, now: Timestamp) -> DirectRecord {
         cause: Cause::UNKNOWN,
         hangup_by: HangupBy::Unknown,
         sip_status: 0,
->>>>>>> main
+    }
+}
+
+fn check_status(campaign: &NewCampaign) -> Result<()> {
+    match campaign.status {
+        CampaignStatus::Draft | CampaignStatus::Running => Ok(()),
+        _ => Err(StoreError::Refused("a campaign begins as draft or running")),
     }
 }
 

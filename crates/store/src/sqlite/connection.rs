@@ -21,11 +21,8 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (2, include_str!("../../migrations/sqlite/0002_pushes.sql")),
     (3, include_str!("../../migrations/sqlite/0003_recordings.sql")),
     (4, include_str!("../../migrations/sqlite/0004_compliance.sql")),
-<<<<<<< HEAD
-    (7, include_str!("../../migrations/sqlite/0007_uploads.sql")),
-=======
     (6, include_str!("../../migrations/sqlite/0006_commands.sql")),
->>>>>>> main
+    (7, include_str!("../../migrations/sqlite/0007_uploads.sql")),
     (8, include_str!("../../migrations/sqlite/0008_trunk_details.sql")),
 ];
 

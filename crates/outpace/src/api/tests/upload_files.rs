@@ -166,7 +166,7 @@ async fn a_workbook_that_is_cut_off_is_refused_wherever_it_is_cut() {
 /// A package with this sheet, as other writers make them: nothing but what must be there.
 fn package(sheet: &[u8], strings: Option<&[u8]>) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    let options = zip::write::SimpleFileOptions::default().compression_level(Some(1));
+    let options = zip::write::SimpleFileOptions::default();
     let mut add = |name: &str, content: &[u8]| {
         zip.start_file(name, options).expect("begun");
         zip.write_all(content).expect("written");
