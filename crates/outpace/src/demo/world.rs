@@ -235,6 +235,7 @@ fn company(agents: u32, carrier: SocketAddr, accesskey: &str, password: &str, la
         }],
         caller_id: vec![CallerIdConfig { number: "02154321000".into(), automatic: true, enabled: true }],
         push: PushConfig::default(),
+        compliance: None,
     }
 }
 
