@@ -112,6 +112,7 @@ fn a_closed_window_keeps_the_task_waiting_and_an_open_one_lets_it_dial() {
         r["status"] == json!(1036)
     });
     wait_row(&floor, &mixed, "13800070002", "the other to wait", |r| r["mark"] == json!("等待允许外呼时段"));
+    wait_row(&floor, &mixed, "+80012345678", "the refusal", |r| r["status"] == json!(1036));
     check_blocked(row_of(&crm.task_info(&mixed), "+80012345678"), "呼叫拦截：无法确定号码所在时区");
     assert_eq!(dialed(&floor), ["13800070003"]);
     for (task, number) in [(&waits, "13800070001"), (&mixed, "13800070002")] {
@@ -151,6 +152,7 @@ fn a_number_over_its_cap_waits_whatever_the_task() {
     let second = crm.create(&["1", "2", "3"].map(str::to_owned), &[("telphone", &telphone)]);
     wait_row(&floor, &second, "13800080001", "the number under its cap", |r| r["status"] == json!(1036));
     wait_row(&floor, &second, "+8613800080009", "the cap to be told", |r| r["mark"] == over);
+    wait_row(&floor, &second, "13800080009", "the refusal", |r| r["status"] == json!(1036));
     check_blocked(row_of(&crm.task_info(&second), "13800080009"), "呼叫拦截：超过呼叫频次");
     assert_eq!(crm.task_row(&second)["status"], json!(1026));
     assert_eq!(dialed(&floor).iter().filter(|n| n.ends_with("80009")).count(), 2);

@@ -202,6 +202,15 @@ pub trait Store: Send + Sync {
     /// when its campaign has ended. A call that has finished already is left as it is, and the lead's due time returned.
     /// `NotFound("call")` when it was never leased, or was returned.
     fn finish_call(&self, now: Timestamp, call: &CallRecord, retry: &RetryRule) -> Result<Option<Timestamp>>;
+    /// `finish_call` for each of them, which waits for all only once; what each came to, in their order.
+    fn finish_calls(
+        &self,
+        now: Timestamp,
+        calls: &[&CallRecord],
+        retry: &RetryRule,
+    ) -> Vec<Result<Option<Timestamp>>> {
+        calls.iter().map(|call| self.finish_call(now, call, retry)).collect()
+    }
     /// At start: every call of the company that is still open ends as `lost`, its lead follows the retry rule.
     /// The calls that were ended.
     fn rescue_calls(&self, now: Timestamp, company: CompanyId, retry: &RetryRule) -> Result<Vec<CallId>>;

@@ -79,6 +79,29 @@ pub(super) fn a_campaign_that_does_not_run_leases_nothing(store: &dyn Store) {
     assert_eq!(store.list_calls(id, None, 9).unwrap().len(), 1);
 }
 
+pub(super) fn calls_that_finish_together_have_each_its_own_answer(store: &dyn Store) {
+    let scene = Scene::new(store);
+    let id = scene.running("1", 3);
+    let leased = scene.lease(at(0), id, 3);
+    let unknown = LeasedLead { call: call_id(999), ..leased[2].clone() };
+    let records = [
+        record(id, &leased[0], at(3), Outcome::Busy),
+        record(id, &unknown, at(3), Outcome::Busy),
+        record(id, &leased[1], at(3), Outcome::Connected),
+        record(id, &leased[0], at(3), Outcome::Busy),
+    ];
+    let answers = store.finish_calls(at(5), &records.each_ref(), &RETRY);
+    let told = |answer: &Result<Option<Timestamp>>| match answer {
+        Ok(due) => Some(*due),
+        Err(StoreError::NotFound("call")) => None,
+        Err(error) => panic!("{error}"),
+    };
+    let due = Some(at(65));
+    assert_eq!(answers.iter().map(told).collect::<Vec<_>>(), [Some(due), None, Some(None), Some(due)]);
+    assert_eq!(scene.campaign(id).counters.called, 2);
+    assert!(store.finish_calls(at(5), &[], &RETRY).is_empty());
+}
+
 pub(super) fn supply_tells_what_is_left(store: &dyn Store) {
     let scene = Scene::new(store);
     let id = scene.running("1", 3);

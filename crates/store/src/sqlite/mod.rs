@@ -288,6 +288,19 @@ impl Store for SqliteStore {
         let (call, retry) = (call.clone(), *retry);
         self.write(move |db| calls::finish(db, now, &call, &retry))
     }
+    fn finish_calls(
+        &self,
+        now: Timestamp,
+        calls: &[&CallRecord],
+        retry: &RetryRule,
+    ) -> Vec<Result<Option<Timestamp>>> {
+        let retry = *retry;
+        let finish = |call: &&CallRecord| {
+            let call = (*call).clone();
+            move |db: &Connection| calls::finish(db, now, &call, &retry)
+        };
+        self.writer.run_all(calls.iter().map(finish))
+    }
     fn rescue_calls(&self, now: Timestamp, company: CompanyId, retry: &RetryRule) -> Result<Vec<CallId>> {
         let retry = *retry;
         self.write(move |db| calls::rescue(db, now, company, &retry))
