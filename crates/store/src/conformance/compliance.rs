@@ -75,7 +75,6 @@ pub(super) fn a_list_holds_each_entry_once(store: &dyn Store) {
     assert_eq!(store.remove_dnc(list, &entries(&["8613800000001", "0139*", "137*"])).unwrap(), 2);
     assert_eq!(shown("", 100), ["13700000000", "138*", "021*"]);
     let other = store.put_company(&company_settings("2")).unwrap().id;
-    let id = scene.running("1", 1);
     assert_eq!(
         missing(store.add_dnc(T0, DncList { company: other, campaign: Some(id) }, &given)),
         "campaign"
