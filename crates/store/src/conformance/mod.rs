@@ -4,6 +4,7 @@ mod bills;
 mod calls;
 mod campaigns;
 mod compliance;
+mod directs;
 mod leads;
 mod provision;
 mod pushes;
@@ -165,6 +166,12 @@ conformance! {
         an_abandoned_call_locks_its_number_out
         new_settings_wake_what_waits
         a_list_keeps_its_meaning_in_another_country
+    }
+    directs {
+        a_direct_call_has_its_bill_once
+        bills_are_found_by_their_method
+        a_direct_call_that_a_crash_cut_off_ends_as_lost
+        a_direct_call_is_told
     }
     bills {
         a_bill_tells_all_of_its_call
