@@ -29,10 +29,13 @@ impl Client {
         token: &str,
         fields: &[(&str, String)],
     ) -> anyhow::Result<Vec<u8>> {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("service", service).append_pair("token", token);
-        form.extend_pairs(fields);
-        self.post("/", "application/x-www-form-urlencoded", form.finish().as_bytes()).await
+        let body = {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            form.append_pair("service", service).append_pair("token", token);
+            form.extend_pairs(fields);
+            form.finish()
+        };
+        self.post("/", "application/x-www-form-urlencoded", body.as_bytes()).await
     }
 
     /// The body of the answer.
