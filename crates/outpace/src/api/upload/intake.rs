@@ -170,6 +170,9 @@ impl<'a> Intake<'a> {
         let failed = |fault: Fault| refused(&fault, language);
         self.uploads.folder.check_room(announced).map_err(failed)?;
         let mut file = self.uploads.folder.temporary_file().map_err(|e| failed(e.into()))?;
+        if let Some(upload) = &self.upload {
+            upload.bytes_received.store(parts.received(), Ordering::Relaxed);
+        }
         let mut piece = Vec::with_capacity(2 * WRITE_BYTES);
         let mut unchecked = 0;
         loop {
