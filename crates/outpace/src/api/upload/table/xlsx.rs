@@ -149,23 +149,24 @@ fn read_sheet(
         has_rows: false,
     };
     while let Some(event) = xml.next()? {
-        match &event {
-            Event::Start(element) => sheet.open(element),
+        let is_over = match &event {
+            Event::Start(element) => {
+                sheet.open(element);
+                false
+            }
             Event::Empty(element) => {
                 sheet.open(element);
-                if sheet.close(element.local_name().as_ref(), strings, sink)? {
-                    return Ok(sheet.has_rows);
-                }
+                sheet.close(element.local_name().as_ref(), strings, sink)?
             }
-            Event::End(element) => {
-                if sheet.close(element.local_name().as_ref(), strings, sink)? {
-                    return Ok(sheet.has_rows);
-                }
-            }
+            Event::End(element) => sheet.close(element.local_name().as_ref(), strings, sink)?,
             event if sheet.is_value || sheet.within.is_text() => {
                 add_bounded(&mut sheet.text, event, sheet.row.line)?;
+                false
             }
-            _ => {}
+            _ => false,
+        };
+        if is_over {
+            return Ok(sheet.has_rows);
         }
     }
     // The data never ended.
