@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use crate::heard::Judging;
 use crate::timer::TimerKey;
 use crate::{
     AgentId, CallId, CallRecord, CampaignId, Cause, Effect, Engine, Failure, HangupBy, LeadId, LeasedLead,
-    LegEvent, Now, Outcome, PhoneNumber, Supply, Timestamp, TrunkId,
+    LegEvent, Notice, Now, Outcome, PhoneNumber, Supply, Timestamp, TrunkId,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,6 +43,9 @@ pub(crate) struct Call {
     talk_began: Duration,
     /// The agent to whom the call was offered last.
     agent: Option<AgentId>,
+    pub(crate) judging: Judging,
+    /// What the network said.
+    pub(crate) notice: Option<Notice>,
 }
 
 impl Call {
@@ -69,6 +73,8 @@ impl Call {
             bridged_at: None,
             talk_began: Duration::ZERO,
             agent: None,
+            judging: Judging::Off,
+            notice: None,
         }
     }
 
@@ -95,6 +101,7 @@ impl Call {
             agent: self.agent,
             outcome: ending.outcome,
             cause: ending.cause,
+            notice: self.notice,
             hangup_by: ending.by,
             sip_status: if self.answered_at.is_some() { 200 } else { ending.sip_status },
         }
@@ -103,7 +110,7 @@ impl Call {
 
 /// How and why a call ends.
 #[derive(Clone, Copy, Debug)]
-struct Ending {
+pub(crate) struct Ending {
     outcome: Outcome,
     cause: Cause,
     by: HangupBy,
@@ -112,7 +119,7 @@ struct Ending {
 }
 
 impl Ending {
-    const fn new(outcome: Outcome, cause: Cause, by: HangupBy, legs: Legs) -> Ending {
+    pub(crate) const fn new(outcome: Outcome, cause: Cause, by: HangupBy, legs: Legs) -> Ending {
         Ending { outcome, cause, by, sip_status: 0, legs }
     }
 
@@ -129,7 +136,7 @@ impl Ending {
 
 /// Whether the switch may still hold a leg of the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Legs {
+pub(crate) enum Legs {
     Gone,
     Left,
 }
@@ -174,6 +181,7 @@ impl Engine {
         match event {
             LegEvent::Ringing { .. } => self.customer_rings(id),
             LegEvent::Answered => self.customer_answered(id),
+            LegEvent::Heard(heard) => self.customer_heard(id, heard),
             LegEvent::Failed(failure) => self.customer_left(id, failure),
             LegEvent::HungUp { cause } => {
                 self.customer_left(id, Failure { outcome: Outcome::Failed, cause, sip_status: 0 });
@@ -181,7 +189,7 @@ impl Engine {
         }
     }
 
-    fn customer_rings(&mut self, id: CallId) {
+    pub(crate) fn customer_rings(&mut self, id: CallId) {
         let Some(call) = self.calls.get_mut(&id).filter(|c| c.stage == Stage::Dialing) else { return };
         call.ringing_at = Some(self.now.wall);
         let length = self.config.no_answer.max(self.config.ring_min);
@@ -202,6 +210,7 @@ impl Engine {
         self.timers.set(TimerKey::Call(id), self.now.mono + self.config.answer_wait);
         self.set_stage(id, Stage::Waiting);
         self.unplaced.insert((order, id));
+        self.judge(id);
     }
 
     /// The customer's leg is gone. `failure` counts when it was not answered.
@@ -385,15 +394,9 @@ impl Engine {
         }
     }
 
-    /// A person answered, and it is known whether an agent came.
-    fn note_answered(&mut self, id: CallId, abandoned: bool) {
-        let call = self.calls.get(&id).expect("the caller looked it up");
-        let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
-        campaign.pacer.note(self.now.mono, abandoned);
-    }
-
     /// The only exit of a call.
-    fn end(&mut self, id: CallId, ending: Ending) {
+    pub(crate) fn end(&mut self, id: CallId, ending: Ending) {
+        self.judging_over(id);
         if self.calls.get(&id).is_some_and(|c| c.offered_to().is_some()) {
             self.stop_offer(id, OfferEnd::Withdrawn);
         }
@@ -403,11 +406,14 @@ impl Engine {
         let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
         *campaign.in_flight.of(call.stage) -= 1;
         let talked = self.now.mono.saturating_sub(call.talk_began);
+        // After what was no talk there is nothing to write down.
+        let is_talk = ending.outcome == Outcome::Connected;
+        let wrap_up = if is_talk { self.config.wrap_up } else { Duration::ZERO };
         match call.stage {
             Stage::Dialing | Stage::Ringing => campaign.pacer.look.failed(self.now.mono, call.placed),
             Stage::Bridged(_) => {
                 campaign.pacer.look.talk_ended(talked);
-                campaign.pacer.look.wrap_up_ended(self.config.wrap_up);
+                campaign.pacer.look.wrap_up_ended(wrap_up);
             }
             _ => {}
         }
@@ -418,7 +424,7 @@ impl Engine {
             self.emit(Effect::HangUp { call: id });
         }
         if let Stage::Bridged(agent) = call.stage {
-            self.seat_left(agent, talked);
+            self.seat_left(agent, talked, wrap_up);
         }
         let record = call.record(self.now.wall, ending);
         self.emit(Effect::SaveCall(Box::new(record.clone())));

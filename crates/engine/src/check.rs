@@ -6,6 +6,7 @@ use crate::agent::Seat;
 use crate::call::Stage;
 use crate::campaign::InFlight;
 use crate::group::PoolKey;
+use crate::heard::Judging;
 use crate::timer::TimerKey;
 use crate::{CampaignId, Engine};
 
@@ -152,6 +153,12 @@ impl Engine {
                 "the stage of call {} ends",
                 call.id
             );
+            assert_eq!(
+                self.timers.is_set(TimerKey::Judge(call.id)),
+                call.judging != Judging::Off,
+                "the verdict on call {} is not awaited for ever",
+                call.id
+            );
         }
         for key in self.timers.keys() {
             match key {
@@ -160,6 +167,7 @@ impl Engine {
                     let offered = self.calls.get(&id).is_some_and(|c| c.offered_to().is_some());
                     assert!(offered, "no timer outlives its offer");
                 }
+                TimerKey::Judge(id) => assert!(self.calls.contains_key(&id), "no timer outlives its call"),
                 TimerKey::Save(id) => assert!(self.unsaved.contains_key(&id), "no timer outlives its result"),
                 _ => {}
             }

@@ -16,6 +16,9 @@ pub struct Config {
     pub setup_timeout: Duration,
     /// The abandon message is cut off after this.
     pub message_max: Duration,
+    /// Who answered is no longer asked this long after the answer: the time limit of the listening, and a little for its
+    /// word to come.
+    pub judge_limit: Duration,
     /// After a talk the agent is not offered a call for this long.
     pub wrap_up: Duration,
     /// After a missed offer the agent is not offered a call for this long.
@@ -49,6 +52,7 @@ impl Default for Config {
             ring_min: Duration::from_secs(15),
             setup_timeout: Duration::from_secs(32),
             message_max: Duration::from_secs(30),
+            judge_limit: Duration::from_millis(4500),
             wrap_up: Duration::from_secs(3),
             miss_pause: Duration::from_secs(3),
             misses_max: 3,

@@ -13,6 +13,7 @@ mod check;
 mod config;
 mod effect;
 mod group;
+mod heard;
 mod id;
 mod input;
 mod lease;
@@ -30,6 +31,7 @@ mod view;
 
 pub use config::*;
 pub use effect::*;
+pub use heard::{Answerer, Heard, Notice};
 pub use id::*;
 pub use input::*;
 pub use number::*;
@@ -187,6 +189,7 @@ impl Engine {
         match key {
             TimerKey::Call(call) => self.call_timer(call),
             TimerKey::Offer(call) => self.offer_overdue(call),
+            TimerKey::Judge(call) => self.judging_over(call),
             TimerKey::Save(call) => self.save_again(call),
             TimerKey::Returns => self.return_again(),
             TimerKey::Seat(agent) => self.rest_over(agent),

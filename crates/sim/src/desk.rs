@@ -155,6 +155,7 @@ impl World {
             abandon_max: settings.abandon_max,
             answered_before: before.0,
             abandoned_before: before.1,
+            amd: false,
         }));
     }
 

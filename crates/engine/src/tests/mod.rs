@@ -4,6 +4,7 @@ mod agents;
 mod answering;
 mod dialing;
 mod ending;
+mod heard;
 mod kept_up;
 mod monkey;
 mod offers;
@@ -179,6 +180,7 @@ pub fn campaign(pacing: PacingMode) -> CampaignSettings {
         abandon_max: 300,
         answered_before: 0,
         abandoned_before: 0,
+        amd: false,
     }
 }
 
