@@ -13,6 +13,7 @@ mod recording;
 mod thread;
 mod timeline;
 mod timers;
+mod watch;
 mod wav_file;
 
 use std::io;
@@ -29,6 +30,10 @@ use listening::Listening;
 use ports::PortPool;
 use recording::Recordings;
 use thread::{Command, MediaThread, Shared};
+use watch::Watch;
+
+/// Of the media thread.
+const NICE: i32 = -10;
 
 /// One side of a call, from `open` to `Closed`. Never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -127,7 +132,8 @@ pub enum RelayEvent {
 pub struct LegStats {
     pub packets_in: u64,
     pub packets_out: u64,
-    /// Dropped: not RTP, wrong source, unknown payload type.
+    /// Dropped: not RTP, unknown payload type, wrong source. Once the source is pinned, the kernel drops what others send,
+    /// uncounted.
     pub packets_refused: u64,
     /// By sequence number.
     pub packets_lost: u64,
@@ -173,12 +179,12 @@ impl Relay {
         config: RelayConfig,
         on_event: impl Fn(RelayEvent) + Send + 'static,
     ) -> Result<Relay, RelayError> {
-        let poll = mio::Poll::new()?;
-        let waker = mio::Waker::new(poll.registry(), thread::WAKE)?;
+        let watch = Watch::new()?;
+        let alarm = watch.alarm();
         // Not bounded by itself, because a caller must never wait here; every turn of the thread empties it.
         let (commands, received) = mpsc::channel();
         let ports = Mutex::new(PortPool::new(config.ports, config.port_rest));
-        let shared = Arc::new(Shared { waker, ports, legs: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared { alarm, ports, legs: AtomicUsize::new(0) });
         let recordings = match config.recording_frames_max {
             0 => None,
             frames_max => Some(Handle::recordings(frames_max, commands.clone(), shared.clone())?),
@@ -188,8 +194,12 @@ impl Relay {
             listeners_max => Some(Handle::listening(listeners_max, commands.clone(), shared.clone())?),
         };
         let side_work = thread::SideWork { recordings, listening };
-        let media = MediaThread::new(poll, received, shared.clone(), config.rtp_timeout, side_work, on_event);
-        std::thread::Builder::new().name("media".into()).spawn(move || media.run())?;
+        let media =
+            MediaThread::new(watch, received, shared.clone(), config.rtp_timeout, side_work, on_event);
+        std::thread::Builder::new().name("media".into()).spawn(move || {
+            prefer_this_thread();
+            media.run();
+        })?;
         let (bind, legs_max) = (config.bind, config.legs_max);
         let handle = Handle { commands, shared, bind, legs_max, next_leg: AtomicU64::new(1) };
         Ok(Relay { handle: Arc::new(handle) })
@@ -280,6 +290,13 @@ impl Relay {
     }
 }
 
+/// Sound before everything else that this process does, where the system allows it (CAP_SYS_NICE or a limit of niceness).
+fn prefer_this_thread() {
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
+        tracing::debug!(%error, "the media thread has no priority over others");
+    }
+}
+
 impl Handle {
     /// What the writer says goes through the media thread, so that all events come from there.
     fn recordings(
@@ -290,7 +307,7 @@ impl Handle {
         Recordings::start(frames_max, move |finished| {
             // The media thread takes it even when it is about to end.
             let _ = commands.send(Command::Recorded(finished));
-            let _ = shared.waker.wake();
+            let _ = shared.alarm.ring();
         })
     }
 
@@ -302,7 +319,7 @@ impl Handle {
     ) -> io::Result<Listening> {
         Listening::start(listeners_max, move |event| {
             let _ = commands.send(Command::Tell(Box::new(event)));
-            let _ = shared.waker.wake();
+            let _ = shared.alarm.ring();
         })
     }
 
@@ -328,7 +345,6 @@ impl Handle {
     fn opened(&self, socket: std::net::UdpSocket, port: u16) -> Result<(LegId, SocketAddr), RelayError> {
         let address = SocketAddr::new(self.bind, port);
         let leg = LegId(self.next_leg.fetch_add(1, Ordering::Relaxed));
-        let socket = mio::net::UdpSocket::from_std(socket);
         if !self.command(Command::Open { leg, socket, port }) {
             return Err(io::Error::other("the media thread has ended").into());
         }
@@ -341,7 +357,7 @@ impl Handle {
             tracing::error!("the media thread has ended");
             return false;
         }
-        if let Err(error) = self.shared.waker.wake() {
+        if let Err(error) = self.shared.alarm.ring() {
             // It takes the command with the next packet or timer.
             tracing::warn!(%error, "the media thread was not woken");
         }
@@ -353,6 +369,6 @@ impl Drop for Handle {
     fn drop(&mut self) {
         // A thread that has ended already needs no telling.
         let _ = self.commands.send(Command::End);
-        let _ = self.shared.waker.wake();
+        let _ = self.shared.alarm.ring();
     }
 }
