@@ -16,6 +16,7 @@ pub struct Config {
     pub dialing: Dialing,
     pub retry: Retry,
     pub recording: Recording,
+    pub detection: Detection,
     pub company: Vec<CompanyConfig>,
 }
 
@@ -123,6 +124,29 @@ pub struct Recording {
     pub disk_min_free_mb: u64,
     /// None: as the client wrote the API's address.
     pub download_url: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Detection {
+    pub early_media: bool,
+    /// Whose tones.
+    pub plans: Vec<TonePlan>,
+    /// For tasks that do not say.
+    pub amd: bool,
+    pub amd_limit_s: f64,
+    /// Legs that may be listened to at once; 0: none.
+    pub listeners_max: usize,
+}
+
+/// The tones of a country's network.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TonePlan {
+    Cn,
+    Us,
+    Uk,
+    Eu,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -345,6 +369,18 @@ impl Default for Recording {
     }
 }
 
+impl Default for Detection {
+    fn default() -> Detection {
+        Detection {
+            early_media: true,
+            plans: vec![TonePlan::Cn],
+            amd: false,
+            amd_limit_s: 4.0,
+            listeners_max: 500,
+        }
+    }
+}
+
 impl Config {
     /// Reads the file, then applies `OUTPACE_<SECTION>_<KEY>` from the environment.
     pub fn load(path: &Path) -> anyhow::Result<Config> {
@@ -382,6 +418,11 @@ impl Config {
             self.media.port_first < self.media.port_last,
             "media.port_first must be below media.port_last"
         );
+        anyhow::ensure!(
+            (1.0..=30.0).contains(&self.detection.amd_limit_s),
+            "detection.amd_limit_s must be between 1 and 30, not {}",
+            self.detection.amd_limit_s
+        );
         for c in &self.company {
             anyhow::ensure!(!c.code.is_empty(), "a [[company]] needs a code");
             anyhow::ensure!(
@@ -413,6 +454,8 @@ impl Config {
             ring_min: Duration::from_secs_f64(d.ring_min_s),
             setup_timeout: Duration::from_secs_f64(d.setup_timeout_s),
             message_max: Duration::from_secs(d.message_max_s),
+            // The verdict comes at the limit; half a second more for packets that are late and threads that are busy.
+            judge_limit: Duration::from_secs_f64(self.detection.amd_limit_s + 0.5),
             wrap_up: Duration::from_secs_f64(d.wrap_up_s),
             miss_pause: Duration::from_secs_f64(d.miss_pause_s),
             misses_max: d.misses_max,
@@ -440,7 +483,7 @@ fn override_key(table: &mut toml::Table, name: &str, value: &str) {
     let Some(rest) = name.strip_prefix("OUTPACE_") else { return };
     let rest = rest.to_ascii_lowercase();
     let Some((section, key)) = rest.split_once('_') else { return };
-    if !["server", "api", "sip", "media", "dialing", "retry", "recording"].contains(&section) {
+    if !["server", "api", "sip", "media", "dialing", "retry", "recording", "detection"].contains(&section) {
         return;
     }
     let value = format!("v = {value}")

@@ -50,6 +50,8 @@ pub enum Command {
         company: CompanyId,
         reply: oneshot::Sender<Stats>,
     },
+    /// What was learned of the carriers' announcements changed.
+    Announcements(Arc<media::detect::Library>),
     /// Look at what was provisioned again, now.
     Reload,
     /// Stop dialing; the run loop ends when nothing is in flight.

@@ -7,6 +7,7 @@ mod demo;
 mod handle;
 mod lab;
 mod plan;
+mod prompts;
 mod provision;
 mod push;
 mod recording;
@@ -61,6 +62,13 @@ enum Verb {
         #[command(flatten)]
         args: plan::Args,
     },
+    /// Announcements of carriers, by which calls that come to nothing are known early.
+    Prompts {
+        #[arg(long, global = true)]
+        config: Option<PathBuf>,
+        #[command(subcommand)]
+        command: prompts::Prompts,
+    },
     /// A test carrier and test agents, to try the dialer without a telephone network.
     Lab(lab::Args),
     /// The whole of it in three minutes: server, test carrier and test agents on this machine.
@@ -98,6 +106,7 @@ fn main() -> anyhow::Result<()> {
                 // It computes for a while and waits for nothing.
                 tokio::task::block_in_place(|| plan::run(&args, &config))
             }
+            Verb::Prompts { config, command } => prompts::run(command, &load(config.as_deref())?),
             Verb::Lab(args) => lab::run(args).await,
             Verb::Demo(args) => demo::run(args).await,
         }

@@ -75,6 +75,7 @@ impl World {
             caller_ids: (0..plan.caller_ids).map(|n| format!("400{n}")).collect(),
             attempts_max: plan.attempts_max,
             abandon_max: 300,
+            amd: None,
             status: if plan.starts_running { CampaignStatus::Running } else { CampaignStatus::Draft },
         };
         let leads = self.new_leads(plan.leads);

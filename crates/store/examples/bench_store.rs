@@ -60,6 +60,7 @@ fn settings(company: CompanyId, taskid: String, agent: &str) -> NewCampaign {
         caller_ids: Vec::new(),
         attempts_max: 3,
         abandon_max: 300,
+        amd: None,
         status: CampaignStatus::Running,
     }
 }
@@ -156,6 +157,7 @@ fn record(campaign: CampaignId, leased: &LeasedLead, outcome: Outcome) -> CallRe
         agent: None,
         outcome,
         cause: Cause::NORMAL,
+        notice: None,
         hangup_by: HangupBy::Customer,
         sip_status: 200,
     }

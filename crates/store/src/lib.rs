@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use engine::{
     AgentId, CallId, CallRecord, CampaignId, CampaignStatus, Cause, CompanyId, EndReason, GroupId, HangupBy,
-    LeadId, LeaseSlot, LeasedLead, Outcome, PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
+    LeadId, LeaseSlot, LeasedLead, Notice, Outcome, PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
 };
 
 mod bill;

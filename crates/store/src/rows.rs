@@ -192,6 +192,8 @@ pub struct NewCampaign {
     pub attempts_max: u32,
     /// Hundredths of a percent.
     pub abandon_max: u32,
+    /// Whether it is judged who answers, so that machines are hung up on; None: as the configuration says.
+    pub amd: Option<bool>,
     /// Draft or Running.
     pub status: CampaignStatus,
 }
@@ -262,6 +264,8 @@ pub struct LeadResult {
     pub call: CallId,
     pub outcome: Outcome,
     pub cause: Cause,
+    /// What the network said of the number.
+    pub notice: Option<Notice>,
     /// The extension to which the call was offered last.
     pub extension: Option<String>,
     pub dialed_at: Timestamp,

@@ -104,6 +104,7 @@ pub(crate) fn result_of(record: &CallRecord, extension: Option<String>) -> LeadR
         call: record.call,
         outcome: record.outcome,
         cause: record.cause,
+        notice: record.notice,
         extension,
         dialed_at: record.dialed_at,
         waiting_seconds: record.waiting_seconds(),
@@ -129,6 +130,7 @@ pub(crate) fn lost(call: &Call, now: Timestamp) -> CallRecord {
         agent: None,
         outcome: Outcome::Lost,
         cause: Cause::UNKNOWN,
+        notice: None,
         hangup_by: HangupBy::Unknown,
         sip_status: 0,
     }

@@ -94,8 +94,8 @@ pub fn automatic_caller_ids(caller_ids: &[CallerId]) -> Vec<String> {
     caller_ids.iter().filter(|c| c.enabled && c.automatic).map(|c| c.number.clone()).collect()
 }
 
-/// `today`: answered by a person and abandoned since midnight.
-pub fn campaign_settings(campaign: &Campaign, today: (u32, u32)) -> CampaignSettings {
+/// `today`: answered by a person and abandoned since midnight. `amd`: for campaigns that do not say.
+pub fn campaign_settings(campaign: &Campaign, today: (u32, u32), amd: bool) -> CampaignSettings {
     let s = &campaign.settings;
     let ratio = ratio_milli(&s.scale);
     CampaignSettings {
@@ -113,6 +113,7 @@ pub fn campaign_settings(campaign: &Campaign, today: (u32, u32)) -> CampaignSett
         abandon_max: s.abandon_max,
         answered_before: today.0,
         abandoned_before: today.1,
+        amd: s.amd.unwrap_or(amd),
     }
 }
 

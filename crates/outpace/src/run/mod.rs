@@ -11,18 +11,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use media::detect::{Library, Plan, Plans};
 use media::{Relay, RelayConfig, Sound};
 use sip::{DigestOffer, Endpoint, EndpointConfig};
 use store::{SqliteStore, Store, mem::MemStore};
 use tokio::sync::mpsc;
 
-use crate::config::{Config, DigestAlgorithms, StoreKind};
+use crate::config::{Config, DigestAlgorithms, StoreKind, TonePlan};
 use crate::handle::Handle;
+use crate::prompts;
 use crate::provision;
 use crate::push;
 use crate::recording::{self, Archive};
-use crate::switch::Switch;
 use crate::switch::edge::Edge;
+use crate::switch::{Ears, Switch};
 
 /// Commands from the API that may wait for the run loop.
 const COMMANDS_MAX: usize = 4096;
@@ -71,16 +73,20 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         DigestAlgorithms::Sha256 => DigestOffer::Sha256,
         DigestAlgorithms::Sha256AndMd5 => DigestOffer::Sha256AndMd5,
     });
-    let switch =
-        Switch::new(endpoint, relay, Arc::new(abandon_message(config.media.abandon_message.as_deref())?));
+    let message = Arc::new(abandon_message(config.media.abandon_message.as_deref())?);
+    let announcements = prompts::path(&config);
+    let learned = prompts::stamp(&announcements);
+    let switch = Switch::new(endpoint, relay, message, ears(&config, prompts::load_or_none(&announcements)));
 
     let (pushes, states, wake) = push::start(store).await.context("cannot start the pushes")?;
     let dialer =
         turn::Dialer::open(&config, handle.clone(), switch, edge, (states, wake), random_seed()?).await?;
     let tending = tokio::spawn(recording::tend(archive, handle.clone()));
+    let learning = tokio::spawn(prompts::tend(announcements, learned, handle.clone()));
     let done = tokio::spawn(async move {
         dialer.run(commands_out, relay_events).await;
         tending.abort();
+        learning.abort();
         drop((pushes, lock));
     });
     let api = crate::api::serve(&config.api, handle.clone()).await?;
@@ -152,7 +158,23 @@ fn relay_config(config: &Config, host: IpAddr) -> RelayConfig {
         port_rest: Duration::from_secs(5),
         legs_max: LEGS_MAX,
         recording_frames_max: if config.recording.enabled { RECORDING_FRAMES_MAX } else { 0 },
-        listeners_max: 0,
+        listeners_max: config.detection.listeners_max,
+    }
+}
+
+fn ears(config: &Config, library: Library) -> Ears {
+    let d = &config.detection;
+    let plan = |plan: &TonePlan| match plan {
+        TonePlan::Cn => Plan::Cn,
+        TonePlan::Us => Plan::Us,
+        TonePlan::Uk => Plan::Uk,
+        TonePlan::Eu => Plan::Eu,
+    };
+    Ears {
+        early_media: d.early_media,
+        plans: d.plans.iter().map(plan).fold(Plans::NONE, Plans::with),
+        library: Arc::new(library),
+        amd_limit: Duration::from_secs_f64(d.amd_limit_s),
     }
 }
 

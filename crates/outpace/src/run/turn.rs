@@ -37,6 +37,8 @@ pub struct Dialer {
     seed: u64,
     drain_limit: Duration,
     drain_until: Option<Duration>,
+    /// For campaigns that do not say whether it is judged who answers.
+    amd: bool,
     handle: Handle,
     companies: BTreeMap<CompanyId, CompanyRun>,
     switch: Switch,
@@ -77,6 +79,7 @@ impl Dialer {
             seed,
             drain_limit: Duration::from_secs(config.server.drain_s),
             drain_until: None,
+            amd: config.detection.amd,
             store: StoreWork::new(handle.store().clone(), done_in, retry, wake),
             states,
             handle,
@@ -392,7 +395,7 @@ impl Dialer {
             if loaded.campaign.settings.status == engine::CampaignStatus::Ended {
                 run.campaign_loads.remove(&campaign);
             }
-            let settings = directory::campaign_settings(&loaded.campaign, loaded.today);
+            let settings = directory::campaign_settings(&loaded.campaign, loaded.today, self.amd);
             self.input(company, Input::Campaign(settings));
         }
         if leads {
@@ -456,6 +459,7 @@ impl Dialer {
                 stats.calls_placed = self.switch.calls_placed();
                 let _ = reply.send(stats);
             }
+            Command::Announcements(library) => self.switch.set_library(library),
             Command::Reload => self.store.load_directory(),
             Command::Drain => self.drain(),
         }

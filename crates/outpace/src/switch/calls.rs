@@ -36,6 +36,8 @@ impl Switch {
                 number: dial.number.as_str().to_owned(),
                 customer: Some(leg),
                 answered_at: None,
+                amd: dial.amd,
+                is_listened_to: false,
                 offered_at: None,
                 offer: None,
             },
@@ -173,6 +175,7 @@ impl Switch {
         match self.dialogs.get(&dialog).copied() {
             Some(Owner::Customer(call)) => {
                 if let Some(company) = self.calls.get(&call).map(|c| c.company) {
+                    self.early_media(call, body);
                     self.tell(company, Input::Customer { call, event });
                 }
             }
@@ -204,6 +207,7 @@ impl Switch {
                     leg.codec = Some(media.codec);
                     self.relay.configure(leg.media, media);
                 }
+                self.listen_to_answer(call);
                 self.tell(company, Input::Customer { call, event: LegEvent::Answered });
             }
             Owner::Offer(call, agent) => {

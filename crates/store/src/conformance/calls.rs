@@ -180,6 +180,7 @@ pub(super) fn a_finished_call_reads_back_as_recorded(store: &dyn Store) {
         bridged_at: Some(at(5)),
         ended_at: at(25),
         agent: Some(scene.agent.id),
+        notice: Some(Notice::InACall),
         hangup_by: HangupBy::Agent,
         ..record(id, &leased, at(2), Outcome::Connected)
     };
@@ -199,6 +200,7 @@ pub(super) fn a_lead_shows_its_last_result(store: &dyn Store) {
         call: first.call,
         outcome: Outcome::Busy,
         cause: Cause::NORMAL,
+        notice: None,
         extension: None,
         dialed_at: at(0),
         waiting_seconds: 20,
@@ -211,6 +213,7 @@ pub(super) fn a_lead_shows_its_last_result(store: &dyn Store) {
     let with_agent = CallRecord {
         agent: Some(scene.agent.id),
         cause: Cause::DECLINED,
+        notice: Some(Notice::EmptyNumber),
         sip_status: 603,
         ..record(id, &second, at(60), Outcome::Connected)
     };
@@ -219,6 +222,7 @@ pub(super) fn a_lead_shows_its_last_result(store: &dyn Store) {
         call: second.call,
         outcome: Outcome::Connected,
         cause: Cause::DECLINED,
+        notice: Some(Notice::EmptyNumber),
         extension: Some("100001".to_owned()),
         dialed_at: at(60),
         waiting_seconds: 5,

@@ -125,6 +125,7 @@ impl<'a> Life<'a> {
             caller_ids: Vec::new(),
             attempts_max: 2,
             abandon_max: 300,
+            amd: None,
             status: CampaignStatus::Running,
         };
         let model = self.model.create_campaign(self.now, &settings(self.company.0), &rows);

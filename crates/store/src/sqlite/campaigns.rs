@@ -21,9 +21,10 @@ pub(super) fn create(
 
 fn insert(db: &Connection, now: Timestamp, new: &NewCampaign) -> Result<CampaignId> {
     let sql = "INSERT INTO campaigns (company, taskid, name, client_id, group_id, group_name, scale, manual,
-            calls_max, not_before, run_until, caller_ids, attempts_max, abandon_max, status, created_at, started_at)
+            calls_max, not_before, run_until, caller_ids, attempts_max, abandon_max, amd, status, created_at,
+            started_at)
         VALUES (:company, :taskid, :name, :client_id, :group_id, :group_name, :scale, :manual,
-            :calls_max, :not_before, :run_until, :caller_ids, :attempts_max, :abandon_max, :status, :created_at,
+            :calls_max, :not_before, :run_until, :caller_ids, :attempts_max, :abandon_max, :amd, :status, :created_at,
             :started_at)";
     let (group, group_name, extensions): (_, _, &[_]) = match &new.assignment {
         Assignment::Group(group, name) => (Some(group.0), name.as_str(), &[]),
@@ -35,7 +36,7 @@ fn insert(db: &Connection, now: Timestamp, new: &NewCampaign) -> Result<Campaign
         ":group_id": group, ":group_name": group_name, ":scale": new.scale, ":manual": new.manual,
         ":calls_max": new.calls_max, ":not_before": new.not_before.map(|t| t.0),
         ":run_until": new.run_until.map(|t| t.0), ":caller_ids": list_text(&new.caller_ids),
-        ":attempts_max": new.attempts_max, ":abandon_max": new.abandon_max, ":status": status_name(new.status),
+        ":attempts_max": new.attempts_max, ":abandon_max": new.abandon_max, ":amd": new.amd, ":status": status_name(new.status),
         ":created_at": now.0, ":started_at": started_at,
     };
     db.prepare_cached(sql)?.execute(values).map_err(|e| {
@@ -130,7 +131,7 @@ pub(super) fn recall(db: &Connection, now: Timestamp, id: CampaignId, recall: &R
 }
 
 const COLUMNS: &str = "id, company, taskid, name, client_id, group_id, group_name, scale, manual, calls_max, \
-    not_before, run_until, caller_ids, attempts_max, abandon_max, status, created_at, started_at, ended_at, \
+    not_before, run_until, caller_ids, attempts_max, abandon_max, amd, status, created_at, started_at, ended_at, \
     end_reason, total, called, connected, abandoned";
 
 /// An assignment to extensions is still empty: see `with_extensions`.
@@ -154,6 +155,7 @@ fn campaign_row(row: &Row<'_>) -> rusqlite::Result<Campaign> {
         caller_ids: text_list(&row.get::<_, String>("caller_ids")?),
         attempts_max: row.get("attempts_max")?,
         abandon_max: row.get("abandon_max")?,
+        amd: row.get("amd")?,
         status: parsed(row, "status", status_from_name)?,
     };
     let reason: Option<String> = row.get("end_reason")?;

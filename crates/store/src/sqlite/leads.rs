@@ -128,6 +128,7 @@ fn result(row: &Row<'_>) -> rusqlite::Result<LeadResult> {
         call: call_at(row, "call")?,
         outcome: parsed(row, "outcome", Outcome::from_name)?,
         cause: Cause(row.get("cause")?),
+        notice: notice_at(row)?,
         extension: row.get("extension")?,
         dialed_at: time_at(row, "dialed_at")?,
         waiting_seconds: row.get("waiting_seconds")?,
@@ -155,7 +156,7 @@ pub(super) fn recall(db: &Connection, campaign: CampaignId, which: RecallWhich) 
         return Ok(None);
     }
     let sql = "UPDATE leads SET state = 'pending', due_at = ?4, attempts = 0, call = NULL, outcome = NULL, cause = NULL,
-            extension = NULL, dialed_at = NULL, waiting_seconds = NULL, talk_seconds = NULL, sip_status = NULL
+            notice = NULL, extension = NULL, dialed_at = NULL, waiting_seconds = NULL, talk_seconds = NULL, sip_status = NULL
         WHERE id >= ?1 AND id < ?2 AND outcome IN rarray(?3) AND state <> 'in_flight'";
     db.prepare_cached(sql)?.execute(params![first, end, Rc::new(outcomes), rule::DUE_AT_ONCE])?;
     Ok(Some(delta))
