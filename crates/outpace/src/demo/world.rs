@@ -60,6 +60,7 @@ pub const SHARES: Shares = Shares {
     invalid: 0.07,
     failed: 0.04,
     early_media: 0.15,
+    machine: 0.0,
 };
 
 impl Pace {
