@@ -60,15 +60,21 @@ impl Switch {
     pub(super) fn listen_to_answer(&mut self, call: CallId) {
         let Some(state) = self.calls.get_mut(&call) else { return };
         let Some(leg) = state.customer.as_ref().map(|leg| leg.media) else { return };
-        // The greeting of early media is over.
-        self.relay.stop(leg);
-        if !state.amd {
-            return self.stop_listening(call);
-        }
-        if !std::mem::replace(&mut state.is_listened_to, true) {
+        let (amd, had_sound) = (state.amd, state.is_listened_to);
+        state.is_listened_to |= amd;
+        if amd && !had_sound {
             self.relay.listen(leg, self.ears.config(true));
         }
-        self.relay.answered(leg);
+        if amd || had_sound {
+            self.relay.answered(leg);
+        }
+        if had_sound {
+            // The greeting of early media is over.
+            self.relay.stop(leg);
+        }
+        if !amd {
+            self.stop_listening(call);
+        }
     }
 
     fn stop_listening(&mut self, call: CallId) {
