@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint deny bench-store bench-relay bench-detect clean bench-pacing
+.PHONY: help demo test lint deny bench-store bench-relay bench-calls bench-detect clean bench-pacing
 
 help: ## list the targets
 	@echo "make <target>:"
@@ -48,6 +48,10 @@ bench-relay: ## measure the media relay (docs/performance.md; ARGS="calls second
 bench-detect: ## how well tones, announcements and machines are recognised (docs/detection.md; ARGS="train" or "misses")
 	@scripts/install-speech-tools
 	cargo run --release --locked --package media --example detect_report -- $(ARGS)
+
+bench-calls: ## measure calls of the whole server (docs/performance.md; ARGS="attempts|complete|held|overload [rate] [seconds]")
+	cargo build --release --locked --package outpace
+	ulimit -n "$$(ulimit -Hn)" && cargo run --release --locked --package outpace --example bench_calls -- $(ARGS)
 
 bench-pacing: ## compare the ways of pacing over simulated shifts (docs/pacing.md; ARGS="--quick" for a short run)
 	cargo run --release --locked --package sim -- compare $(ARGS)

@@ -77,6 +77,7 @@ impl World {
             abandon_max: 300,
             amd: None,
             status: if plan.starts_running { CampaignStatus::Running } else { CampaignStatus::Draft },
+            call_windows: Vec::new(),
         };
         let leads = self.new_leads(plan.leads);
         let created = self.store.create_campaign(wall, &campaign, &leads).expect("a good campaign");
@@ -99,6 +100,7 @@ impl World {
                 member_id: String::new(),
                 ext: String::new(),
                 custom_uuid: String::new(),
+                time_zone: String::new(),
             });
         }
         leads

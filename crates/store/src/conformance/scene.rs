@@ -33,6 +33,7 @@ pub(super) fn lead(n: u64) -> NewLead {
         member_id: String::new(),
         ext: format!("ext{n}"),
         custom_uuid: format!("uuid{n}"),
+        time_zone: String::new(),
     }
 }
 
@@ -128,6 +129,7 @@ impl<'a> Scene<'a> {
             abandon_max: 300,
             amd: None,
             status: CampaignStatus::Running,
+            call_windows: Vec::new(),
         }
     }
 

@@ -97,6 +97,7 @@ fn campaign(company: CompanyId) -> NewCampaign {
         abandon_max: 0,
         amd: None,
         status: CampaignStatus::Running,
+        call_windows: Vec::new(),
     }
 }
 
@@ -108,6 +109,7 @@ fn lead(number: &str) -> NewLead {
         member_id: String::new(),
         ext: String::new(),
         custom_uuid: String::new(),
+        time_zone: String::new(),
     }
 }
 
