@@ -21,6 +21,7 @@ mod permit;
 mod rows;
 mod rule;
 pub mod sqlite;
+mod trunk;
 
 pub use bill::{Bill, BillBody, BillFilter, bill_body};
 pub use mem::MemStore;
@@ -28,6 +29,7 @@ pub use outbox::{EVENT_LIFETIME, Event, LegState, LegStatus, PushKind, PushSetti
 pub use rows::*;
 pub use rule::{LEASE_MAX, PAGE_MAX};
 pub use sqlite::SqliteStore;
+pub use trunk::{TrunkAddress, TrunkDetails};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

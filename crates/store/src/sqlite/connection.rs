@@ -21,7 +21,8 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (2, include_str!("../../migrations/sqlite/0002_pushes.sql")),
     (3, include_str!("../../migrations/sqlite/0003_recordings.sql")),
     (4, include_str!("../../migrations/sqlite/0004_compliance.sql")),
-    (8, include_str!("../../migrations/sqlite/0008_detection.sql")),
+    (8, include_str!("../../migrations/sqlite/0008_trunk_details.sql")),
+    (9, include_str!("../../migrations/sqlite/0009_detection.sql")),
 ];
 
 /// Creates the database where there is none; only its owner may read it, for it holds the passwords of extensions.
