@@ -86,7 +86,7 @@ impl Switch {
         }
     }
 
-    pub(super) fn heard(&mut self, leg: LegId, what: detect::Heard, label: Option<&Label>) {
+    pub(super) fn sound_heard(&mut self, leg: LegId, what: detect::Heard, label: Option<&Label>) {
         let Some(Owner::Customer(call)) = self.legs.get(&leg).copied() else { return };
         let Some(state) = self.calls.get(&call).filter(|state| state.is_listened_to) else { return };
         let (company, is_answered) = (state.company, state.answered_at.is_some());

@@ -268,7 +268,7 @@ impl Switch {
             }
             RelayEvent::Silent { leg } => self.silent(now, leg),
             RelayEvent::Recorded { customer, .. } => self.recording_ended(customer, &event),
-            RelayEvent::Heard { leg, what, label } => self.heard(leg, what, label.as_ref()),
+            RelayEvent::Heard { leg, what, label } => self.sound_heard(leg, what, label.as_ref()),
             RelayEvent::Closed { .. } => {}
         }
     }
