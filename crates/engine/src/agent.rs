@@ -30,8 +30,8 @@ pub(crate) enum Leg {
 #[derive(Debug)]
 pub(crate) struct Agent {
     pub(crate) id: AgentId,
-    extension: String,
-    enabled: bool,
+    pub(crate) extension: String,
+    pub(crate) enabled: bool,
     pub(crate) registered: bool,
     paused: bool,
     pub(crate) seat: Seat,
@@ -187,8 +187,12 @@ impl Engine {
         }
         self.timers.set(TimerKey::Leg(id), self.now.mono + agent.leg_retry);
         agent.leg_retry = (agent.leg_retry * 2).min(LEG_RETRY_MAX);
-        if let Seat::Talking(call) = agent.seat {
-            self.agent_hung_up(call, crate::Cause::NORMAL);
+        match agent.seat {
+            Seat::Talking(call) | Seat::Offered(call) if !self.calls.contains_key(&call) => {
+                self.own_call_left(call);
+            }
+            Seat::Talking(call) => self.agent_hung_up(call, crate::Cause::NORMAL),
+            _ => {}
         }
         self.refresh_agent(id);
     }
@@ -216,6 +220,15 @@ impl Engine {
         self.refresh_agent(id);
     }
 
+    /// The supervisor is in a call of another agent.
+    pub(crate) fn seat_watching(&mut self, id: AgentId, watch: CallId) {
+        let agent = self.agents.get_mut(&id).expect("only known agents are rung");
+        assert_eq!(agent.seat, Seat::Offered(watch), "a supervisor comes in after being rung");
+        agent.seat = Seat::Talking(watch);
+        agent.seated_at = self.now.mono;
+        self.refresh_agent(id);
+    }
+
     /// The offer ended without the agent's fault: the agent keeps the place in the queue.
     pub(crate) fn seat_freed(&mut self, id: AgentId) {
         let agent = self.agents.get_mut(&id).expect("only known agents are offered calls");
@@ -240,7 +253,11 @@ impl Engine {
     }
 
     /// The talk is over.
-    pub(crate) fn seat_left(&mut self, id: AgentId, talked: Duration, wrap_up: Duration) {
+    pub(crate) fn seat_left(&mut self, id: AgentId, talked: Duration) {
+        self.seat_left_after(id, talked, self.config.wrap_up);
+    }
+
+    pub(crate) fn seat_left_after(&mut self, id: AgentId, talked: Duration, wrap_up: Duration) {
         let agent = self.agents.get_mut(&id).expect("only known agents talk");
         agent.talked = agent.talked.saturating_add(talked);
         self.seats_taken -= 1;
@@ -255,6 +272,14 @@ impl Engine {
             self.timers.set(TimerKey::Seat(id), self.now.mono + length);
         }
         self.refresh_agent(id);
+    }
+
+    /// A call of the agent's own ends the rest.
+    pub(crate) fn end_rest(&mut self, id: AgentId) {
+        self.timers.cancel(TimerKey::Seat(id));
+        if let Some(agent) = self.agents.get_mut(&id).filter(|a| a.seat == Seat::WrapUp) {
+            agent.seat = Seat::Idle;
+        }
     }
 
     pub(crate) fn rest_over(&mut self, id: AgentId) {
@@ -311,6 +336,10 @@ impl Engine {
     fn withdraw_if_gone(&mut self, id: AgentId) {
         let Some(agent) = self.agents.get(&id) else { return };
         let Seat::Offered(call) = agent.seat else { return };
+        if !self.calls.contains_key(&call) || self.transfer_of(call).is_some() {
+            // A leg of a call of the agent's own says so itself when the phone is gone.
+            return;
+        }
         let reachable = agent.is_reachable(self.config.agent_legs);
         let key = self.calls.get(&call).and_then(|c| self.campaigns.get(&c.campaign)).map(|c| c.pool);
         let pool = key.and_then(|key| self.pools.get(&key));

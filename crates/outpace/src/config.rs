@@ -93,6 +93,8 @@ pub struct Dialing {
     pub message_max_s: u64,
     pub wrap_up_s: f64,
     pub miss_pause_s: f64,
+    pub ring_agent_s: f64,
+    pub ring_outside_s: f64,
     pub misses_max: u32,
     pub agent_legs: AgentLegs,
 }
@@ -400,6 +402,8 @@ impl Default for Dialing {
             wrap_up_s: 3.0,
             miss_pause_s: 3.0,
             misses_max: 3,
+            ring_agent_s: 30.0,
+            ring_outside_s: 60.0,
             agent_legs: AgentLegs::RungPerCall,
         }
     }
@@ -456,6 +460,8 @@ impl Config {
             ("setup_timeout_s", d.setup_timeout_s),
             ("wrap_up_s", d.wrap_up_s),
             ("miss_pause_s", d.miss_pause_s),
+            ("ring_agent_s", d.ring_agent_s),
+            ("ring_outside_s", d.ring_outside_s),
         ] {
             anyhow::ensure!(
                 (0.0..=86_400.0).contains(&s),
@@ -507,6 +513,8 @@ impl Config {
             wrap_up: Duration::from_secs_f64(d.wrap_up_s),
             miss_pause: Duration::from_secs_f64(d.miss_pause_s),
             misses_max: d.misses_max,
+            ring_agent: Duration::from_secs_f64(d.ring_agent_s),
+            ring_outside: Duration::from_secs_f64(d.ring_outside_s),
             agent_legs: match d.agent_legs {
                 AgentLegs::RungPerCall => engine::AgentLegs::RungPerCall,
                 AgentLegs::KeptUp => engine::AgentLegs::KeptUp,

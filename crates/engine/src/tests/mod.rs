@@ -3,6 +3,7 @@
 mod agents;
 mod answering;
 mod dialing;
+mod direct;
 mod ending;
 mod heard;
 mod kept_up;
@@ -11,6 +12,8 @@ mod offers;
 mod ringing;
 mod sharing;
 mod store;
+mod transfer;
+mod watching;
 
 use std::time::Duration;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{
-    CallId, CallRecord, CampaignId, CompanyId, EndReason, LeaseId, LeaseSlot, LeasedLead, Supply, Timestamp,
+    CallId, CallRecord, CampaignId, CompanyId, DirectRecord, EndReason, LeaseId, LeaseSlot, LeasedLead,
+    NewDirect, Supply, Timestamp,
 };
 use store::{Campaign, Group, Recording, Registration, RetryRule, Store};
 use tokio::sync::mpsc::UnboundedSender;
@@ -34,6 +35,16 @@ pub enum Done {
         company: CompanyId,
         call: CallId,
         result: store::Result<Option<Timestamp>>,
+    },
+    DirectOpened {
+        company: CompanyId,
+        call: CallId,
+        result: store::Result<()>,
+    },
+    DirectSaved {
+        company: CompanyId,
+        call: CallId,
+        result: store::Result<()>,
     },
     Ended {
         company: CompanyId,
@@ -109,6 +120,30 @@ impl StoreWork {
     /// `before`: the extension states that come before the result.
     pub fn save(&self, company: CompanyId, record: Box<CallRecord>, before: Written) {
         self.saving.save(Save { company, record, before });
+    }
+
+    pub fn open_direct(&self, company: CompanyId, row: Box<NewDirect>) {
+        self.spawn(move |store| {
+            let result = store.open_direct(company, &row);
+            // It counts for how often the number may be called; the call is placed whether or not that is noted.
+            if result.is_ok()
+                && let Err(error) = store.count_dial(wall_clock(), company, &row.number)
+            {
+                tracing::warn!(%error, "a call was not counted for its number");
+            }
+            Done::DirectOpened { company, call: row.call, result }
+        });
+    }
+
+    /// `before`: as in `save`.
+    pub fn save_direct(&self, company: CompanyId, record: Box<DirectRecord>, before: Written) {
+        let wake = self.wake.clone();
+        self.spawn(move |store| {
+            before.wait();
+            let result = store.finish_direct(wall_clock(), &record);
+            wake.wake();
+            Done::DirectSaved { company, call: record.call, result }
+        });
     }
 
     pub fn end(&self, company: CompanyId, campaign: CampaignId, why: EndReason) {

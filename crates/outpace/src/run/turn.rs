@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use engine::{
-    AgentId, AgentState, CallId, CampaignId, CompanyId, Effect, Engine, GroupId, Input, Now, Timestamp,
+    AgentId, AgentState, CallId, CampaignId, CompanyId, Effect, Engine, GroupId, Input, Now, RequestId,
+    Timestamp,
 };
 use media::RelayEvent;
 use sip::{Flow, Transport};
 use store::{Campaign, Group, Registration, StoreError};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
+use super::commands::Answer;
 use super::directory::{self, CompanyDirectory, Directory};
 use super::store_work::{Done, Loaded, StoreWork};
 use crate::config::Config;
@@ -53,6 +55,9 @@ pub struct Dialer {
     directory: Directory,
     names: Names,
     load_next: u64,
+    /// Commands that the engines have not answered yet: each is in the turn that it came in.
+    pub(super) answers: BTreeMap<RequestId, Answer>,
+    pub(super) request_next: u64,
 }
 
 struct CompanyRun {
@@ -95,6 +100,8 @@ impl Dialer {
             directory: Directory { companies: Vec::new() },
             names: Names::start(),
             load_next: 1,
+            answers: BTreeMap::new(),
+            request_next: 1,
         };
         let now = wall_clock();
         let (directory, registrations, rescued) = dialer
@@ -274,7 +281,11 @@ impl Dialer {
         }
     }
 
-    fn input(&mut self, company: CompanyId, input: Input) {
+    pub(super) fn has_company(&self, company: CompanyId) -> bool {
+        self.companies.contains_key(&company)
+    }
+
+    pub(super) fn input(&mut self, company: CompanyId, input: Input) {
         self.states.saw_input(&input);
         let now = self.now();
         if let Some(run) = self.companies.get_mut(&company) {
@@ -300,6 +311,9 @@ impl Dialer {
             }
             Effect::ReturnLeads { calls } => self.store.give_back(company, calls),
             Effect::SaveCall(record) => self.store.save(company, record, self.states.written()),
+            Effect::OpenDirect(row) => self.store.open_direct(company, row),
+            Effect::SaveDirect(record) => self.store.save_direct(company, record, self.states.written()),
+            Effect::Answer { request, result } => self.answer(request, result),
             Effect::EndCampaign { campaign, why } => self.store.end(company, campaign, why),
             Effect::CampaignStarted { campaign } => tracing::info!(%campaign, "dialing"),
             // The switch takes all the others.
@@ -363,6 +377,8 @@ impl Dialer {
                 tracing::error!(%error, %call, "a result could not be saved; it is kept and tried again");
                 self.input(company, Input::SaveFailed { call });
             }
+            Done::DirectOpened { company, call, result } => self.direct_opened(company, call, result),
+            Done::DirectSaved { company, call, result } => self.direct_saved(company, call, result),
             Done::Ended { company, campaign, why, result } => {
                 self.campaign_ended(company, campaign, why, result)
             }
@@ -468,6 +484,7 @@ impl Dialer {
                 self.input(company, Input::Unpaused { agent })
             }
             Command::HangUp { company, agent } => self.input(company, Input::HangUp { agent }),
+            Command::Call { company, command, reply } => self.call_command(company, command, reply),
             Command::Agents { company, reply } => {
                 let views = self.companies.get(&company).map(|c| c.engine.agent_views()).unwrap_or_default();
                 let _ = reply.send(views);

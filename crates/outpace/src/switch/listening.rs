@@ -40,10 +40,12 @@ impl Switch {
     }
 
     /// A provisional response with an SDP: sound may come from now on.
-    pub(super) fn early_media(&mut self, call: CallId, body: &[u8]) {
+    pub(super) fn listen_early(&mut self, call: CallId, body: &[u8]) {
         let Some(state) = self.calls.get_mut(&call) else { return };
         let Some(leg) = state.customer.as_mut() else { return };
-        if !self.ears.early_media || body.is_empty() || state.answered_at.is_some() {
+        // An agent who is there already hears it.
+        let is_heard = state.offer.is_some();
+        if !self.ears.early_media || body.is_empty() || state.answered_at.is_some() || is_heard {
             return;
         }
         // What is of no use here may be put right by the answer.

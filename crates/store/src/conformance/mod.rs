@@ -3,6 +3,7 @@
 mod bills;
 mod calls;
 mod campaigns;
+mod directs;
 mod leads;
 mod provision;
 mod pushes;
@@ -145,6 +146,12 @@ conformance! {
         a_rescue_ends_open_calls_as_lost
         answered_calls_are_counted_from_a_time
         calls_are_listed_by_id
+    }
+    directs {
+        a_direct_call_has_its_bill_once
+        bills_are_found_by_their_method
+        a_direct_call_that_a_crash_cut_off_ends_as_lost
+        a_direct_call_is_told
     }
     bills {
         a_bill_tells_all_of_its_call
