@@ -221,20 +221,10 @@ fn company(agents: u32, carrier: SocketAddr, accesskey: &str, password: &str, la
             enabled: true,
         }],
         group: vec![GroupConfig { name: GROUP.into(), strategy: 1, members: numbers, sign_in: false }],
-        trunk: vec![TrunkConfig {
-            name: "lab".into(),
-            address: carrier.to_string(),
-            transport: "udp".into(),
-            username: String::new(),
-            password: String::new(),
-            register: false,
-            prefix: String::new(),
-            channels_max: 1000,
-            cps_max: 0,
-            enabled: true,
-        }],
+        trunk: vec![TrunkConfig { channels_max: 1000, ..TrunkConfig::new("lab", &carrier.to_string()) }],
         caller_id: vec![CallerIdConfig { number: "02154321000".into(), automatic: true, enabled: true }],
         push: PushConfig::default(),
+        compliance: None,
     }
 }
 

@@ -1,12 +1,8 @@
 //! What the store knows of companies, extensions, groups, trunks and caller ids, and how the engines and the switch
 //! learn of its changes.
 
-use std::net::{SocketAddr, ToSocketAddrs};
-
-use engine::{
-    AgentPool, AgentSettings, CampaignSettings, GroupSettings, PacingMode, RatioMilli, Timestamp,
-    TrunkSettings,
-};
+use engine::compliance::ComplianceSettings;
+use engine::{AgentPool, AgentSettings, CampaignSettings, GroupSettings, PacingMode, RatioMilli, Timestamp};
 use jiff::tz::TimeZone;
 use store::{Assignment, CallerId, Campaign, Company, Extension, Group, Store, Trunk};
 
@@ -21,26 +17,23 @@ pub struct CompanyDirectory {
     pub company: Company,
     pub extensions: Vec<Extension>,
     pub groups: Vec<Group>,
-    /// With what the host resolves to.
-    pub trunks: Vec<(Trunk, Option<SocketAddr>)>,
+    pub trunks: Vec<Trunk>,
     pub caller_ids: Vec<CallerId>,
+    pub compliance: ComplianceSettings,
 }
 
 impl Directory {
-    /// Blocks: reads the store and asks DNS.
+    /// Blocks: reads the store.
     pub fn load(store: &dyn Store) -> store::Result<Directory> {
         let mut companies = Vec::new();
         for company in store.companies()? {
             let id = company.id;
-            let trunks = store.trunks(id)?.into_iter().map(|t| {
-                let address = resolve(&t.settings.address);
-                (t, address)
-            });
             companies.push(CompanyDirectory {
                 extensions: store.extensions(Some(id))?,
                 groups: store.groups(id)?,
-                trunks: trunks.collect(),
+                trunks: store.trunks(id)?,
                 caller_ids: store.caller_ids(id)?,
+                compliance: store.compliance(id)?,
                 company,
             });
         }
@@ -50,22 +43,6 @@ impl Directory {
     pub fn company(&self, id: engine::CompanyId) -> Option<&CompanyDirectory> {
         self.companies.iter().find(|c| c.company.id == id)
     }
-}
-
-/// `host:port`, or a host with the default port 5060.
-fn resolve(address: &str) -> Option<SocketAddr> {
-    if let Ok(address) = address.parse() {
-        return Some(address);
-    }
-    if let Ok(ip) = address.parse() {
-        return Some(SocketAddr::new(ip, 5060));
-    }
-    let named = if address.contains(':') { address.to_owned() } else { format!("{address}:5060") };
-    let found = named.to_socket_addrs().ok()?.next();
-    if found.is_none() {
-        tracing::warn!(address, "a trunk's host has no address");
-    }
-    found
 }
 
 pub fn agent_settings(extension: &Extension) -> AgentSettings {
@@ -81,21 +58,32 @@ pub fn group_settings(group: &Group) -> GroupSettings {
     }
 }
 
-pub fn trunk_settings(trunk: &Trunk, address: Option<SocketAddr>) -> TrunkSettings {
-    TrunkSettings {
-        trunk: trunk.id,
-        enabled: trunk.settings.enabled && address.is_some(),
-        channels_max: trunk.settings.channels_max,
-        cps_max: trunk.settings.cps_max,
-    }
-}
-
 pub fn automatic_caller_ids(caller_ids: &[CallerId]) -> Vec<String> {
     caller_ids.iter().filter(|c| c.enabled && c.automatic).map(|c| c.number.clone()).collect()
 }
 
+/// What the company's rules leave a campaign of abandoned calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AbandonBudget {
+    /// Abandoned per answered at most, in hundredths of a percent: the campaign's own, or the company's when it is less.
+    pub abandon_max: u32,
+    /// A window has none left: only calls for which an agent is idle are placed.
+    pub is_spent: bool,
+}
+
+impl AbandonBudget {
+    /// `windows`: answered by a person and abandoned, in each window to be kept.
+    pub fn new(asked: u32, company: u32, windows: &[(u32, u32)]) -> AbandonBudget {
+        let abandon_max = asked.min(company);
+        // One may always be lost: the first customers could not be called otherwise.
+        let most = |answered: u32| (u64::from(answered) * u64::from(abandon_max) / 10_000).max(1);
+        let is_spent = windows.iter().any(|(answered, abandoned)| u64::from(*abandoned) >= most(*answered));
+        AbandonBudget { abandon_max, is_spent }
+    }
+}
+
 /// `today`: answered by a person and abandoned since midnight.
-pub fn campaign_settings(campaign: &Campaign, today: (u32, u32)) -> CampaignSettings {
+pub fn campaign_settings(campaign: &Campaign, today: (u32, u32), budget: AbandonBudget) -> CampaignSettings {
     let s = &campaign.settings;
     let ratio = ratio_milli(&s.scale);
     CampaignSettings {
@@ -105,12 +93,16 @@ pub fn campaign_settings(campaign: &Campaign, today: (u32, u32)) -> CampaignSett
             Assignment::Extensions(list) => AgentPool::Extensions(list.iter().map(|(id, _)| *id).collect()),
             Assignment::Group(group, _) => AgentPool::Group(*group),
         },
-        pacing: if s.manual { PacingMode::Ratio(ratio) } else { PacingMode::Predictive(ratio) },
+        pacing: match (budget.is_spent, s.manual) {
+            (true, _) => PacingMode::Progressive,
+            (false, true) => PacingMode::Ratio(ratio),
+            (false, false) => PacingMode::Predictive(ratio),
+        },
         calls_max: s.calls_max,
         not_before: s.not_before,
         run_until: s.run_until,
         caller_ids: s.caller_ids.clone(),
-        abandon_max: s.abandon_max,
+        abandon_max: budget.abandon_max,
         answered_before: today.0,
         abandoned_before: today.1,
     }
@@ -141,6 +133,16 @@ mod tests {
         assert_eq!(ratio_milli("1:1.5"), 1500);
         assert_eq!(ratio_milli("1:2"), 2000);
         assert_eq!(ratio_milli("nonsense"), 1000);
+    }
+
+    #[test]
+    fn a_spent_window_leaves_only_calls_with_an_agent() {
+        let spent = |windows: &[(u32, u32)]| AbandonBudget::new(300, 10_000, windows).is_spent;
+        assert!(!spent(&[]) && !spent(&[(0, 0), (10, 0)]));
+        assert!(spent(&[(10, 1)]), "the only one that may be lost is");
+        assert!(!spent(&[(100, 2)]) && spent(&[(100, 3)]) && spent(&[(1000, 5), (100, 3)]));
+        assert_eq!(AbandonBudget::new(500, 300, &[]).abandon_max, 300, "the company's is less");
+        assert_eq!(AbandonBudget::new(200, 300, &[]).abandon_max, 200);
     }
 
     #[test]
