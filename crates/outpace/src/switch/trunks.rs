@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use engine::{CallId, CompanyId, Dial, Input, TrunkId, TrunkSettings};
@@ -10,6 +11,7 @@ use sip::{Credentials, DialogId, Elsewhere, Flow, Invite, Register, Registration
 use store::{Trunk, TrunkAddress};
 
 use super::circuit::{Circuit, Fault};
+use super::edge::TlsPeer;
 use super::names::{self, Found, HostName, Target};
 use super::{CODECS, Owner, Switch, sdp};
 
@@ -73,7 +75,7 @@ pub struct TrunkView {
 pub struct TrunkAddressView {
     /// As the settings name it.
     pub host: String,
-    pub address: std::net::SocketAddr,
+    pub address: SocketAddr,
     pub transport: &'static str,
     /// `up`, `down` or `probing`.
     pub state: &'static str,
@@ -215,8 +217,9 @@ fn first_probe(now: Duration, every: Option<Duration>) -> Duration {
 
 fn transport_param(flow: Flow) -> &'static str {
     match flow.transport {
-        sip::Transport::Udp => "",
         sip::Transport::Tcp => ";transport=tcp",
+        sip::Transport::Tls => ";transport=tls",
+        _ => "",
     }
 }
 
@@ -247,6 +250,17 @@ impl Switch {
     pub fn names_wanted(&self) -> BTreeSet<HostName> {
         let all = self.trunks.values().flat_map(Peer::names).map(|(name, _, _)| name);
         all.filter(|name| name.literal().is_none()).collect()
+    }
+
+    /// Who must answer where we connect over TLS.
+    pub fn tls_peers(&self) -> HashMap<SocketAddr, TlsPeer> {
+        let of = |p: &Peer| {
+            let ca = Some(&p.trunk.settings.details.tls_ca).filter(|ca| !ca.is_empty()).map(Into::into);
+            let tls = p.routes.iter().filter(|r| r.flow.transport == sip::Transport::Tls);
+            let peer = |r: &Route| (r.flow.peer, TlsPeer { name: r.name.host.clone(), ca: ca.clone() });
+            tls.map(peer).collect::<Vec<_>>()
+        };
+        self.trunks.values().flat_map(of).collect()
     }
 
     /// A name's addresses are known, or are others than before.
@@ -564,15 +578,41 @@ impl Switch {
 
 impl Peer {
     fn invite(&self, dial: &Dial, target: String, flow: Flow) -> Invite {
+        let d = &self.trunk.settings.details;
+        let (from_user, from_display) = match (d.privacy, d.from_user.as_str()) {
+            (true, _) => ("anonymous".to_owned(), "Anonymous".to_owned()),
+            (false, "") => (self.caller_user(&dial.caller_id), String::new()),
+            (false, user) => (user.to_owned(), String::new()),
+        };
         Invite {
             target,
             flow,
-            from_user: self.caller_user(&dial.caller_id),
-            from_display: String::new(),
+            from_user,
+            from_display,
             to: String::new(),
             sdp: Vec::new(),
             credentials: self.credentials(),
-            headers: Vec::new(),
+            headers: self.identity(&dial.caller_id),
         }
+    }
+
+    /// RFC 3325: what only the carrier is to know and to use.
+    fn identity(&self, caller_id: &str) -> Vec<(String, String)> {
+        let d = &self.trunk.settings.details;
+        let number = match d.asserted_identity.as_str() {
+            "caller_id" => caller_id,
+            fixed => fixed,
+        };
+        let mut headers = Vec::new();
+        if let (false, Some(route)) = (number.is_empty(), self.routes.first()) {
+            headers.push((
+                "P-Asserted-Identity".to_owned(),
+                format!("<sip:{number}@{}>", route.name.uri_host()),
+            ));
+        }
+        if d.privacy {
+            headers.push(("Privacy".to_owned(), "id".to_owned()));
+        }
+        headers
     }
 }
