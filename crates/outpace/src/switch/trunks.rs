@@ -1,6 +1,8 @@
 //! The SIP peers that customer calls go through: their addresses, which of them takes the next call, and what becomes of
 //! a call that one of them could not take.
 
+mod view;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -14,6 +16,7 @@ use super::circuit::{Circuit, Fault};
 use super::edge::TlsPeer;
 use super::names::{self, Found, HostName, Target};
 use super::{CODECS, Owner, Switch, sdp};
+pub use view::TrunkView;
 
 /// Without another address to go to, silence is borne this long: one INVITE is sent six times in it.
 const SILENCE_ALONE: Duration = Duration::from_secs(16);
@@ -59,29 +62,6 @@ pub(super) struct Attempt {
     /// Places that had this call, this one included.
     tried: Vec<Flow>,
     redirects: u32,
-}
-
-/// A trunk as it stands, for people.
-#[derive(Clone, Debug)]
-pub struct TrunkView {
-    pub trunk: TrunkId,
-    pub name: String,
-    /// Whether calls can be placed through it now.
-    pub usable: bool,
-    pub addresses: Vec<TrunkAddressView>,
-}
-
-#[derive(Clone, Debug)]
-pub struct TrunkAddressView {
-    /// As the settings name it.
-    pub host: String,
-    pub address: SocketAddr,
-    pub transport: &'static str,
-    /// `up`, `down` or `probing`.
-    pub state: &'static str,
-    /// Placed there since the start, and how many of them found nobody or were refused with 503.
-    pub calls: u64,
-    pub failures: u64,
 }
 
 impl Peer {
@@ -188,23 +168,6 @@ impl Peer {
                     }),
                 }
             }
-        }
-    }
-
-    fn view(&self) -> TrunkView {
-        let address = |r: &Route| TrunkAddressView {
-            host: r.name.uri_host(),
-            address: r.flow.peer,
-            transport: names::transport_name(r.flow.transport),
-            state: r.circuit.state(),
-            calls: r.calls,
-            failures: r.failures,
-        };
-        TrunkView {
-            trunk: self.trunk.id,
-            name: self.trunk.settings.name.clone(),
-            usable: self.is_usable(),
-            addresses: self.routes.iter().map(address).collect(),
         }
     }
 }
