@@ -127,7 +127,7 @@ pub enum TrunkCommand {
         name: String,
         /// host:port
         address: String,
-        /// udp or tcp
+        /// udp, tcp or tls
         #[arg(long, default_value = "udp")]
         transport: String,
         #[arg(long, default_value = "")]
@@ -327,7 +327,10 @@ fn trunk(store: &dyn Store, command: TrunkCommand) -> anyhow::Result<()> {
             disabled,
         } => {
             let company = find(store, &of)?.id;
-            ensure!(crate::switch::names::transport(&transport).is_some(), "transport must be udp or tcp");
+            ensure!(
+                crate::switch::names::transport(&transport).is_some(),
+                "transport must be udp, tcp or tls"
+            );
             let enabled = !disabled;
             let known = store.trunks(company)?.into_iter().find(|t| t.settings.name == name);
             let details = known.map(|t| t.settings.details).unwrap_or_default();

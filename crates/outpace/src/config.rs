@@ -62,6 +62,16 @@ pub struct Sip {
     pub register_expires_min_s: u64,
     pub register_expires_max_s: u64,
     pub invites_per_second_max: u32,
+    /// User-Agent and Server of what we send; None: `outpace/` and the version.
+    pub user_agent: Option<String>,
+    pub tls_listen: Option<SocketAddr>,
+    pub ws_listen: Option<SocketAddr>,
+    pub wss_listen: Option<SocketAddr>,
+    /// PEM files with our certificate chain and its key.
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    /// Pages that may open a WebSocket; empty: any.
+    pub ws_origins: Vec<String>,
 }
 
 /// What phones are challenged with (RFC 8760).
@@ -253,6 +263,14 @@ pub struct TrunkConfig {
     pub silence_max_s: u32,
     #[serde(default)]
     pub redirects_max: u32,
+    #[serde(default)]
+    pub tls_ca: String,
+    #[serde(default)]
+    pub from_user: String,
+    #[serde(default)]
+    pub asserted_identity: String,
+    #[serde(default)]
+    pub privacy: bool,
 }
 
 impl TrunkConfig {
@@ -274,6 +292,10 @@ impl TrunkConfig {
             options_every_s: details.options_every_s,
             silence_max_s: details.silence_max_s,
             redirects_max: details.redirects_max,
+            tls_ca: details.tls_ca,
+            from_user: details.from_user,
+            asserted_identity: details.asserted_identity,
+            privacy: details.privacy,
         }
     }
 
@@ -284,6 +306,10 @@ impl TrunkConfig {
             options_every_s: self.options_every_s,
             silence_max_s: self.silence_max_s,
             redirects_max: self.redirects_max,
+            tls_ca: self.tls_ca.clone(),
+            from_user: self.from_user.clone(),
+            asserted_identity: self.asserted_identity.clone(),
+            privacy: self.privacy,
         }
     }
 }
@@ -387,6 +413,13 @@ impl Default for Sip {
             register_expires_min_s: 30,
             register_expires_max_s: 3600,
             invites_per_second_max: 2000,
+            user_agent: None,
+            tls_listen: None,
+            ws_listen: None,
+            wss_listen: None,
+            tls_cert: None,
+            tls_key: None,
+            ws_origins: Vec::new(),
         }
     }
 }

@@ -134,7 +134,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         }
         println!("no trunk yet: outpace admin trunk add NAME HOST:PORT");
     }
-    println!("api listening on {}\nsip listening on {}\nready", running.api, running.sip);
+    println!("api listening on {}\nsip listening on {}", running.api, running.bound.plain);
+    let more = [("tls", running.bound.tls), ("ws", running.bound.ws), ("wss", running.bound.wss)];
+    for (name, address) in more.iter().filter_map(|(name, address)| Some((name, (*address)?))) {
+        println!("sip over {name} listening on {address}");
+    }
+    println!("ready");
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;

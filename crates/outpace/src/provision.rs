@@ -102,9 +102,17 @@ fn check_trunk(trunk: &TrunkConfig) -> anyhow::Result<()> {
     ensure!(trunk.addresses.len() <= ADDRESSES_MAX, "at most {ADDRESSES_MAX} addresses");
     let names = trunk.addresses.iter().map(|a| a.transport.as_str()).filter(|t| !t.is_empty());
     for name in names.chain([trunk.transport.as_str()]) {
-        ensure!(names::transport(name).is_some(), "transport must be udp or tcp, not {name:?}");
+        ensure!(names::transport(name).is_some(), "transport must be udp, tcp or tls, not {name:?}");
     }
     ensure!((1..=30).contains(&trunk.silence_max_s), "silence_max_s must be from 1 to 30");
+    let number = |s: &str| {
+        !s.is_empty()
+            && s.len() <= 64
+            && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"+*#-._".contains(&b))
+    };
+    for (key, value) in [("from_user", &trunk.from_user), ("asserted_identity", &trunk.asserted_identity)] {
+        ensure!(value.is_empty() || number(value), "{key} {value:?} is no number or name");
+    }
     ensure!(trunk.redirects_max <= 5, "redirects_max must be at most 5");
     Ok(())
 }

@@ -134,6 +134,9 @@ fn config(address: SocketAddr) -> EndpointConfig {
     EndpointConfig {
         udp: address,
         tcp: address,
+        tls: address,
+        ws: address,
+        wss: address,
         user_agent: "bench".to_owned(),
         realm: "bench".to_owned(),
         session_expires: Some(Duration::from_secs(600)),

@@ -2,6 +2,7 @@
 
 mod commands;
 mod directory;
+mod lines;
 mod saving;
 mod store_work;
 mod turn;
@@ -25,7 +26,7 @@ use crate::prompts;
 use crate::provision;
 use crate::push;
 use crate::recording::{self, Archive};
-use crate::switch::edge::Edge;
+use crate::switch::edge::{Bound, Edge, EdgeConfig};
 use crate::switch::{Ears, Switch};
 
 /// Commands from the API that may wait for the run loop.
@@ -42,7 +43,7 @@ pub struct Running {
     pub handle: Handle,
     /// Where it really listens (port 0 in the config means any).
     pub api: SocketAddr,
-    pub sip: SocketAddr,
+    pub bound: Bound,
     /// Ends when a drain is over.
     pub done: tokio::task::JoinHandle<()>,
     /// What a first start made up, to be shown once.
@@ -58,9 +59,10 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let archive = Arc::new(Archive::open(&config)?);
     let handle = Handle::new(store.clone(), commands).with_archive(archive.clone());
 
-    let (edge, sip) = Edge::bind(config.sip.listen)
+    let (edge, bound) = Edge::bind(config.sip.listen, &edge_config(&config))
         .await
-        .with_context(|| format!("cannot bind SIP to {}; is another server running?", config.sip.listen))?;
+        .context("SIP cannot listen; is another server running?")?;
+    let sip = bound.plain;
     let host = advertised(&config, sip.ip())?;
     let (relay_in, relay_events) = mpsc::unbounded_channel();
     let relay = Relay::start(relay_config(&config, host), move |event| {
@@ -68,8 +70,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         let _ = relay_in.send(event);
     })
     .context("cannot start the media relay")?;
-    let mut endpoint =
-        Endpoint::new(endpoint_config(&config, SocketAddr::new(host, sip.port())), random_seed()?);
+    let mut endpoint = Endpoint::new(endpoint_config(&config, host, &bound), random_seed()?);
     endpoint.set_digest_offer(match config.sip.digest {
         DigestAlgorithms::Md5 => DigestOffer::Md5,
         DigestAlgorithms::Sha256 => DigestOffer::Sha256,
@@ -92,7 +93,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         drop((pushes, lock));
     });
     let api = crate::api::serve(&config.api, handle.clone()).await?;
-    Ok(Running { handle, api, sip, done, generated })
+    Ok(Running { handle, api, bound, done, generated })
 }
 
 /// One server per data directory: a second one would take the first one's calls for lost.
@@ -180,17 +181,37 @@ fn ears(config: &Config, library: Library) -> Ears {
     }
 }
 
-fn endpoint_config(config: &Config, address: SocketAddr) -> EndpointConfig {
+fn edge_config(config: &Config) -> EdgeConfig {
     let s = &config.sip;
+    EdgeConfig {
+        tls_listen: s.tls_listen,
+        ws_listen: s.ws_listen,
+        wss_listen: s.wss_listen,
+        tls_cert: s.tls_cert.clone(),
+        tls_key: s.tls_key.clone(),
+        ws_origins: s.ws_origins.clone(),
+    }
+}
+
+fn endpoint_config(config: &Config, host: IpAddr, bound: &Bound) -> EndpointConfig {
+    let s = &config.sip;
+    let at =
+        |address: Option<SocketAddr>, port: u16| SocketAddr::new(host, address.map_or(port, |a| a.port()));
+    let rate = if s.invites_per_second_max == 0 { 2000 } else { s.invites_per_second_max.clamp(500, 20_000) };
+    let agent = || concat!("outpace/", env!("CARGO_PKG_VERSION")).to_owned();
     EndpointConfig {
-        udp: address,
-        tcp: address,
-        user_agent: concat!("outpace/", env!("CARGO_PKG_VERSION")).into(),
+        udp: at(None, bound.plain.port()),
+        tcp: at(None, bound.plain.port()),
+        tls: at(bound.tls, 5061),
+        ws: at(bound.ws, 80),
+        wss: at(bound.wss, 443),
+        user_agent: s.user_agent.clone().unwrap_or_else(agent),
         realm: s.realm.clone(),
         session_expires: (s.session_expires_s > 0).then(|| Duration::from_secs(s.session_expires_s)),
         register_expires_min: Duration::from_secs(s.register_expires_min_s),
         register_expires_max: Duration::from_secs(s.register_expires_max_s),
-        transactions_max: 50_000,
+        // A transaction lives for half a minute after its end: at the full rate this many are there.
+        transactions_max: 100 * usize::try_from(rate).unwrap_or(usize::MAX / 100),
         dialogs_max: 25_000,
         invites_per_second_max: s.invites_per_second_max,
     }

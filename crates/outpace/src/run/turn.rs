@@ -23,9 +23,9 @@ use super::store_work::{Done, Loaded, StoreWork};
 use crate::config::Config;
 use crate::handle::{Command, Handle, Stats, wall_clock};
 use crate::push::{States, Wake};
-use crate::switch::edge::{Edge, TcpEvent};
+use crate::switch::Switch;
+use crate::switch::edge::Edge;
 use crate::switch::names::Names;
-use crate::switch::{RegistrationChange, Switch};
 
 /// How often what was provisioned is looked at again.
 const DIRECTORY_EVERY: Duration = Duration::from_secs(5);
@@ -38,23 +38,23 @@ const EVENTS_PER_TURN: usize = 64;
 const DATAGRAM_MAX: usize = 65_535;
 
 pub struct Dialer {
-    started: Instant,
+    pub(super) started: Instant,
     engine_config: engine::Config,
     seed: u64,
     drain_limit: Duration,
     drain_until: Option<Duration>,
     /// For campaigns that do not say whether it is judged who answers.
     amd: bool,
-    handle: Handle,
+    pub(super) handle: Handle,
     companies: BTreeMap<CompanyId, CompanyRun>,
-    switch: Switch,
-    edge: Edge,
-    store: StoreWork,
+    pub(super) switch: Switch,
+    pub(super) edge: Edge,
+    pub(super) store: StoreWork,
     /// What happens to the legs, for who wants to be told.
     states: States,
     done: UnboundedReceiver<Done>,
     directory: Directory,
-    names: Names,
+    pub(super) names: Names,
     load_next: u64,
     /// Commands that the engines have not answered yet: each is in the turn that it came in.
     pub(super) answers: BTreeMap<RequestId, Answer>,
@@ -171,8 +171,8 @@ impl Dialer {
             let deadline = tokio::time::Instant::from_std(self.started + self.next_deadline());
             tokio::select! {
                 _ = udp.readable() => self.read_datagrams(&udp, &mut buffer),
-                Some(event) = self.edge.tcp_event() => self.tcp(event),
-                Some(found) = self.names.next() => self.switch.name_found(self.started.elapsed(), found),
+                Some(event) = self.edge.tcp_event() => self.stream(event),
+                Some(found) = self.names.next() => self.name_found(found),
                 Some(event) = relay.recv() => self.relay_events(event, &mut relay),
                 Some(done) = self.done.recv() => self.store_answers(done),
                 Some(command) = commands.recv() => self.command(command),
@@ -227,24 +227,6 @@ impl Dialer {
         for _ in 1..EVENTS_PER_TURN {
             let Ok(done) = self.done.try_recv() else { return };
             self.store_answered(done);
-        }
-    }
-
-    fn tcp(&mut self, event: TcpEvent) {
-        let now = self.started.elapsed();
-        match event {
-            TcpEvent::Accepted { stream, peer } => self.edge.accepted(stream, peer),
-            TcpEvent::Data { connection, peer, bytes } => {
-                self.switch.receive(now, Flow { transport: Transport::Tcp, peer, connection }, &bytes);
-            }
-            TcpEvent::Closed { connection } => {
-                self.edge.closed(connection);
-                self.switch.connection_closed(now, connection);
-            }
-            TcpEvent::Failed { connection, peer } => {
-                self.edge.closed(connection);
-                self.switch.transport_failed(now, Flow { transport: Transport::Tcp, peer, connection: 0 });
-            }
         }
     }
 
@@ -330,25 +312,6 @@ impl Dialer {
         let Some(company) = self.handle.company(company) else { return };
         if let Some((row, path)) = archive.begin(&company, call, wall_clock()) {
             self.switch.record(row, path);
-        }
-    }
-
-    fn registration(&mut self, change: RegistrationChange) {
-        match change {
-            RegistrationChange::Bound { agent, contact, flow, expires } => {
-                self.handle.put_registration(agent, Some(flow.peer));
-                self.store.put_registration(Registration {
-                    agent,
-                    contact,
-                    transport: if flow.transport == Transport::Tcp { "tcp" } else { "udp" }.into(),
-                    source: flow.peer.to_string(),
-                    expires_at: wall_clock().plus(expires),
-                });
-            }
-            RegistrationChange::Unbound { agent, contact, address } => {
-                self.handle.put_registration(agent, address);
-                self.store.delete_registration(agent, contact);
-            }
         }
     }
 
@@ -539,7 +502,7 @@ impl Dialer {
             }
             self.adopt_company(c, before);
         }
-        self.names.want(self.switch.names_wanted());
+        self.trunks_changed();
     }
 
     fn adopt_company(&mut self, c: &CompanyDirectory, before: Option<&CompanyDirectory>) {

@@ -156,6 +156,8 @@ pub struct Setup {
     pub dialing: String,
     pub retry: String,
     pub media_keys: String,
+    /// Further lines of `[sip]`.
+    pub sip_keys: String,
     pub recording: String,
     pub detection: String,
     drain_s: u32,
@@ -173,6 +175,7 @@ impl Setup {
             dialing: "no_answer_s = 2.0\nring_min_s = 1.0\nwrap_up_s = 0.1\nmiss_pause_s = 1.0\n".into(),
             retry: "busy_s = 1\nno_answer_s = 1\nfailed_s = 1\nlost_s = 1\n".into(),
             media_keys: String::new(),
+            sip_keys: String::new(),
             recording: String::new(),
             detection: String::new(),
             drain_s: 20,
@@ -218,12 +221,27 @@ impl Setup {
         let data = self.dir.path().join("data");
         let mut t = format!(
             "[server]\ndata = \"{}\"\nstore = \"sqlite\"\ndrain_s = {}\n[api]\nlisten = \"127.0.0.1:{}\"\n\
-             [sip]\nlisten = \"127.0.0.1:{}\"\n[media]\nbind = \"127.0.0.1\"\nport_first = {}\nport_last = {}\n{}\n\
-             [dialing]\n{}[retry]\n{}\n[recording]\n{}\n[detection]\n{}",
+             [sip]
+listen = \"127.0.0.1:{}\"
+{}
+[media]
+bind = \"127.0.0.1\"
+port_first = {}
+port_last = {}
+{}
+\
+             [dialing]
+{}[retry]
+{}
+[recording]
+{}
+[detection]
+{}",
             data.display(),
             self.drain_s,
             self.api_port,
             self.sip_port,
+            self.sip_keys,
             self.media.0,
             self.media.1,
             self.media_keys,
