@@ -92,9 +92,13 @@ impl Tables {
         filter: &CampaignFilter,
         page: Page,
     ) -> (u64, Vec<Campaign>) {
-        let mut found: Vec<&Campaign> = self.of_company(company).filter(|c| matches(c, filter)).collect();
+        let mut found = self.matching(company, filter);
         found.sort_by_key(|c| std::cmp::Reverse((c.created_at, c.id)));
         (found.len() as u64, page_of(found.into_iter().cloned(), page))
+    }
+
+    pub(super) fn matching(&self, company: CompanyId, filter: &CampaignFilter) -> Vec<&Campaign> {
+        self.of_company(company).filter(|c| matches(c, filter)).collect()
     }
 
     fn of_company(&self, company: CompanyId) -> impl Iterator<Item = &Campaign> {

@@ -233,6 +233,20 @@ pub(super) fn list(
     Ok((total, select(db, &rest, &values)?))
 }
 
+pub(super) fn before(
+    db: &Connection,
+    company: CompanyId,
+    filter: &CampaignFilter,
+    before: Option<CampaignId>,
+    limit: u32,
+) -> Result<Vec<Campaign>> {
+    let (condition, mut values) = condition(company, filter);
+    values.push(Box::new(before.map_or(i64::MAX, |c| c.0)));
+    values.push(Box::new(limit.min(rule::PAGE_MAX)));
+    let values: Vec<&dyn ToSql> = values.iter().map(AsRef::as_ref).collect();
+    select(db, &format!("WHERE {condition} AND id < ? ORDER BY id DESC LIMIT ?"), &values)
+}
+
 /// The text hangs only on which filters there are, so that the prepared statements stay few.
 fn condition(company: CompanyId, filter: &CampaignFilter) -> (String, Vec<Box<dyn ToSql>>) {
     // With taskids their own index finds the few rows; the plus keeps the company's from being taken, for its order.

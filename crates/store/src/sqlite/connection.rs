@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../../migrations/sqlite/0001_initial.sql")),
     (2, include_str!("../../migrations/sqlite/0002_pushes.sql")),
     (3, include_str!("../../migrations/sqlite/0003_recordings.sql")),
+    (5, include_str!("../../migrations/sqlite/0005_access.sql")),
 ];
 
 /// Creates the database where there is none; only its owner may read it, for it holds the passwords of extensions.
@@ -124,7 +125,10 @@ mod tests {
     fn a_reopened_database_holds_what_was_written() {
         let folder = Folder::new();
         let path = folder.0.join("new folder").join("outpace.db");
-        let key = |company| AppKey { appid: "a".into(), company, accesskey_sha256: [1; 32], enabled: true };
+        let key = |company| {
+            let (accesskey_sha256, scopes) = ([1; 32], Scopes::ALL);
+            AppKey { appid: "a".into(), company, accesskey_sha256, enabled: true, scopes }
+        };
         let new = NewCompany {
             code: "1".into(),
             name: "one".into(),
