@@ -165,6 +165,28 @@ impl Service {
         }
     }
 
+    /// Whether it goes into the audit trail. Fetching bills is reading, though a bill is handed out once.
+    pub const fn changes(self) -> bool {
+        matches!(
+            self,
+            Service::TaskCreat
+                | Service::TaskAdd
+                | Service::TaskSet
+                | Service::TaskCall
+                | Service::TaskDelPhone
+                | Service::AddExtgroup
+                | Service::DelExtgroup
+                | Service::AddExtnumber
+                | Service::DelExtnumber
+                | Service::AddQueue
+                | Service::EditQueue
+                | Service::SipSignIn
+                | Service::SipSignOut
+                | Service::SetSeatsStatus
+                | Service::HangupCall
+        )
+    }
+
     pub async fn run(self, caller: &Caller) -> Reply {
         match self {
             // These need no token, or end it: they are answered before there is a caller.

@@ -1,55 +1,72 @@
-//! `/v1`: what the compatible API has no word for. Errors are `{code, message, details}` with an HTTP status.
+//! Why so many calls are placed now: the last decision of predictive pacing and what it was based on.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
-use axum::extract::{ConnectInfo, Path, State};
-use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
 use engine::{BoundBy, PacingDecision};
 use serde_json::{Value, json};
 
-use super::app_sip::code::{Language, Ret};
-use super::app_sip::envelope::Failure;
-use super::app_sip::request::Fields;
-use super::app_sip::{self, Caller};
-use super::{Server, bearer_token, json as json_body, text_header};
+use super::campaigns::at_id;
+use super::problem::Problem;
+use super::route::{Route, run};
+use super::schema::{Schema, count, field, number, object, text, word};
+use super::visit::{Answer, Visit};
 
-/// `GET /v1/campaigns/{id}/pacing`: the last decision and what it was based on. `id`: the taskid.
-pub async fn pacing(
-    State(server): State<Arc<Server>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Response {
-    let answer = tokio::time::timeout(server.request_timeout, explain(&server, peer, &id, &headers)).await;
-    match answer {
-        Ok(Ok(value)) => json_body(value.to_string()).into_response(),
-        Ok(Err(failure)) => refused(&failure),
-        Err(_) => refused(&Failure::from(Ret::Internal)),
-    }
+const BOUNDS: &[&str] = &[
+    "risk",
+    "hour_budget",
+    "day_budget",
+    "cold_start",
+    "concurrency",
+    "trunk",
+    "calls_per_second",
+    "leads",
+    "no_agents",
+];
+
+pub fn routes() -> Vec<Route> {
+    vec![
+        at_id(Route::get("/v1/campaigns/{campaign}/pacing", "getPacing", run!(get)))
+            .about("Why so many calls are placed now.")
+            .answers(200, schema()),
+    ]
 }
 
-async fn explain(server: &Server, peer: SocketAddr, id: &str, headers: &HeaderMap) -> Result<Value, Failure> {
-    server.admit(peer)?;
-    let bearer = text_header(headers, AUTHORIZATION.as_str()).and_then(bearer_token);
-    let request = app_sip::Request {
-        base_url: String::new(),
-        fields: Fields::default(),
-        peer: peer.ip(),
-        bearer,
-        received: server.app_sip.now(),
-    };
-    let caller = Caller::of(&server.app_sip, request).await?;
-    let campaign = caller.campaign(id).await?;
-    let view = caller.campaign_view(campaign.id).await?;
+fn schema() -> Schema {
+    let any = || number(-1e12, 1e12);
+    let decision = object(
+        "PacingDecision",
+        vec![
+            field("wanted", count(), "More calls that are to be placed."),
+            field("idle", count(), "Agents who are ready."),
+            field("expected_free", any(), "Agents expected to become free within the horizon."),
+            field("horizon_seconds", any(), ""),
+            field("in_flight", count(), "Calls that ring."),
+            field("expected_answers", any(), "Answers expected of them."),
+            field("waiting", count(), "Customers who wait for an agent."),
+            field("alpha", any(), "Risk of an abandoned call that may be taken."),
+            field("risk", any(), "Risk that was taken."),
+            field("answer_share", any(), "Of the calls placed that are answered."),
+            field("bound_by", word(BOUNDS), "What keeps it from placing more."),
+            field("text", text(1000), "All of it in a sentence."),
+        ],
+    );
+    object(
+        "PacingNow",
+        vec![
+            field("campaign", text(64), ""),
+            field("ratio_now", any().nullable(), "Calls per idle agent; null: not running."),
+            field("decision", decision.nullable(), "Null: not running, or a fixed ratio."),
+        ],
+    )
+}
+
+async fn get(visit: Visit) -> Result<Answer, Problem> {
+    let campaign = visit.campaign().await?;
+    let view = visit.campaign_view(&campaign).await?;
     let decision = view.as_ref().and_then(|v| v.decision);
-    Ok(json!({
-        "campaign": id,
+    Ok(Answer::ok(json!({
+        "campaign": campaign.settings.taskid,
         "ratio_now": view.and_then(|v| v.ratio_now).map(|milli| f64::from(milli) / 1000.0),
         "decision": decision.map(|d| as_json(&d)),
-    }))
+    })))
 }
 
 fn as_json(d: &PacingDecision) -> Value {
@@ -97,27 +114,6 @@ const fn bound(by: BoundBy) -> (&'static str, &'static str) {
         BoundBy::Leads => ("leads", "no number may be called now"),
         BoundBy::NoAgents => ("no_agents", "nobody is at work"),
     }
-}
-
-fn refused(failure: &Failure) -> Response {
-    let (status, code, message) = match failure {
-        Failure::Platform { ret, message } => {
-            let status = match ret {
-                Ret::Token => StatusCode::UNAUTHORIZED,
-                Ret::App | Ret::LicenceEnded | Ret::Address => StatusCode::FORBIDDEN,
-                other => StatusCode::from_u16(other.number()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-            };
-            let text = message.clone().unwrap_or_else(|| ret.text().of(Language::English).to_owned());
-            (status, ret.number().to_string(), text)
-        }
-        Failure::Business { code, detail } => {
-            let text = code.text().of(Language::English);
-            let text = if detail.is_empty() { text.to_owned() } else { format!("{text}: {detail}") };
-            (StatusCode::NOT_FOUND, code.0.to_string(), text)
-        }
-    };
-    let body = json!({"code": code, "message": message, "details": Value::Null});
-    (status, json_body(body.to_string())).into_response()
 }
 
 #[cfg(test)]
