@@ -37,6 +37,8 @@ use self::envelope::{Failure, Form};
 use self::parameter::Parameters;
 use self::request::{Fields, Unreadable};
 use self::service::Service;
+#[cfg(test)]
+pub use self::service::names as service_names;
 use crate::config::Api;
 use crate::handle::{Command, Handle, HandleError};
 use crate::recording::Archive;

@@ -223,6 +223,11 @@ impl Service {
 }
 
 #[cfg(test)]
+pub fn names() -> impl Iterator<Item = &'static str> {
+    SERVICES.iter().map(|(name, _)| *name)
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

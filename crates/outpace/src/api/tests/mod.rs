@@ -4,6 +4,7 @@ mod auth;
 mod bills;
 mod extensions;
 mod groups;
+mod rest;
 mod task_results;
 mod tasks;
 mod transport;

@@ -54,7 +54,7 @@ use self::visitor::Visitor;
 use super::{Server, base_url, text_header, turn};
 
 /// Everything there is, in the order of the document.
-fn routes() -> Vec<Route> {
+pub fn routes() -> Vec<Route> {
     [
         company::routes(),
         campaigns::routes(),
@@ -226,7 +226,13 @@ fn held_against(route: &Route, answer: Answer) -> Result<Answer, Problem> {
     }
 }
 
-/// Names of the parts of a route's path.
+/// What its path names.
+#[cfg(test)]
+pub fn part_names(route: &Route) -> impl Iterator<Item = &'static str> {
+    parts_of(route).map(|p| p.name)
+}
+
+/// The parts of a route's path.
 fn parts_of(route: &Route) -> impl Iterator<Item = &route::Parameter> {
     route.parameters.iter().filter(|p| p.place == Place::Path)
 }

@@ -190,7 +190,8 @@ impl Schema {
 
     /// A value that came as text, in a path or a query.
     pub fn read(&self, text: &str) -> Value {
-        let canonical = |value: &Value| value.to_string() == text;
+        let as_text = |value: &Value| value.to_string();
+        let canonical = |value: &Value| as_text(value) == text;
         match self.kind {
             Kind::Integer { .. } => text.parse::<i64>().ok().map(Value::from).filter(canonical),
             Kind::Boolean => text.parse::<bool>().ok().map(Value::from),
