@@ -41,7 +41,8 @@ deny: ## check licences and sources of the dependencies (installs cargo-deny whe
 bench-store: ## measure the SQLite store on this machine (ARGS=folder chooses the disk)
 	cargo run --release --locked --package store --example bench_store -- $(ARGS)
 
-bench-relay: ## measure the media relay on this machine (ARGS="calls seconds", 500 and 10 when not given)
+bench-relay: ## measure the media relay (docs/performance.md; ARGS="calls seconds", and --record folder, --against rtpengine)
+	@case "$(ARGS)" in *rtpengine*) scripts/install-rtpengine ;; esac
 	ulimit -n "$$(ulimit -Hn)" && cargo run --release --locked --package media --example bench_relay -- $(ARGS)
 
 bench-pacing: ## compare the ways of pacing over simulated shifts (docs/pacing.md; ARGS="--quick" for a short run)

@@ -100,7 +100,27 @@ fn packets_of_a_third_party_are_refused() {
         assert_eq!(desk.heard(&mut bert, &mut anna), Some(1700.0));
     }
     assert!(mallory.hears_nothing());
-    assert_eq!(desk.close(&anna).packets_refused, 10);
+    // Nor do they get as far as to be counted: the socket takes packets from anna only.
+    assert_eq!(desk.close(&anna).packets_refused, 0);
+}
+
+#[test]
+fn a_party_that_moves_is_followed_and_nobody_is_heard_at_its_old_address() {
+    let desk = Desk::new();
+    let (mut anna, mut bert) = (desk.party(PCMA, 1000.0), desk.party(PCMA, 1700.0));
+    desk.bridge(&anna, &bert);
+    for _ in 0..3 {
+        assert_eq!(desk.heard(&mut anna, &mut bert), Some(1000.0));
+        // Her next telephone, as a re-INVITE tells.
+        let mut moved = desk.intruder(&anna, 2300.0);
+        desk.configure(&moved);
+        assert_eq!(desk.heard(&mut moved, &mut bert), Some(2300.0));
+        assert_eq!(desk.heard(&mut bert, &mut moved), Some(1700.0));
+        anna.say();
+        desk.settle();
+        assert!(bert.hears_nothing());
+        desk.configure(&anna);
+    }
 }
 
 #[test]

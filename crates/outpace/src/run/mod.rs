@@ -152,6 +152,7 @@ fn relay_config(config: &Config, host: IpAddr) -> RelayConfig {
         port_rest: Duration::from_secs(5),
         legs_max: LEGS_MAX,
         recording_frames_max: if config.recording.enabled { RECORDING_FRAMES_MAX } else { 0 },
+        listeners_max: 0,
     }
 }
 

@@ -234,7 +234,7 @@ impl Switch {
             }
             RelayEvent::Silent { leg } => self.silent(now, leg),
             RelayEvent::Recorded { customer, .. } => self.recording_ended(customer, &event),
-            RelayEvent::Closed { .. } => {}
+            RelayEvent::Closed { .. } | RelayEvent::Heard { .. } => {}
         }
     }
 
