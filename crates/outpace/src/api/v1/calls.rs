@@ -10,7 +10,7 @@ use super::leads::OUTCOMES;
 use super::moment;
 use super::problem::Problem;
 use super::route::{Route, run};
-use super::schema::{Form, Schema, count, field, formed, line, object, page, text, time, uuid, word};
+use super::schema::{Form, Schema, count, field, formed, object, page, text, time, uuid, word};
 use super::visit::{Answer, Visit, shown};
 
 pub fn routes() -> Vec<Route> {
@@ -23,7 +23,7 @@ pub fn routes() -> Vec<Route> {
             .about("Calls, the newest first, those in progress too.")
             .query("campaign", campaigns::id(), "")
             .query("extension", formed(1, 32, Form::Alphanumeric), "To which it was offered last.")
-            .query("number", line(1, 64), "The customer's.")
+            .query("number", formed(3, 21, Form::Phone), "The customer's.")
             .query("outcome", word(OUTCOMES), "")
             .query("from", time(), "Placed at or after.")
             .query("to", time(), "Placed before.")

@@ -32,6 +32,7 @@ pub fn routes() -> Vec<Route> {
             .query("name", line(1, 200), "A part of the name.")
             .query("client_id", line(1, 200), "The client's own id.")
             .pages(id())
+            .refused_with(&[404])
             .answers(200, page("Campaigns", schema(), "Id of the last campaign, when there are more.")),
         Route::post("/v1/campaigns", "createCampaign", run!(create))
             .about("A new campaign, with its first leads when they are given. A campaign that starts at once needs some.")
@@ -60,12 +61,13 @@ pub fn at_id(route: Route) -> Route {
     route
 }
 
-fn agents_schema() -> Schema {
+/// `names`: of the two forms, for one name is one object.
+fn agents_schema(names: [&'static str; 2]) -> Schema {
     let group = field("group", line(1, 100), "Name of the group: its members who are signed in.");
     let numbers = list(formed(1, 32, Form::Alphanumeric), 1, EXTENSIONS_MAX);
     either(vec![
-        object("GroupOfCampaign", vec![group]),
-        object("ExtensionsOfCampaign", vec![field("extensions", numbers, "Extensions of the agents.")]),
+        object(names[0], vec![group]),
+        object(names[1], vec![field("extensions", numbers, "Extensions of the agents.")]),
     ])
 }
 
@@ -85,7 +87,11 @@ fn new_schema() -> Schema {
         vec![
             optional("name", line(0, 200), "Default: the id."),
             optional("client_id", line(0, 200), "The client's own id, unique in the company."),
-            field("agents", agents_schema(), "Who takes the calls."),
+            field(
+                "agents",
+                agents_schema(["GroupOfNewCampaign", "ExtensionsOfNewCampaign"]),
+                "Who takes the calls.",
+            ),
             optional("pacing", pacing_schema(), "Default: predictive from ratio 1."),
             optional("calls_max", integer(1, 4_294_967_295), "Most calls at once. Default: 100."),
             optional("not_before", time().nullable(), "Nothing is dialed before."),
@@ -116,7 +122,7 @@ pub fn schema() -> Schema {
             field("client_id", text(200), "Empty: none."),
             field("status", word(STATUSES), ""),
             field("end_reason", word(&["over", "deadline"]).nullable(), ""),
-            field("agents", agents_schema(), ""),
+            field("agents", agents_schema(["GroupOfCampaign", "ExtensionsOfCampaign"]), ""),
             field(
                 "pacing",
                 object(

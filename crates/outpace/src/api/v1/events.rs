@@ -66,8 +66,10 @@ async fn watch(visit: Visit) -> Result<Answer, Problem> {
     };
     let (parts, body) = stream::open();
     tokio::spawn(async move {
-        // The client is gone, or too slow: it comes again with the last id that it has seen.
-        let _ = tell(&parts, watcher, names, start).await;
+        // Else the client is gone, or too slow: it comes again with the last id that it has seen.
+        if tell(&parts, watcher, names, start).await.is_ok() {
+            parts.end().await;
+        }
     });
     let headers = [
         (CONTENT_TYPE, "text/event-stream"),

@@ -12,7 +12,8 @@ use super::moment;
 use super::problem::Problem;
 use super::route::{Route, run};
 use super::schema::{
-    Schema, boolean, count, field, integer, line, list, object, optional, page, text, time, uuid, word,
+    Form, Schema, boolean, count, field, formed, integer, list, object, optional, page, text, time, uuid,
+    word,
 };
 use super::visit::{Answer, Fields, Visit, shown};
 use crate::handle::Command;
@@ -42,7 +43,7 @@ pub fn routes() -> Vec<Route> {
     vec![
         at_id(Route::get(leads, "listLeads", run!(list_page)))
             .about("Leads in the order in which they came. The last page costs no more than the first.")
-            .query("number", line(1, 64), "Only the lead with this telephone number.")
+            .query("number", formed(3, 21, Form::Phone), "Only the lead with this telephone number.")
             .pages(integer(0, ID_MAX))
             .answers(200, page("Leads", schema(), "Id of the last lead, when there are more."))
             .or_csv(),

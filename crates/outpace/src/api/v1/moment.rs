@@ -3,6 +3,8 @@
 use engine::Timestamp;
 use serde_json::Value;
 
+const YEAR_0: Timestamp = Timestamp::from_unix_seconds(-62_167_219_200);
+
 /// `2026-01-10T08:00:00.123456Z`
 pub fn format(at: Timestamp) -> String {
     let stamp = jiff::Timestamp::from_microsecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
@@ -20,7 +22,8 @@ pub fn json_or_null(at: Option<Timestamp>) -> Value {
 /// RFC 3339 §5.6, any offset.
 pub fn parse(text: &str) -> Option<Timestamp> {
     let stamp: jiff::Timestamp = if has_shape(text) { text.parse().ok()? } else { return None };
-    Some(Timestamp(stamp.as_microsecond()))
+    // An offset may lead to a year before 0, which RFC 3339 cannot write.
+    Some(Timestamp(stamp.as_microsecond())).filter(|at| *at >= YEAR_0)
 }
 
 /// The parser takes more than RFC 3339 allows.

@@ -2,7 +2,7 @@
 //! it, 404 what it names, 409 what it means at this moment, 429 and 503 too much at once.
 
 use axum::http::StatusCode;
-use axum::http::header::RETRY_AFTER;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use store::StoreError;
@@ -80,8 +80,14 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, json_body(self.json().to_string())).into_response();
-        if matches!(self.status, 429 | 503) {
-            response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
+        let header = match self.status {
+            // RFC 9110 §11.6.1 demands it.
+            401 => Some((WWW_AUTHENTICATE, "Bearer")),
+            429 | 503 => Some((RETRY_AFTER, "1")),
+            _ => None,
+        };
+        if let Some((name, value)) = header {
+            response.headers_mut().insert(name, axum::http::HeaderValue::from_static(value));
         }
         response
     }

@@ -123,6 +123,16 @@ async fn a_reader_that_is_too_slow_is_cut_off_and_told_so_when_it_returns() {
         desk.happens(1, agent(&desk, AgentState::Paused));
         desk.happens(1, agent(&desk, AgentState::Ready));
     }
+    let cut_off = async {
+        loop {
+            match stream.body.frame().await {
+                Some(Ok(_)) => {}
+                other => return other.is_some(),
+            }
+        }
+    };
+    let cut_off = tokio::time::timeout(std::time::Duration::from_secs(30), cut_off).await;
+    assert!(cut_off.expect("in time"), "cut off, not ended");
     let mut stream = desk.watch(Some(&first)).await;
     assert_eq!(stream.next().await.1, "missed");
 }

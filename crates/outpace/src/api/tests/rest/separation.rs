@@ -141,7 +141,11 @@ async fn no_route_shows_or_changes_what_is_another_companys() {
     let before = everything.snapshot(&desk);
     let own_things =
         ["createGroup", "putTrunk", "putCallerId", "createUser", "createApiKey", "changeWebhooks", "logIn"];
-    for route in routes().into_iter().filter(|r| r.name != "watchEvents") {
+    // Last those by which company 2 gets things of its own under the same names.
+    let mut routes = routes();
+    routes.retain(|r| r.name != "watchEvents");
+    routes.sort_by_key(|r| own_things.contains(&r.name));
+    for route in routes {
         let mut path = route.path.trim_start_matches("/v1/").to_owned();
         let mut names_another = false;
         for part in crate::api::v1::part_names(&route) {
