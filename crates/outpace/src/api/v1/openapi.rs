@@ -16,13 +16,30 @@ const ABOUT: &str = "Campaigns, leads, calls, agents and all they need.\n\n\
     refused. Lists that may be long go page by page: `next` of one page is `after` of the next one. A request with an \
     `Idempotency-Key` may be sent again for 24 hours: it is done once and answered alike.";
 
+/// What each tag holds.
+const TAGS: &[(&str, &str)] = &[
+    ("company", "The company of who asks."),
+    ("campaigns", "Campaigns and their leads, and how fast they dial."),
+    ("calls", "Calls and their recordings."),
+    ("agents", "People at extensions, and what they are doing."),
+    ("groups", "Agents who share campaigns."),
+    ("extensions", "SIP accounts of agents."),
+    ("trunks", "SIP peers that calls go through."),
+    ("caller_ids", "Numbers that customers see."),
+    ("webhooks", "URLs that are told what happens."),
+    ("events", "What happens now."),
+    ("session", "Logging in as a user."),
+    ("users", "People who log in."),
+    ("api_keys", "What programs log in with."),
+    ("audit", "Who changed what."),
+];
+
 /// What each status means; the body is a `Problem`.
 const REFUSALS: &[(u16, &str)] = &[
     (400, "The request is not as documented; details says where."),
     (401, "No key, token or session, or none that is good."),
     (403, "Not for this key or user, or not from this address."),
     (404, "There is no such thing in this company."),
-    (405, "Not with this method."),
     (409, "Not at this moment, or not with what is there; the code says why."),
     (413, "The body is too large."),
     (415, "The body is not JSON."),
@@ -40,11 +57,7 @@ pub fn document(routes: &[Route]) -> Value {
     let mut named = Map::new();
     problem::schema().document(false, &mut named);
     let mut paths = Map::new();
-    let mut tags: Vec<&str> = Vec::new();
     for route in routes {
-        if !tags.contains(&route.tag()) {
-            tags.push(route.tag());
-        }
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.as_str().to_ascii_lowercase()] = operation(route, &mut named);
     }
@@ -59,7 +72,7 @@ pub fn document(routes: &[Route]) -> Value {
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "tags": tags.iter().map(|tag| json!({"name": tag})).collect::<Vec<_>>(),
+        "tags": TAGS.iter().map(|(tag, about)| json!({"name": tag, "description": about})).collect::<Vec<_>>(),
         "security": [{"bearer": []}, {"session": []}],
         "paths": paths,
         "components": {
@@ -216,6 +229,7 @@ mod tests {
                 .collect();
             assert_eq!(in_path, declared, "{}", route.path);
             assert!(!route.about.is_empty(), "{}", route.name);
+            assert!(TAGS.iter().any(|(tag, _)| *tag == route.tag()), "{} has no description", route.tag());
         }
     }
 
