@@ -10,6 +10,7 @@ mod agent;
 mod call;
 mod campaign;
 mod check;
+pub mod compliance;
 mod config;
 mod effect;
 mod group;

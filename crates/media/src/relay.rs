@@ -64,7 +64,7 @@ pub struct RelayConfig {
     pub ports: RangeInclusive<u16>,
     /// RTP that flowed and then stopped for this long is reported as `Silent`.
     pub rtp_timeout: Duration,
-    /// A closed port is not used again before this.
+    /// A closed port at which RTP came is not used again before this.
     pub port_rest: Duration,
     pub legs_max: usize,
     /// Frames of 20 ms that may wait for the thread that writes recordings, 200 bytes each; what comes above is missing in
@@ -279,7 +279,7 @@ impl Relay {
         self.handle.command(Command::StopListening { leg });
     }
 
-    /// Ends the leg; `Closed` follows. Its port rests for `RelayConfig::port_rest`.
+    /// Ends the leg; `Closed` follows. Its port rests for `RelayConfig::port_rest`, if RTP came there.
     pub fn close(&self, leg: LegId) {
         self.handle.command(Command::Close { leg });
     }

@@ -92,9 +92,12 @@ impl Shared {
         act(&mut self.ports.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The leg's socket must be closed before.
-    fn released(&self, port: u16) {
-        self.with_ports(|ports| ports.rest(port, Instant::now()));
+    /// The leg's socket must be closed before. `heard`: packets came, and some may come still.
+    fn released(&self, port: u16, heard: bool) {
+        self.with_ports(|ports| match heard {
+            true => ports.rest(port, Instant::now()),
+            false => ports.give_back(port),
+        });
         self.legs.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -259,7 +262,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             tracing::error!(leg = id.0, %error, "the RTP socket cannot be watched");
             drop(socket);
             self.free.push(slot);
-            self.shared.released(port);
+            self.shared.released(port, false);
             self.emit(RelayEvent::Closed { leg: id, stats: Default::default() });
             return;
         }
@@ -343,7 +346,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         let (port, stats) = (leg.port, leg.final_stats());
         // Its socket closes, and is watched no more by that.
         drop(leg);
-        self.shared.released(port);
+        self.shared.released(port, stats.packets_in + stats.packets_refused > 0);
         self.emit(RelayEvent::Closed { leg: id, stats });
     }
 }

@@ -6,6 +6,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
@@ -37,13 +38,20 @@ impl Ready {
 
 /// Wakes the thread that waits.
 #[derive(Clone)]
-pub(super) struct Alarm(Arc<OwnedFd>);
+pub(super) struct Alarm(Arc<Bell>);
+
+struct Bell {
+    event: OwnedFd,
+    /// Rung and not silenced: no need to ring again. A system call is saved, and most commands come in groups.
+    rings: AtomicBool,
+}
 
 impl Watch {
     pub(super) fn new() -> io::Result<Watch> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        let alarm = Alarm(Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?));
-        epoll::add(&epoll, &alarm.0, EventData::new_u64(ALARM), EventFlags::IN)?;
+        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let alarm = Alarm(Arc::new(Bell { event, rings: AtomicBool::new(false) }));
+        epoll::add(&epoll, &alarm.0.event, EventData::new_u64(ALARM), EventFlags::IN)?;
         Ok(Watch { epoll, alarm })
     }
 
@@ -78,17 +86,25 @@ impl Watch {
 }
 
 impl Alarm {
+    /// What was done before is seen after the wait that this ends.
     pub(super) fn ring(&self) -> io::Result<()> {
-        match rustix::io::write(&self.0, &1u64.to_ne_bytes()) {
-            // It rings already, more often than can be counted.
+        if self.0.rings.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        match rustix::io::write(&self.0.event, &1u64.to_ne_bytes()) {
             Ok(_) | Err(Errno::AGAIN) => Ok(()),
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                self.0.rings.store(false, Ordering::Release);
+                Err(error.into())
+            }
         }
     }
 
     fn silence(&self) {
         // Whether it rang is known; how often is no matter.
-        let _ = rustix::io::read(&self.0, &mut [0; 8]);
+        let _ = rustix::io::read(&self.0.event, &mut [0; 8]);
+        // From here on it can be rung again. What was sent before is still to be looked for, and will be.
+        self.0.rings.swap(false, Ordering::AcqRel);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Starts everything, and owns the engines: the only place where inputs, effects and the clock meet.
 
 mod directory;
+mod saving;
 mod store_work;
 mod turn;
 

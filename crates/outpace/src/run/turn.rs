@@ -1,6 +1,8 @@
 //! The run loop: inputs in, effects out, one turn at a time, on one task. Nothing else touches the engines or the
 //! switch, so neither has a lock, and a turn never waits.
 
+mod ending;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -28,9 +30,9 @@ const DIRECTORY_EVERY: Duration = Duration::from_secs(5);
 const SAMPLE_EVERY: Duration = Duration::from_millis(250);
 /// Datagrams taken in one turn before the others have theirs.
 const DATAGRAMS_PER_TURN: usize = 128;
+/// As for datagrams: what relay and store tell comes in groups.
+const EVENTS_PER_TURN: usize = 64;
 const DATAGRAM_MAX: usize = 65_535;
-/// At the end, for recordings to be written.
-const RECORDINGS_PATIENCE: Duration = Duration::from_secs(2);
 
 pub struct Dialer {
     started: Instant,
@@ -80,7 +82,8 @@ impl Dialer {
             seed,
             drain_limit: Duration::from_secs(config.server.drain_s),
             drain_until: None,
-            store: StoreWork::new(handle.store().clone(), done_in, retry, wake),
+            store: StoreWork::new(handle.store().clone(), done_in, retry, wake)
+                .context("cannot start a thread")?,
             states,
             reporter: Reporter::new(handle.live().clone()),
             handle,
@@ -158,8 +161,8 @@ impl Dialer {
             tokio::select! {
                 _ = udp.readable() => self.read_datagrams(&udp, &mut buffer),
                 Some(event) = self.edge.tcp_event() => self.tcp(event),
-                Some(event) = relay.recv() => self.switch.relay_event(self.started.elapsed(), event),
-                Some(done) = self.done.recv() => self.store_answered(done),
+                Some(event) = relay.recv() => self.relay_events(event, &mut relay),
+                Some(done) = self.done.recv() => self.store_answers(done),
                 Some(command) = commands.recv() => self.command(command),
                 _ = directory_tick.tick() => self.store.load_directory(),
                 _ = sample_tick.tick() => self.sample(),
@@ -194,6 +197,23 @@ impl Dialer {
             let Ok((n, peer)) = udp.try_recv_from(buffer) else { return };
             let flow = Flow { transport: Transport::Udp, peer, connection: 0 };
             self.switch.receive(self.started.elapsed(), flow, &buffer[..n]);
+        }
+    }
+
+    fn relay_events(&mut self, first: RelayEvent, more: &mut UnboundedReceiver<RelayEvent>) {
+        let now = self.started.elapsed();
+        self.switch.relay_event(now, first);
+        for _ in 1..EVENTS_PER_TURN {
+            let Ok(event) = more.try_recv() else { return };
+            self.switch.relay_event(now, event);
+        }
+    }
+
+    fn store_answers(&mut self, first: Done) {
+        self.store_answered(first);
+        for _ in 1..EVENTS_PER_TURN {
+            let Ok(done) = self.done.try_recv() else { return };
+            self.store_answered(done);
         }
     }
 
@@ -539,51 +559,6 @@ impl Dialer {
             self.put_group(company, group);
         } else {
             self.load_group(company, group.id);
-        }
-    }
-
-    fn drain(&mut self) {
-        if self.drain_until.is_some() {
-            return;
-        }
-        tracing::info!("draining: nothing new is dialed, calls in progress finish");
-        self.drain_until = Some(self.started.elapsed() + self.drain_limit);
-        for company in self.companies.keys().copied().collect::<Vec<_>>() {
-            self.input(company, Input::Drain);
-        }
-    }
-
-    fn drained(&self) -> bool {
-        let Some(until) = self.drain_until else { return false };
-        let idle = self.companies.values().all(|c| c.engine.is_idle());
-        let late = self.started.elapsed() >= until;
-        if late && !idle {
-            tracing::warn!("the drain's time limit is over: calls in progress are cut off and end as lost");
-        }
-        idle || late
-    }
-
-    /// Waits a little until the recordings that were cut off are written, and notes them.
-    async fn end_recordings(&mut self, relay: &mut UnboundedReceiver<RelayEvent>) {
-        let end = tokio::time::Instant::now() + RECORDINGS_PATIENCE;
-        while self.switch.recordings() > 0
-            && let Ok(Some(event)) = tokio::time::timeout_at(end, relay.recv()).await
-        {
-            self.switch.relay_event(self.started.elapsed(), event);
-        }
-        while let Some(recording) = self.switch.poll_recording() {
-            if let Err(error) = self.handle.with_store(move |store| store.put_recording(&recording)).await {
-                tracing::error!(%error, "a recording was not noted in the store");
-            }
-        }
-    }
-
-    /// Ends the kept-up agent legs and what is left of calls, and puts the last messages on the wire.
-    fn say_goodbye(&mut self) {
-        let now = self.started.elapsed();
-        self.switch.end_all(now);
-        while let Some(transmit) = self.switch.poll_transmit() {
-            self.edge.send(transmit);
         }
     }
 }

@@ -129,6 +129,7 @@ conformance! {
         a_lease_is_bounded_by_slots_and_leads
         a_due_retry_goes_before_new_leads
         a_campaign_that_does_not_run_leases_nothing
+        calls_that_finish_together_have_each_its_own_answer
         supply_tells_what_is_left
         leads_past_their_deadline_are_given_up
         a_lease_gives_up_a_bounded_number

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::*;
@@ -19,6 +20,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../../migrations/sqlite/0001_initial.sql")),
     (2, include_str!("../../migrations/sqlite/0002_pushes.sql")),
     (3, include_str!("../../migrations/sqlite/0003_recordings.sql")),
+    (4, include_str!("../../migrations/sqlite/0004_compliance.sql")),
     (5, include_str!("../../migrations/sqlite/0005_access.sql")),
 ];
 
@@ -57,6 +59,8 @@ fn open(path: &Path, pragmas: &str) -> Result<Connection> {
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;")?;
     db.execute_batch(pragmas)?;
+    // A plan does not look at the values: otherwise LIMIT ?1 has its statement prepared anew for each of them.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     rusqlite::vtab::array::load_module(&db)?;
     Ok(db)

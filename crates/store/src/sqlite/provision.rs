@@ -20,6 +20,7 @@ pub(super) fn put_company(db: &Connection, c: &NewCompany) -> Result<Company> {
         ":allow_from": list_text(&c.allow_from),
     };
     let id = db.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
+    compliance::rekey(db, CompanyId(id))?;
     Ok(Company { id: CompanyId(id), settings: c.clone() })
 }
 

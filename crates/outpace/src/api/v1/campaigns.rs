@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use engine::compliance::{ComplianceSettings, Rules};
 use engine::{CampaignStatus, EndReason, PhoneNumber};
 use serde_json::{Value, json};
 use store::{Assignment, Campaign, CampaignFilter, Created, NewCampaign, StoreError};
@@ -21,6 +22,7 @@ use crate::handle::{Command, HandleError};
 const STATUSES: &[&str] = &["draft", "running", "paused", "ended"];
 const EXTENSIONS_MAX: usize = 5000;
 const CALLER_IDS_MAX: usize = 1000;
+const WINDOWS_MAX: usize = 50;
 /// Tries to find an id that is free; six random digits follow the second.
 const ID_ATTEMPTS: u32 = 20;
 
@@ -107,6 +109,11 @@ fn new_schema() -> Schema {
                 number(0.0, 100.0),
                 "Of the answered calls so many may go without an agent. Default: 3.",
             ),
+            optional(
+                "call_windows",
+                list(line(1, 200), 0, WINDOWS_MAX),
+                "Hours in which leads may be called, in their own zone, such as `mon-fri 09:00-12:00 14:00-21:00`. Default: the company's.",
+            ),
             optional("start", boolean(), "Whether it runs at once. Default: false, it is a draft."),
             optional("leads", list(leads::new_schema(), 0, leads::ROWS_MAX), "Its first leads."),
         ],
@@ -140,6 +147,7 @@ pub fn schema() -> Schema {
             field("caller_ids", list(text(64), 0, usize::MAX), ""),
             field("attempts_max", count(), ""),
             field("abandon_max_percent", number(0.0, 100.0), ""),
+            field("call_windows", list(text(1000), 0, usize::MAX), ""),
             field("created_at", time(), ""),
             field("started_at", time().nullable(), ""),
             field("ended_at", time().nullable(), ""),
@@ -208,6 +216,7 @@ pub fn shown(campaign: &Campaign) -> Value {
         "caller_ids": s.caller_ids,
         "attempts_max": s.attempts_max,
         "abandon_max_percent": f64::from(s.abandon_max) / 100.0,
+        "call_windows": s.call_windows,
         "created_at": moment::json(campaign.created_at),
         "started_at": moment::json_or_null(campaign.started_at),
         "ended_at": moment::json_or_null(campaign.ended_at),
@@ -274,7 +283,7 @@ async fn create(visit: Visit) -> Result<Answer, Problem> {
     visit.announce(move || Command::CampaignChanged { company, campaign, leads: true }).await;
     Ok(Answer::created(json!({
         "campaign": shown(&created.campaign),
-        "leads": rows.taken(&created.duplicates),
+        "leads": rows.taken(&created.duplicates, &created.on_dnc),
     })))
 }
 
@@ -320,8 +329,20 @@ async fn read_new(visit: &Visit) -> Result<NewCampaign, Problem> {
         attempts_max: b.small("attempts_max").unwrap_or(1),
         // Bounded by the schema, so the cast cannot be wrong.
         abandon_max: (b.number("abandon_max_percent").unwrap_or(3.0) * 100.0).round() as u32,
+        call_windows: call_windows(b)?,
         status: if start { CampaignStatus::Running } else { CampaignStatus::Draft },
     })
+}
+
+fn call_windows(body: &Fields) -> Result<Vec<String>, Problem> {
+    let windows = body.texts("call_windows").unwrap_or_default();
+    match Rules::new(&ComplianceSettings::default(), "UTC", &windows) {
+        Ok(_) => Ok(windows),
+        Err(_) => {
+            let message = "a call window is such as mon-fri 09:00-12:00 14:00-21:00";
+            Err(Problem::conflict("call_window_refused", message))
+        }
+    }
 }
 
 fn thousandths(ratio: f64) -> f64 {

@@ -12,8 +12,8 @@ use super::moment;
 use super::problem::Problem;
 use super::route::{Route, run};
 use super::schema::{
-    Form, Schema, boolean, count, field, formed, integer, list, object, optional, page, text, time, uuid,
-    word,
+    Form, Schema, boolean, count, field, formed, integer, line, list, object, optional, page, text, time,
+    uuid, word,
 };
 use super::visit::{Answer, Fields, Visit, shown};
 use crate::handle::Command;
@@ -76,6 +76,7 @@ pub fn new_schema() -> Schema {
             optional("member_id", text(255), ""),
             optional("ext", text(255), ""),
             optional("custom_uuid", text(255), ""),
+            optional("time_zone", line(0, 64), "IANA name; default: by the number, else the company's."),
         ],
     )
 }
@@ -85,7 +86,11 @@ pub fn taken_schema() -> Schema {
         "RefusedLead",
         vec![
             field("index", count(), "Place in the request, from 0."),
-            field("code", word(&["bad_number", "duplicate", "deadline_passed"]), ""),
+            field(
+                "code",
+                word(&["bad_number", "duplicate", "deadline_passed", "bad_time_zone", "do_not_call"]),
+                "",
+            ),
             field("message", text(1000), ""),
         ],
     );
@@ -103,11 +108,11 @@ fn schema() -> Schema {
     let result = object(
         "LeadResult",
         vec![
-            field("call", uuid(), ""),
+            field("call", uuid().nullable(), "Null: a rule refused it before it was ever called."),
             field("outcome", word(OUTCOMES), ""),
             field("cause", count(), "Hang-up cause, in the numbers of the compatible API."),
             field("extension", text(64).nullable(), "To which the call was offered last."),
-            field("dialed_at", time(), ""),
+            field("dialed_at", time().nullable(), ""),
             field("waiting_seconds", count(), "To the answer, or to the end without one."),
             field("talk_seconds", count(), ""),
             field("sip_status", count(), "Of the final response; 0: none came."),
@@ -123,10 +128,15 @@ fn schema() -> Schema {
             field("member_id", text(255), ""),
             field("ext", text(255), ""),
             field("custom_uuid", text(255), ""),
+            field("time_zone", text(255).nullable(), "Null: by the number, else the company's."),
             field("created_at", time(), ""),
             field("calls", count(), "Placed so far."),
-            field("skipped", boolean(), "Given up without a call."),
-            field("skipped_because", text(1000).nullable(), ""),
+            field("skipped", boolean(), "Given up without a call, or waits for a rule."),
+            field(
+                "skipped_because",
+                text(1000).nullable(),
+                "`expired`, the rule that refused it, or `wait_` and the rule it waits for.",
+            ),
             field("result", result.nullable(), "Of the last call; null: not called yet."),
         ],
     )
@@ -143,9 +153,10 @@ fn shown_lead(lead: &Lead, in_full: bool) -> Value {
         "member_id": l.member_id,
         "ext": l.ext,
         "custom_uuid": l.custom_uuid,
+        "time_zone": Some(&l.time_zone).filter(|z| !z.is_empty()),
         "created_at": moment::json(lead.created_at),
         "calls": lead.round,
-        "skipped": mark.is_some() && lead.result.is_none(),
+        "skipped": mark.is_some(),
         "skipped_because": mark,
         "result": lead.result.as_ref().map(shown_result),
     })
@@ -153,11 +164,11 @@ fn shown_lead(lead: &Lead, in_full: bool) -> Value {
 
 fn shown_result(r: &LeadResult) -> Value {
     json!({
-        "call": r.call.to_string(),
+        "call": r.call.map(|c| c.to_string()),
         "outcome": r.outcome.name(),
         "cause": r.cause.0,
         "extension": r.extension,
-        "dialed_at": moment::json(r.dialed_at),
+        "dialed_at": moment::json_or_null(r.dialed_at),
         "waiting_seconds": r.waiting_seconds,
         "talk_seconds": r.talk_seconds,
         "sip_status": r.sip_status,
@@ -240,7 +251,7 @@ async fn append(visit: Visit) -> Result<Answer, Problem> {
         let company = visit.company();
         visit.announce(move || Command::CampaignChanged { company, campaign, leads: true }).await;
     }
-    Ok(Answer::created(rows.taken(&appended.duplicates)))
+    Ok(Answer::created(rows.taken(&appended.duplicates, &appended.on_dnc)))
 }
 
 /// Leads of a request, good ones and others.
@@ -267,19 +278,23 @@ impl Rows {
         read
     }
 
-    /// `duplicates`: indices into `leads`.
-    pub fn taken(&self, duplicates: &[usize]) -> Value {
-        let repeated = duplicates.iter().filter_map(|i| self.places.get(*i));
-        let repeated =
-            repeated.map(|place| (*place, "duplicate", "the number is in the campaign already".to_owned()));
-        let mut refused: Vec<_> = self.refused.iter().cloned().chain(repeated).collect();
+    /// `duplicates`, `on_dnc`: indices into `leads`.
+    pub fn taken(&self, duplicates: &[usize], on_dnc: &[usize]) -> Value {
+        let rows =
+            |which: &[usize], code: &'static str, message: &str| -> Vec<(usize, &'static str, String)> {
+                let places = which.iter().filter_map(|i| self.places.get(*i));
+                places.map(|place| (*place, code, message.to_owned())).collect()
+            };
+        let mut refused = self.refused.clone();
+        refused.extend(rows(duplicates, "duplicate", "the number is in the campaign already"));
+        refused.extend(rows(on_dnc, "do_not_call", "the number is on a do-not-call list"));
         refused.sort_by_key(|(place, ..)| *place);
         let count = refused.len();
         let shown = refused.into_iter().take(REFUSED_MAX);
         let shown =
             shown.map(|(index, code, message)| json!({"index": index, "code": code, "message": message}));
         json!({
-            "stored": self.leads.len() - duplicates.len(),
+            "stored": self.leads.len() - duplicates.len() - on_dnc.len(),
             "refused_count": count,
             "refused": shown.collect::<Vec<_>>(),
         })
@@ -293,6 +308,10 @@ fn read_lead(row: &Fields, now: Timestamp) -> Result<NewLead, (&'static str, Str
     if not_after.is_some_and(|end| end < now) {
         return Err(("deadline_passed", "not_after is in the past".to_owned()));
     }
+    let time_zone = row.text_or_empty("time_zone");
+    if !time_zone.is_empty() && engine::compliance::check_zone(&time_zone).is_err() {
+        return Err(("bad_time_zone", "time_zone is no IANA name".to_owned()));
+    }
     Ok(NewLead {
         number,
         not_after,
@@ -300,5 +319,6 @@ fn read_lead(row: &Fields, now: Timestamp) -> Result<NewLead, (&'static str, Str
         member_id: row.text_or_empty("member_id"),
         ext: row.text_or_empty("ext"),
         custom_uuid: row.text_or_empty("custom_uuid"),
+        time_zone,
     })
 }

@@ -9,6 +9,7 @@ mod calls;
 mod campaigns;
 mod company;
 mod csv;
+mod dnc;
 mod events;
 mod extensions;
 mod groups;
@@ -67,6 +68,7 @@ pub fn routes() -> Vec<Route> {
         extensions::routes(),
         trunks::routes(),
         caller_ids::routes(),
+        dnc::routes(),
         webhooks::routes(),
         events::routes(),
         session::routes(),

@@ -26,6 +26,8 @@ const TAGS: &[(&str, &str)] = &[
     ("extensions", "SIP accounts of agents."),
     ("trunks", "SIP peers that calls go through."),
     ("caller_ids", "Numbers that customers see."),
+    ("dnc", "Numbers that are not to be called."),
+    ("refusals", "Calls that a rule refused."),
     ("webhooks", "URLs that are told what happens."),
     ("events", "What happens now."),
     ("session", "Logging in as a user."),

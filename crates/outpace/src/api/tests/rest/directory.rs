@@ -136,3 +136,32 @@ async fn the_company_is_shown_to_its_own() {
     let company = desk.get("company").await.is(200);
     assert_eq!((&company["code"], &company["time_zone"]), (&json!("1"), &json!("Asia/Shanghai")));
 }
+
+#[tokio::test]
+async fn do_not_call_lists_are_kept_and_hold() {
+    let desk = Desk::open().await;
+    let entries = |entries: &[&str]| json!({ "entries": entries });
+    let added = desk.v1(Method::POST, "dnc", entries(&["13800000001", "139*"])).await.is(200);
+    assert_eq!(added, json!({"added": 2}));
+    assert_eq!(desk.v1(Method::POST, "dnc", entries(&["139*", "x"])).await.problem(409), "bad_entry");
+    let first = desk.get("dnc?limit=1").await.is(200);
+    let next = first["next"].as_str().expect("there is more");
+    let second = desk.get(&format!("dnc?limit=1&after={}", escaped(next))).await.is(200);
+    assert_eq!(
+        (&first["items"][0]["entry"], &second["items"][0]["entry"]),
+        (&json!("13800000001"), &json!("139*"))
+    );
+    let id = desk.draft(&[]).await;
+    let leads =
+        json!({"leads": [{"number": "13800000001"}, {"number": "13900000001"}, {"number": "13700000001"}]});
+    let taken = desk.v1(Method::POST, &format!("campaigns/{id}/leads"), leads).await.is(201);
+    assert_eq!((&taken["stored"], &taken["refused"][1]["code"]), (&json!(1), &json!("do_not_call")));
+    let path = format!("campaigns/{id}/dnc");
+    desk.v1(Method::POST, &path, entries(&["13700000001"])).await.is(200);
+    assert_eq!(desk.get(&path).await.is(200)["items"].as_array().expect("a list").len(), 1);
+    let removed = desk.v1(Method::POST, "dnc/remove", entries(&["139*", "138*"])).await.is(200);
+    assert_eq!(removed, json!({"removed": 1}));
+    let without = desk.key("read");
+    assert_eq!(desk.v1_as(&without, Method::GET, "dnc", Value::Null).await.problem(403), "forbidden");
+    assert_eq!(desk.get("refusals").await.is(200)["items"], json!([]));
+}

@@ -114,6 +114,7 @@ fn body_for(name: &str) -> Value {
     match name {
         "createCampaign" => json!({"agents": {"extensions": ["1001"]}}),
         "setCampaignStatus" => json!({"status": "ended"}),
+        "addDnc" | "removeDnc" | "addCampaignDnc" | "removeCampaignDnc" => json!({"entries": ["139*"]}),
         "recallLeads" => json!({"which": "all"}),
         "appendLeads" => json!({"leads": [{"number": "13877770003"}]}),
         "pauseAgent" => json!({"paused": true}),
