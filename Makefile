@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint deny bench-store bench-relay bench-calls clean bench-pacing
+.PHONY: help demo test lint deny fuzz bench-store bench-relay bench-calls clean bench-pacing
 
 help: ## list the targets
 	@echo "make <target>:"
@@ -37,6 +37,10 @@ deny: ## check licences and sources of the dependencies (installs cargo-deny whe
 	    cargo install cargo-deny --locked --version 0.20.2; }
 	@echo "==> dependency rules"
 	cargo deny --locked check licenses bans sources
+
+fuzz: ## throw changed input at parsers for so many seconds each (ARGS=seconds, 60 when not given)
+	OUTPACE_FUZZ_S=$(or $(ARGS),60) cargo test --locked --package sip --package media --test fuzz -- --nocapture --test-threads=1
+	OUTPACE_FUZZ_S=$(or $(ARGS),60) cargo test --locked --package outpace --bin outpace fuzz -- --nocapture --test-threads=1
 
 bench-store: ## measure the SQLite store on this machine (ARGS=folder chooses the disk)
 	cargo run --release --locked --package store --example bench_store -- $(ARGS)

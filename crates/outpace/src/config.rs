@@ -195,8 +195,11 @@ pub struct GroupConfig {
 #[serde(deny_unknown_fields)]
 pub struct TrunkConfig {
     pub name: String,
-    /// `host:port`
+    /// `host:port`; may be empty when there are `addresses`.
+    #[serde(default)]
     pub address: String,
+    #[serde(default)]
+    pub addresses: Vec<store::TrunkAddress>,
     #[serde(default = "udp")]
     pub transport: String,
     #[serde(default)]
@@ -213,6 +216,45 @@ pub struct TrunkConfig {
     pub cps_max: u32,
     #[serde(default = "yes")]
     pub enabled: bool,
+    #[serde(default = "options_every")]
+    pub options_every_s: u32,
+    #[serde(default = "silence_max")]
+    pub silence_max_s: u32,
+    #[serde(default)]
+    pub redirects_max: u32,
+}
+
+impl TrunkConfig {
+    /// A trunk with one address, everything else by default.
+    pub fn new(name: &str, address: &str) -> TrunkConfig {
+        let details = store::TrunkDetails::default();
+        TrunkConfig {
+            name: name.to_owned(),
+            address: address.to_owned(),
+            addresses: Vec::new(),
+            transport: udp(),
+            username: String::new(),
+            password: String::new(),
+            register: false,
+            prefix: String::new(),
+            channels_max: channels(),
+            cps_max: 0,
+            enabled: true,
+            options_every_s: details.options_every_s,
+            silence_max_s: details.silence_max_s,
+            redirects_max: details.redirects_max,
+        }
+    }
+
+    /// What goes beyond one address.
+    pub fn details(&self) -> store::TrunkDetails {
+        store::TrunkDetails {
+            addresses: self.addresses.clone(),
+            options_every_s: self.options_every_s,
+            silence_max_s: self.silence_max_s,
+            redirects_max: self.redirects_max,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -277,6 +319,12 @@ fn udp() -> String {
 }
 fn channels() -> u32 {
     100
+}
+fn options_every() -> u32 {
+    store::TrunkDetails::default().options_every_s
+}
+fn silence_max() -> u32 {
+    store::TrunkDetails::default().silence_max_s
 }
 
 impl Default for Server {

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::live::Live;
 use crate::recording::Archive;
+use crate::switch::TrunkView;
 
 /// Told to the run loop after the store was changed.
 #[derive(Debug)]
@@ -46,6 +47,10 @@ pub enum Command {
     Campaigns {
         company: CompanyId,
         reply: oneshot::Sender<Vec<CampaignView>>,
+    },
+    Trunks {
+        company: CompanyId,
+        reply: oneshot::Sender<Vec<TrunkView>>,
     },
     Stats {
         company: CompanyId,
@@ -145,6 +150,11 @@ impl Handle {
 
     pub async fn campaigns(&self, company: CompanyId) -> Result<Vec<CampaignView>, HandleError> {
         self.ask(|reply| Command::Campaigns { company, reply }).await
+    }
+
+    /// The trunks with the state of each address.
+    pub async fn trunks(&self, company: CompanyId) -> Result<Vec<TrunkView>, HandleError> {
+        self.ask(|reply| Command::Trunks { company, reply }).await
     }
 
     pub async fn stats(&self, company: CompanyId) -> Result<Stats, HandleError> {

@@ -23,6 +23,7 @@ mod permit;
 mod rows;
 mod rule;
 pub mod sqlite;
+mod trunk;
 
 pub use access::{
     ApiKey, Audit, AuditFilter, Claim, IDEMPOTENCY_LIFETIME, NewApiKey, NewAudit, NewUser, Repeatable, Role,
@@ -35,6 +36,7 @@ pub use outbox::{EVENT_LIFETIME, Event, LegState, LegStatus, PushKind, PushSetti
 pub use rows::*;
 pub use rule::{LEASE_MAX, PAGE_MAX, lead_id, seq_of};
 pub use sqlite::SqliteStore;
+pub use trunk::{TrunkAddress, TrunkDetails};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

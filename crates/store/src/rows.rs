@@ -84,6 +84,7 @@ pub struct NewTrunk {
     /// 0: no limit.
     pub cps_max: u32,
     pub enabled: bool,
+    pub details: TrunkDetails,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -22,6 +22,7 @@ use crate::handle::{Command, Handle, Stats, wall_clock};
 use crate::live::Reporter;
 use crate::push::{States, Wake};
 use crate::switch::edge::{Edge, TcpEvent};
+use crate::switch::names::Names;
 use crate::switch::{RegistrationChange, Switch};
 
 /// How often what was provisioned is looked at again.
@@ -51,6 +52,7 @@ pub struct Dialer {
     reporter: Reporter,
     done: UnboundedReceiver<Done>,
     directory: Directory,
+    names: Names,
     load_next: u64,
 }
 
@@ -92,6 +94,7 @@ impl Dialer {
             edge,
             done,
             directory: Directory { companies: Vec::new() },
+            names: Names::start(),
             load_next: 1,
         };
         let now = wall_clock();
@@ -161,6 +164,7 @@ impl Dialer {
             tokio::select! {
                 _ = udp.readable() => self.read_datagrams(&udp, &mut buffer),
                 Some(event) = self.edge.tcp_event() => self.tcp(event),
+                Some(found) = self.names.next() => self.switch.name_found(self.started.elapsed(), found),
                 Some(event) = relay.recv() => self.relay_events(event, &mut relay),
                 Some(done) = self.done.recv() => self.store_answers(done),
                 Some(command) = commands.recv() => self.command(command),
@@ -477,6 +481,9 @@ impl Dialer {
                     self.companies.get(&company).map(|c| c.engine.campaign_views()).unwrap_or_default();
                 let _ = reply.send(views);
             }
+            Command::Trunks { company, reply } => {
+                let _ = reply.send(self.switch.trunk_views(company));
+            }
             Command::Stats { company, reply } => {
                 let mut stats = self.companies.get(&company).map(|c| c.stats.clone()).unwrap_or_default();
                 stats.answer_to_audio_us = self.switch.answer_to_audio_us();
@@ -515,6 +522,7 @@ impl Dialer {
             }
             self.adopt_company(c, before);
         }
+        self.names.want(self.switch.names_wanted());
     }
 
     fn adopt_company(&mut self, c: &CompanyDirectory, before: Option<&CompanyDirectory>) {
@@ -541,9 +549,8 @@ impl Dialer {
                 self.input(company, Input::Paused { agent: extension.id });
             }
         }
-        for (trunk, address) in &c.trunks {
-            self.switch.put_trunk(mono, trunk, *address);
-            self.input(company, Input::Trunk(directory::trunk_settings(trunk, *address)));
+        for trunk in &c.trunks {
+            self.switch.put_trunk(mono, trunk);
         }
         self.input(company, Input::CallerIds(directory::automatic_caller_ids(&c.caller_ids)));
         for group in &c.groups {

@@ -9,28 +9,11 @@ use sip::{Credentials, DialogId, Invite};
 use super::{AgentSide, CODECS, Call, Leg, Owner, Switch, cause, sdp};
 
 impl Switch {
-    pub(super) fn dial(&mut self, now: Duration, company: CompanyId, dial: Dial) {
-        let call = dial.call;
-        let Some((peer, flow)) = self.trunks.get(&dial.trunk).and_then(|p| Some((p, p.flow?))) else {
-            return self.tell(company, Input::DialRefused { call });
-        };
-        let invite = Invite {
-            target: peer.target(dial.number.as_str()),
-            flow,
-            from_user: peer.caller_user(&dial.caller_id),
-            from_display: String::new(),
-            to: String::new(),
-            sdp: Vec::new(),
-            credentials: peer.credentials(),
-            headers: Vec::new(),
-        };
-        let Some(leg) = self.place(now, invite, &CODECS) else {
-            return self.tell(company, Input::DialRefused { call });
-        };
+    pub(super) fn add_customer(&mut self, company: CompanyId, dial: &Dial, leg: Leg) {
         self.calls_placed += 1;
-        self.own(&leg, Owner::Customer(call));
+        self.own(&leg, Owner::Customer(dial.call));
         self.calls.insert(
-            call,
+            dial.call,
             Call {
                 company,
                 number: dial.number.as_str().to_owned(),
@@ -155,6 +138,7 @@ impl Switch {
     }
 
     pub(super) fn hang_up(&mut self, now: Duration, call: CallId) {
+        self.attempt_left(now, call);
         let Some(mut state) = self.calls.remove(&call) else { return };
         if let Some(leg) = state.customer.take() {
             self.endpoint.hang_up(now, leg.dialog);

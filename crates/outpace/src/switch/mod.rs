@@ -3,8 +3,10 @@
 
 mod calls;
 pub mod cause;
+mod circuit;
 pub mod edge;
 mod kept;
+pub mod names;
 mod recordings;
 mod registrar;
 pub mod sdp;
@@ -20,6 +22,7 @@ use media::{Codec, LegId, Relay, RelayEvent, Sound};
 use sip::{DialogId, EndedBy, Endpoint, Event, Flow, Transmit};
 
 pub use registrar::RegistrationChange;
+pub use trunks::TrunkView;
 
 /// The codecs that we offer, in this order.
 const CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
@@ -35,6 +38,14 @@ pub struct Switch {
     agents: HashMap<AgentId, Account>,
     agent_by_extension: HashMap<String, AgentId>,
     trunks: HashMap<TrunkId, trunks::Peer>,
+    /// When the next of their addresses wants attention.
+    trunks_due: Option<Duration>,
+    /// What their host names stand for.
+    names_known: HashMap<names::HostName, Vec<names::Target>>,
+    /// Calls of which nothing was heard yet.
+    attempts: HashMap<CallId, trunks::Attempt>,
+    /// Numbers that went back to their campaign because the trunk was out of order, and how often in a row.
+    given_back: HashMap<(TrunkId, String), u8>,
     dialogs: HashMap<DialogId, Owner>,
     legs: HashMap<LegId, Owner>,
     inputs: VecDeque<(CompanyId, Input)>,
@@ -96,6 +107,10 @@ impl Switch {
             agents: HashMap::new(),
             agent_by_extension: HashMap::new(),
             trunks: HashMap::new(),
+            trunks_due: None,
+            names_known: HashMap::new(),
+            attempts: HashMap::new(),
+            given_back: HashMap::new(),
             dialogs: HashMap::new(),
             legs: HashMap::new(),
             inputs: VecDeque::new(),
@@ -131,6 +146,7 @@ impl Switch {
     pub fn handle_timeout(&mut self, now: Duration) {
         self.endpoint.handle_timeout(now);
         self.drain_events(now);
+        self.tend_trunks(now);
     }
 
     pub fn connection_closed(&mut self, now: Duration, connection: u64) {
@@ -144,7 +160,7 @@ impl Switch {
     }
 
     pub fn deadline(&self) -> Option<Duration> {
-        self.endpoint.deadline()
+        [self.endpoint.deadline(), self.trunks_due].into_iter().flatten().min()
     }
 
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
@@ -194,9 +210,19 @@ impl Switch {
                 // Calls towards us are not taken yet: refuse them so that the caller knows at once.
                 self.endpoint.reject(now, dialog, 403);
             }
-            Event::Progress { dialog, status, sdp } => self.progress(dialog, status, &sdp),
-            Event::Answered { dialog, sdp } => self.answered(now, dialog, &sdp),
-            Event::Failed { dialog, status, q850, local, .. } => self.failed(dialog, status, q850, local),
+            Event::Progress { dialog, status, sdp } => {
+                self.attempt_arrived(now, dialog);
+                self.progress(dialog, status, &sdp);
+            }
+            Event::Answered { dialog, sdp } => {
+                self.attempt_arrived(now, dialog);
+                self.answered(now, dialog, &sdp);
+            }
+            Event::Failed { dialog, status, q850, local, elsewhere, .. } => {
+                if !self.went_elsewhere(now, dialog, (status, local), elsewhere) {
+                    self.failed(dialog, status, q850, local);
+                }
+            }
             Event::Ended { dialog, by, .. } => self.ended(now, dialog, by),
             Event::Offer { dialog, sdp } => self.offered_again(now, dialog, &sdp),
             Event::Bound { account, contact, flow, expires } => {
@@ -207,7 +233,8 @@ impl Switch {
             Event::RegisterFailed { status, .. } => {
                 tracing::warn!(status, "a trunk refused our registration; check its username and password");
             }
-            Event::OfferAnswered { .. } | Event::Info { .. } | Event::OptionsResult { .. } => {}
+            Event::OptionsResult { flow, status } => self.options_answered(now, flow, status),
+            Event::OfferAnswered { .. } | Event::Info { .. } => {}
         }
     }
 

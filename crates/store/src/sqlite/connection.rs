@@ -22,6 +22,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (3, include_str!("../../migrations/sqlite/0003_recordings.sql")),
     (4, include_str!("../../migrations/sqlite/0004_compliance.sql")),
     (5, include_str!("../../migrations/sqlite/0005_access.sql")),
+    (8, include_str!("../../migrations/sqlite/0008_trunk_details.sql")),
 ];
 
 /// Creates the database where there is none; only its owner may read it, for it holds the passwords of extensions.

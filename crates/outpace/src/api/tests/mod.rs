@@ -3,6 +3,7 @@
 mod auth;
 mod bills;
 mod extensions;
+mod fuzz;
 mod groups;
 mod rest;
 mod task_results;

@@ -27,6 +27,7 @@ mod schema;
 mod session;
 mod stream;
 mod trail;
+mod trunk_states;
 mod trunks;
 mod users;
 mod visit;
@@ -67,6 +68,7 @@ pub fn routes() -> Vec<Route> {
         groups::routes(),
         extensions::routes(),
         trunks::routes(),
+        trunk_states::routes(),
         caller_ids::routes(),
         dnc::routes(),
         webhooks::routes(),

@@ -25,6 +25,7 @@ const TAGS: &[(&str, &str)] = &[
     ("groups", "Agents who share campaigns."),
     ("extensions", "SIP accounts of agents."),
     ("trunks", "SIP peers that calls go through."),
+    ("trunk-states", "Which addresses of trunks take calls."),
     ("caller_ids", "Numbers that customers see."),
     ("dnc", "Numbers that are not to be called."),
     ("refusals", "Calls that a rule refused."),

@@ -116,6 +116,7 @@ async fn put(visit: Visit) -> Result<Answer, Problem> {
         channels_max: 100,
         cps_max: 0,
         enabled: true,
+        details: store::TrunkDetails::default(),
     });
     let b = &visit.body;
     let text = |name: &str, known: String| b.text(name).map_or(known, str::to_owned);
