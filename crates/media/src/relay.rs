@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use crate::Sound;
 use crate::detect::{Heard, Label, ListenerConfig};
+use crate::mix::Gain;
 use listening::Listening;
 use ports::PortPool;
 use recording::Recordings;
@@ -234,6 +235,14 @@ impl Relay {
     /// The leg and its partner hear each other no more.
     pub fn unbridge(&self, leg: LegId) {
         self.handle.command(Command::Unbridge { leg });
+    }
+
+    /// From now on each of these legs hears the others of them, mixed every 20 ms: `gains[listener][speaker]`, in their
+    /// order. What they were in before, bridges or mixes, ends for them; `bridge` leads back from it. The same legs again
+    /// in the same order: only the gains change. Key presses are not heard in a mix. A mix of legs that are not there, of
+    /// more than `MIX_MEMBERS_MAX`, or whose gains are not as many, is none.
+    pub fn mix(&self, legs: Vec<LegId>, gains: Vec<Vec<Gain>>) {
+        self.handle.command(Command::Mix { legs, gains });
     }
 
     /// Plays a sound to the leg, from its start, in place of a bridge's sound and of what plays already (for which no

@@ -1,7 +1,8 @@
-//! `outpace admin …`: companies, keys, users, extensions, groups, trunks, caller ids and pushes by command. A running
-//! server sees a change within a few seconds.
+//! `outpace admin …`: companies, keys, users, extensions, groups, trunks, caller ids, pushes, do-not-call lists and
+//! compliance by command. A running server sees a change within a few seconds.
 
 mod access;
+mod compliance;
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
@@ -41,6 +42,12 @@ pub enum Admin {
     /// Users: people who log in.
     #[command(subcommand)]
     User(access::UserCommand),
+    /// Do-not-call lists: numbers that are never dialed.
+    #[command(subcommand)]
+    Dnc(compliance::DncCommand),
+    /// Call windows, holidays, frequency caps, lock-out; what was refused.
+    #[command(subcommand)]
+    Compliance(compliance::ComplianceCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -228,6 +235,8 @@ pub fn run(store: &dyn Store, command: Admin) -> anyhow::Result<()> {
         Admin::Push(c) => pushes(store, c),
         Admin::Key(c) => access::key(store, c),
         Admin::User(c) => access::user(store, c),
+        Admin::Dnc(c) => compliance::dnc(store, c),
+        Admin::Compliance(c) => compliance::compliance(store, c),
     }
 }
 

@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Deserialize;
 
+mod compliance;
+
+pub use compliance::{CapConfig, ComplianceConfig, check as check_compliance};
+
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -94,6 +98,8 @@ pub struct Dialing {
     pub message_max_s: u64,
     pub wrap_up_s: f64,
     pub miss_pause_s: f64,
+    pub ring_agent_s: f64,
+    pub ring_outside_s: f64,
     pub misses_max: u32,
     pub agent_legs: AgentLegs,
 }
@@ -156,6 +162,9 @@ pub struct CompanyConfig {
     pub caller_id: Vec<CallerIdConfig>,
     #[serde(default)]
     pub push: PushConfig,
+    /// None: what is in the store stays.
+    #[serde(default)]
+    pub compliance: Option<ComplianceConfig>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -380,6 +389,8 @@ impl Default for Dialing {
             wrap_up_s: 3.0,
             miss_pause_s: 3.0,
             misses_max: 3,
+            ring_agent_s: 30.0,
+            ring_outside_s: 60.0,
             agent_legs: AgentLegs::RungPerCall,
         }
     }
@@ -424,6 +435,8 @@ impl Config {
             ("setup_timeout_s", d.setup_timeout_s),
             ("wrap_up_s", d.wrap_up_s),
             ("miss_pause_s", d.miss_pause_s),
+            ("ring_agent_s", d.ring_agent_s),
+            ("ring_outside_s", d.ring_outside_s),
         ] {
             anyhow::ensure!(
                 (0.0..=86_400.0).contains(&s),
@@ -447,6 +460,10 @@ impl Config {
                 "company {}: language must be zh or en",
                 c.code
             );
+            if let Some(compliance) = &c.compliance {
+                let settings = compliance.settings(&c.time_zone);
+                settings.with_context(|| format!("company {}: compliance", c.code))?;
+            }
             for (key, url) in c.push.urls().into_iter().filter(|(_, url)| !url.is_empty()) {
                 crate::push::check_url(url)
                     .map_err(|why| anyhow::anyhow!("company {}: push.{key} {url:?}: {why}", c.code))?;
@@ -468,6 +485,8 @@ impl Config {
             wrap_up: Duration::from_secs_f64(d.wrap_up_s),
             miss_pause: Duration::from_secs_f64(d.miss_pause_s),
             misses_max: d.misses_max,
+            ring_agent: Duration::from_secs_f64(d.ring_agent_s),
+            ring_outside: Duration::from_secs_f64(d.ring_outside_s),
             agent_legs: match d.agent_legs {
                 AgentLegs::RungPerCall => engine::AgentLegs::RungPerCall,
                 AgentLegs::KeptUp => engine::AgentLegs::KeptUp,
@@ -556,6 +575,8 @@ mod tests {
         assert!(error("[dialing]\nno_answer_s = -1").contains("dialing.no_answer_s"));
         assert!(error("[[company]]\ncode = \"1\"\ntime_zone = \"Mars\"").contains("Mars"));
         assert!(error("[sip").contains("TOML"));
+        let window = error("[[company]]\ncode = \"7\"\n[company.compliance]\nwindows = [\"9 to 5\"]");
+        assert!(window.contains("company 7") && window.contains("9 to 5"), "{window}");
         let push =
             |url: &str| error(&format!("[[company]]\ncode = \"1\"\n[company.push]\nbill_url = {url:?}"));
         for url in ["crm.example", "ftp://crm.example/", "https://", "http://user:word@crm.example/"] {

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use engine::{AgentId, AgentView, CampaignId, CampaignView, CompanyId, GroupId, Timestamp};
+use engine::{
+    AgentId, AgentView, CallCommand, CampaignId, CampaignView, CompanyId, GroupId, Refusal, Timestamp,
+};
 use store::{Company, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -39,6 +41,12 @@ pub enum Command {
     HangUp {
         company: CompanyId,
         agent: AgentId,
+    },
+    /// Answered at once: taken, or refused.
+    Call {
+        company: CompanyId,
+        command: CallCommand,
+        reply: oneshot::Sender<Result<(), Refusal>>,
     },
     Agents {
         company: CompanyId,
@@ -146,6 +154,15 @@ impl Handle {
 
     pub async fn agents(&self, company: CompanyId) -> Result<Vec<AgentView>, HandleError> {
         self.ask(|reply| Command::Agents { company, reply }).await
+    }
+
+    /// Whether the engine took the command.
+    pub async fn call_command(
+        &self,
+        company: CompanyId,
+        command: CallCommand,
+    ) -> Result<Result<(), Refusal>, HandleError> {
+        self.ask(|reply| Command::Call { company, command, reply }).await
     }
 
     pub async fn campaigns(&self, company: CompanyId) -> Result<Vec<CampaignView>, HandleError> {

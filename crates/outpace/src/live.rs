@@ -210,20 +210,28 @@ impl Reporter {
                     self.calls.remove(call);
                 }
             }
+            Effect::OpenDirect(new) => {
+                let seen = Seen { campaign: None, has_rung: false, is_answered: false };
+                self.calls.insert(new.call, seen);
+            }
+            Effect::SaveDirect(record) => {
+                self.ended(company, record.call, record.outcome, Some(record.agent));
+            }
             Effect::Dial(dial) => {
                 self.call(company, dial.call, CallState::Dialing(dial.number.clone()), None);
             }
             Effect::Offer { call, agent } => self.call(company, *call, CallState::Offered, Some(*agent)),
             Effect::Bridge { call, agent } => self.call(company, *call, CallState::Bridged, Some(*agent)),
-            Effect::SaveCall(record) => {
-                // A result that could not be saved is saved again, but told once.
-                if let Some(seen) = self.calls.remove(&record.call) {
-                    let (call, campaign, agent) = (record.call, seen.campaign, record.agent);
-                    let state = CallState::Ended(record.outcome);
-                    self.live.of(company).put(What::Call { call, campaign, state, agent });
-                }
-            }
+            Effect::SaveCall(record) => self.ended(company, record.call, record.outcome, record.agent),
             _ => {}
+        }
+    }
+
+    /// A result that could not be saved is saved again, but told once.
+    fn ended(&mut self, company: CompanyId, call: CallId, outcome: Outcome, agent: Option<AgentId>) {
+        if let Some(seen) = self.calls.remove(&call) {
+            let (campaign, state) = (seen.campaign, CallState::Ended(outcome));
+            self.live.of(company).put(What::Call { call, campaign, state, agent });
         }
     }
 

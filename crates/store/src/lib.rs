@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use engine::compliance::{ComplianceSettings, DncEntry, Permit, Rule, Rules};
 use engine::{
-    AgentId, CallId, CallRecord, CampaignId, CampaignStatus, Cause, CompanyId, EndReason, GroupId, HangupBy,
-    LeadId, LeaseSlot, LeasedLead, Outcome, PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
+    AgentId, CallId, CallRecord, CallTags, CampaignId, CampaignStatus, Cause, CompanyId, DirectKind,
+    DirectRecord, EndReason, GroupId, HangupBy, LeadId, LeaseSlot, LeasedLead, NewDirect, Outcome,
+    PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
 };
 
 mod access;
@@ -228,7 +229,14 @@ pub trait Store: Send + Sync {
     /// All calls of a campaign, oldest first, `after` exclusive; at most `limit`.
     fn list_calls(&self, campaign: CampaignId, after: Option<CallId>, limit: u32) -> Result<Vec<Call>>;
 
-    // Bills. `finish_call` and `rescue_calls` write one for each call, in their transaction.
+    // Calls that are no campaign's. `rescue_calls` ends those that are open too.
+    /// `Taken("call")` when the id was used before.
+    fn open_direct(&self, company: CompanyId, call: &NewDirect) -> Result<()>;
+    /// Its result and its bill. A call that has finished already is left as it is. `NotFound("call")` when it was never
+    /// opened.
+    fn finish_direct(&self, now: Timestamp, call: &DirectRecord) -> Result<()>;
+
+    // Bills. `finish_call`, `finish_direct` and `rescue_calls` write one for each call, in their transaction.
     /// By `dialed_at`, then as they were written; the total and one page. An offset counts from the oldest.
     fn list_bills(&self, company: CompanyId, filter: &BillFilter, page: Page) -> Result<(u64, Vec<Bill>)>;
     /// Those that nobody fetched before, oldest first, at most `limit`: from now on they count as fetched. However many

@@ -173,6 +173,23 @@ pub(crate) fn lost(call: &Call, now: Timestamp) -> CallRecord {
     }
 }
 
+/// As `lost`, of a call that is no campaign's.
+pub(crate) fn lost_direct(call: &NewDirect, now: Timestamp) -> DirectRecord {
+    DirectRecord {
+        call: call.call,
+        agent: call.agent,
+        trunk: None,
+        ringing_at: None,
+        answered_at: None,
+        bridged_at: None,
+        ended_at: now,
+        outcome: Outcome::Lost,
+        cause: Cause::UNKNOWN,
+        hangup_by: HangupBy::Unknown,
+        sip_status: 0,
+    }
+}
+
 pub(crate) fn check_new(campaign: &NewCampaign, leads: &[NewLead]) -> Result<()> {
     if !matches!(campaign.status, CampaignStatus::Draft | CampaignStatus::Running) {
         return Err(StoreError::Refused("a campaign begins as draft or running"));

@@ -9,6 +9,7 @@ use super::latch::Latch;
 use super::outgoing::Outgoing;
 use super::playback::Playback;
 use super::recording::Tap;
+use super::thread::MixSeat;
 use super::{Codec, LegId, LegMedia, LegStats};
 use crate::g711;
 use crate::rtp::COMFORT_NOISE;
@@ -22,6 +23,8 @@ pub(super) struct Leg {
     pub(super) outgoing: Outgoing,
     /// Slot of the leg that hears this one, and is heard by it.
     pub(super) peer: Option<usize>,
+    /// Its place in a conversation of more than two; then it has no peer.
+    pub(super) mixed: Option<MixSeat>,
     pub(super) playing: Option<Playback>,
     /// Its sound is recorded.
     pub(super) tap: Option<Tap>,
@@ -74,6 +77,7 @@ impl Leg {
             incoming: Incoming::default(),
             outgoing: Outgoing::new(),
             peer: None,
+            mixed: None,
             playing: None,
             tap: None,
             is_listened_to: false,

@@ -1,5 +1,8 @@
 //! The media thread: waits for sockets, timers and commands, and does what they ask. No allocation and no lock a packet.
 
+mod load;
+mod mixing;
+
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -19,13 +22,14 @@ use super::timers::{Due, Timer, Timers};
 use super::watch::{Alarm, READY_MAX, Ready, Watch};
 use super::{LegId, LegMedia, RelayEvent};
 use crate::detect::ListenerConfig;
+use crate::mix::Gain;
 use crate::rtp::{self, HEADER_LEN, PACKET_MAX};
 use crate::{FRAME_SAMPLES, Sound};
+use load::Load;
+pub(super) use mixing::MixSeat;
+use mixing::Rooms;
 
-/// From this many packets in `LOAD_TIME` on, the thread sleeps for `NAP` between two looks at the sockets: being woken
-/// for every packet would cost more than the packet.
-const LOAD_PACKETS: u32 = 500;
-const LOAD_TIME: Duration = Duration::from_millis(100);
+/// Under much load, the thread sleeps so long between two looks at the sockets.
 const NAP: Duration = Duration::from_millis(1);
 
 pub(super) enum Command {
@@ -44,6 +48,10 @@ pub(super) enum Command {
     },
     Unbridge {
         leg: LegId,
+    },
+    Mix {
+        legs: Vec<LegId>,
+        gains: Vec<Vec<Gain>>,
     },
     Play {
         leg: LegId,
@@ -117,6 +125,7 @@ pub(super) struct MediaThread<F> {
     ids: HashMap<LegId, usize>,
     load: Load,
     timers: Timers,
+    rooms: Rooms,
     /// One byte more than is taken, so that a longer datagram is seen to be longer.
     datagram: [u8; PACKET_MAX + 1],
     recordings: Option<Recordings>,
@@ -144,6 +153,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             ids: HashMap::new(),
             load: Load::new(Instant::now()),
             timers: Timers::default(),
+            rooms: Rooms::default(),
             datagram: [0; PACKET_MAX + 1],
             recordings: side_work.recordings,
             listening: side_work.listening,
@@ -184,6 +194,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
                 match timer.due {
                     Due::Playback => self.play_on(timer, now),
                     Due::Silence => self.check_silence(timer, now),
+                    Due::Mix => self.mix_on(timer, now),
                 }
             }
             for slot in ready.slots.iter().copied() {
@@ -235,6 +246,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
                     self.unbridge(slot);
                 }
             }
+            Command::Mix { legs, gains } => self.mix(&legs, gains, now),
             Command::Play { leg, sound } => self.play(leg, sound, now),
             Command::Stop { leg } => {
                 if let Some(leg) = self.slot(leg).and_then(|slot| self.leg(slot)) {
@@ -309,6 +321,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
     }
 
     fn unbridge(&mut self, slot: usize) {
+        self.leave_mix(slot);
         let peer = self.leg(slot).and_then(|leg| leg.peer.take());
         if let Some(other) = peer.and_then(|peer| self.leg(peer)) {
             other.peer = None;
@@ -530,7 +543,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         };
         leg.stats.packets_in += 1;
         leg.incoming.count(&header);
-        let (from, peer) = (leg.id, leg.peer);
+        let (from, peer, mixed) = (leg.id, leg.peer, leg.mixed.filter(|_| receive));
         if let (Some(recordings), Some(tap), Content::Sound(codec), true) =
             (&mut self.recordings, leg.tap, content, receive)
         {
@@ -545,6 +558,9 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             leg.stats.frames_unheard += listening.take(from, content, &header, payload, now);
         }
         self.heard(slot, now);
+        if let Some(seat) = mixed {
+            return self.rooms.take(seat, content, &header, &self.datagram[parsed.payload()]);
+        }
         let Some(to) = peer.and_then(|peer| self.slots[peer].as_mut()) else { return };
         if to.playing.is_some() {
             return;
@@ -565,27 +581,5 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         let header = rtp::Header { payload_type, ..header };
         self.datagram[start..payload.start].copy_from_slice(&header.to_bytes());
         to.send(&self.datagram[start..payload.end], destination);
-    }
-}
-
-/// How many packets come.
-struct Load {
-    since: Instant,
-    packets: u32,
-    was_high: bool,
-}
-
-impl Load {
-    fn new(now: Instant) -> Load {
-        Load { since: now, packets: 0, was_high: false }
-    }
-
-    /// Counts the packets that came until now.
-    fn is_high(&mut self, packets: usize, now: Instant) -> bool {
-        self.packets += packets as u32;
-        if now.saturating_duration_since(self.since) >= LOAD_TIME {
-            *self = Load { since: now, packets: 0, was_high: self.packets >= LOAD_PACKETS };
-        }
-        self.was_high
     }
 }

@@ -1,5 +1,6 @@
 //! Starts everything, and owns the engines: the only place where inputs, effects and the clock meet.
 
+mod commands;
 mod directory;
 mod saving;
 mod store_work;

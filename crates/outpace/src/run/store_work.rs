@@ -4,17 +4,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::compliance::AbandonWindow;
 use engine::{
-    CallId, CallRecord, CampaignId, CompanyId, EndReason, LeaseId, LeaseSlot, LeasedLead, Supply, Timestamp,
+    CallId, CallRecord, CampaignId, CompanyId, DirectRecord, EndReason, LeaseId, LeaseSlot, LeasedLead,
+    NewDirect, Supply, Timestamp,
 };
 use store::{Campaign, Group, Recording, Registration, RetryRule, Store};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::directory::{self, Directory};
+use super::directory::{self, AbandonBudget, Directory};
 use super::saving::{Save, Saving};
 use crate::handle::wall_clock;
 use crate::push::{Wake, Written};
 
+/// 30 days in microseconds.
+const MONTH_US: i64 = 30 * 86_400 * 1_000_000;
 const RECORDING_ATTEMPTS: u32 = 60;
 const RECORDING_PAUSE: Duration = Duration::from_secs(1);
 
@@ -34,6 +38,16 @@ pub enum Done {
         company: CompanyId,
         call: CallId,
         result: store::Result<Option<Timestamp>>,
+    },
+    DirectOpened {
+        company: CompanyId,
+        call: CallId,
+        result: store::Result<()>,
+    },
+    DirectSaved {
+        company: CompanyId,
+        call: CallId,
+        result: store::Result<()>,
     },
     Ended {
         company: CompanyId,
@@ -62,6 +76,7 @@ pub struct Loaded {
     pub campaign: Campaign,
     /// Answered and abandoned since midnight.
     pub today: (u32, u32),
+    pub budget: AbandonBudget,
 }
 
 #[derive(Clone)]
@@ -109,6 +124,30 @@ impl StoreWork {
     /// `before`: the extension states that come before the result.
     pub fn save(&self, company: CompanyId, record: Box<CallRecord>, before: Written) {
         self.saving.save(Save { company, record, before });
+    }
+
+    pub fn open_direct(&self, company: CompanyId, row: Box<NewDirect>) {
+        self.spawn(move |store| {
+            let result = store.open_direct(company, &row);
+            // It counts for how often the number may be called; the call is placed whether or not that is noted.
+            if result.is_ok()
+                && let Err(error) = store.count_dial(wall_clock(), company, &row.number)
+            {
+                tracing::warn!(%error, "a call was not counted for its number");
+            }
+            Done::DirectOpened { company, call: row.call, result }
+        });
+    }
+
+    /// `before`: as in `save`.
+    pub fn save_direct(&self, company: CompanyId, record: Box<DirectRecord>, before: Written) {
+        let wake = self.wake.clone();
+        self.spawn(move |store| {
+            before.wait();
+            let result = store.finish_direct(wall_clock(), &record);
+            wake.wake();
+            Done::DirectSaved { company, call: record.call, result }
+        });
     }
 
     pub fn end(&self, company: CompanyId, campaign: CampaignId, why: EndReason) {
@@ -183,6 +222,17 @@ impl StoreWork {
 
 fn load_campaign(store: &dyn Store, campaign: CampaignId, time_zone: &str) -> store::Result<Option<Loaded>> {
     let Some(campaign) = store.campaign_by_id(campaign)? else { return Ok(None) };
-    let today = store.answered_since(campaign.id, directory::midnight(wall_clock(), time_zone))?;
-    Ok(Some(Loaded { campaign, today }))
+    let now = wall_clock();
+    let today = store.answered_since(campaign.id, directory::midnight(now, time_zone))?;
+    let rules = store.compliance(campaign.settings.company)?;
+    // Pacing itself keeps the hour and the last 24.
+    let mut windows = Vec::new();
+    if rules.abandon_windows.contains(&AbandonWindow::Day) {
+        windows.push(today);
+    }
+    if rules.abandon_windows.contains(&AbandonWindow::Days30) {
+        windows.push(store.answered_since(campaign.id, Timestamp(now.0 - MONTH_US))?);
+    }
+    let budget = AbandonBudget::new(campaign.settings.abandon_max, rules.abandon_max, &windows);
+    Ok(Some(Loaded { campaign, today, budget }))
 }

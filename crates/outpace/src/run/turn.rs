@@ -2,19 +2,22 @@
 //! switch, so neither has a lock, and a turn never waits.
 
 mod ending;
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use engine::{
-    AgentId, AgentState, CallId, CampaignId, CompanyId, Effect, Engine, GroupId, Input, Now, Timestamp,
+    AgentId, AgentState, CallId, CampaignId, CompanyId, Effect, Engine, GroupId, Input, Now, RequestId,
+    Timestamp,
 };
 use media::RelayEvent;
 use sip::{Flow, Transport};
 use store::{Campaign, Group, Registration, StoreError};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
+use super::commands::Answer;
 use super::directory::{self, CompanyDirectory, Directory};
 use super::store_work::{Done, Loaded, StoreWork};
 use crate::config::Config;
@@ -54,6 +57,9 @@ pub struct Dialer {
     directory: Directory,
     names: Names,
     load_next: u64,
+    /// Commands that the engines have not answered yet: each is in the turn that it came in.
+    pub(super) answers: BTreeMap<RequestId, Answer>,
+    pub(super) request_next: u64,
 }
 
 struct CompanyRun {
@@ -96,6 +102,8 @@ impl Dialer {
             directory: Directory { companies: Vec::new() },
             names: Names::start(),
             load_next: 1,
+            answers: BTreeMap::new(),
+            request_next: 1,
         };
         let now = wall_clock();
         let (directory, registrations, rescued) = dialer
@@ -153,6 +161,7 @@ impl Dialer {
         let udp = self.edge.udp.clone();
         let mut buffer = vec![0; DATAGRAM_MAX];
         let mut directory_tick = tokio::time::interval(DIRECTORY_EVERY);
+        let mut budget_tick = tokio::time::interval(rules::BUDGET_EVERY);
         let mut sample_tick = tokio::time::interval(SAMPLE_EVERY);
         sample_tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
@@ -170,6 +179,7 @@ impl Dialer {
                 Some(command) = commands.recv() => self.command(command),
                 _ = directory_tick.tick() => self.store.load_directory(),
                 _ = sample_tick.tick() => self.sample(),
+                _ = budget_tick.tick() => self.count_budgets(),
                 () = tokio::time::sleep_until(deadline) => self.timeout(),
             }
         }
@@ -275,7 +285,11 @@ impl Dialer {
         }
     }
 
-    fn input(&mut self, company: CompanyId, input: Input) {
+    pub(super) fn has_company(&self, company: CompanyId) -> bool {
+        self.companies.contains_key(&company)
+    }
+
+    pub(super) fn input(&mut self, company: CompanyId, input: Input) {
         self.states.saw_input(&input);
         self.reporter.saw_input(company, &input);
         let now = self.now();
@@ -303,6 +317,9 @@ impl Dialer {
             }
             Effect::ReturnLeads { calls } => self.store.give_back(company, calls),
             Effect::SaveCall(record) => self.store.save(company, record, self.states.written()),
+            Effect::OpenDirect(row) => self.store.open_direct(company, row),
+            Effect::SaveDirect(record) => self.store.save_direct(company, record, self.states.written()),
+            Effect::Answer { request, result } => self.answer(request, result),
             Effect::EndCampaign { campaign, why } => self.store.end(company, campaign, why),
             Effect::CampaignStarted { campaign } => tracing::info!(%campaign, "dialing"),
             // The switch takes all the others.
@@ -366,6 +383,8 @@ impl Dialer {
                 tracing::error!(%error, %call, "a result could not be saved; it is kept and tried again");
                 self.input(company, Input::SaveFailed { call });
             }
+            Done::DirectOpened { company, call, result } => self.direct_opened(company, call, result),
+            Done::DirectSaved { company, call, result } => self.direct_saved(company, call, result),
             Done::Ended { company, campaign, why, result } => {
                 self.campaign_ended(company, campaign, why, result)
             }
@@ -423,7 +442,7 @@ impl Dialer {
             if loaded.campaign.settings.status == engine::CampaignStatus::Ended {
                 run.campaign_loads.remove(&campaign);
             }
-            let settings = directory::campaign_settings(&loaded.campaign, loaded.today);
+            let settings = directory::campaign_settings(&loaded.campaign, loaded.today, loaded.budget);
             self.input(company, Input::Campaign(settings));
         }
         if leads {
@@ -472,6 +491,7 @@ impl Dialer {
                 self.input(company, Input::Unpaused { agent })
             }
             Command::HangUp { company, agent } => self.input(company, Input::HangUp { agent }),
+            Command::Call { company, command, reply } => self.call_command(company, command, reply),
             Command::Agents { company, reply } => {
                 let views = self.companies.get(&company).map(|c| c.engine.agent_views()).unwrap_or_default();
                 let _ = reply.send(views);
@@ -530,7 +550,10 @@ impl Dialer {
         let mono = self.started.elapsed();
         self.handle.put_company(c.company.clone());
         let run = self.companies.entry(company).or_insert_with(|| CompanyRun {
-            engine: Engine::new(self.engine_config.clone(), self.seed ^ company.0.unsigned_abs()),
+            engine: Engine::new(
+                rules::engine_config(&self.engine_config, &c.compliance),
+                self.seed ^ company.0.unsigned_abs(),
+            ),
             time_zone: String::new(),
             campaign_loads: BTreeMap::new(),
             group_loads: BTreeMap::new(),
@@ -557,6 +580,9 @@ impl Dialer {
             if before.and_then(|b| b.groups.iter().find(|g| g.id == group.id)) != Some(group) {
                 self.load_or_put_group(company, group, before.is_none());
             }
+        }
+        if before.is_some_and(|b| b.compliance != c.compliance) {
+            self.rules_changed(company);
         }
     }
 

@@ -553,12 +553,15 @@ impl Switch {
     }
 
     fn give_back(&mut self, call: CallId, dialog: DialogId) {
-        let Some(mut state) = self.calls.remove(&call) else { return };
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        let (company, leg) = (state.company, state.customer.take());
         self.dialogs.remove(&dialog);
-        if let Some(leg) = state.customer.take() {
+        if let Some(leg) = leg {
             self.drop_leg(&leg);
         }
-        self.tell(state.company, Input::DialRefused { call });
+        // An agent may be there who waits for the customer.
+        self.forget_if_over(call);
+        self.tell(company, Input::DialRefused { call });
     }
 }
 

@@ -5,6 +5,7 @@ mod bills;
 mod calls;
 mod campaigns;
 mod compliance;
+mod directs;
 mod leads;
 mod outbox;
 mod pages;
@@ -42,6 +43,7 @@ struct Tables {
     campaigns: BTreeMap<CampaignId, CampaignTable>,
     /// Where each call lies.
     calls: HashMap<CallId, CampaignId>,
+    directs: BTreeMap<CallId, directs::DirectRow>,
     /// The id of a bill is its place, from 1.
     bills: Vec<Bill>,
     pushes: BTreeMap<CompanyId, PushSettings>,
@@ -312,13 +314,23 @@ impl Store for MemStore {
         self.tables().finish_call(now, call, retry)
     }
     fn rescue_calls(&self, now: Timestamp, company: CompanyId, retry: &RetryRule) -> Result<Vec<CallId>> {
-        Ok(self.tables().rescue_calls(now, company, retry))
+        let mut tables = self.tables();
+        let mut rescued = tables.rescue_calls(now, company, retry);
+        rescued.extend(tables.rescue_directs(now, company));
+        Ok(rescued)
     }
     fn answered_since(&self, campaign: CampaignId, since: Timestamp) -> Result<(u32, u32)> {
         Ok(self.tables().table(campaign)?.answered_since(since))
     }
     fn list_calls(&self, campaign: CampaignId, after: Option<CallId>, limit: u32) -> Result<Vec<Call>> {
         Ok(self.tables().table(campaign)?.list_calls(after, limit))
+    }
+
+    fn open_direct(&self, company: CompanyId, call: &NewDirect) -> Result<()> {
+        self.tables().open_direct(company, call)
+    }
+    fn finish_direct(&self, now: Timestamp, call: &DirectRecord) -> Result<()> {
+        self.tables().finish_direct(now, call)
     }
 
     fn list_bills(&self, company: CompanyId, filter: &BillFilter, page: Page) -> Result<(u64, Vec<Bill>)> {

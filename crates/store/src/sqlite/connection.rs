@@ -22,6 +22,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (3, include_str!("../../migrations/sqlite/0003_recordings.sql")),
     (4, include_str!("../../migrations/sqlite/0004_compliance.sql")),
     (5, include_str!("../../migrations/sqlite/0005_access.sql")),
+    (6, include_str!("../../migrations/sqlite/0006_commands.sql")),
     (8, include_str!("../../migrations/sqlite/0008_trunk_details.sql")),
 ];
 
@@ -181,6 +182,7 @@ mod tests {
         let store = SqliteStore::open(&folder.database()).unwrap();
         store.verify().unwrap();
         let filter = BillFilter {
+            method: None,
             from: Timestamp(0),
             to: Timestamp(i64::MAX),
             fetched: Some(false),

@@ -7,6 +7,7 @@ mod campaigns;
 mod column;
 mod compliance;
 mod connection;
+mod directs;
 mod groups;
 #[cfg(test)]
 mod killed;
@@ -305,13 +306,26 @@ impl Store for SqliteStore {
     }
     fn rescue_calls(&self, now: Timestamp, company: CompanyId, retry: &RetryRule) -> Result<Vec<CallId>> {
         let retry = *retry;
-        self.write(move |db| calls::rescue(db, now, company, &retry))
+        self.write(move |db| {
+            let mut rescued = calls::rescue(db, now, company, &retry)?;
+            rescued.extend(directs::rescue(db, now, company)?);
+            Ok(rescued)
+        })
     }
     fn answered_since(&self, campaign: CampaignId, since: Timestamp) -> Result<(u32, u32)> {
         self.read(|db| calls::answered_since(db, campaign, since))
     }
     fn list_calls(&self, campaign: CampaignId, after: Option<CallId>, limit: u32) -> Result<Vec<Call>> {
         self.read(|db| calls::list(db, campaign, after, limit))
+    }
+
+    fn open_direct(&self, company: CompanyId, call: &NewDirect) -> Result<()> {
+        let call = call.clone();
+        self.write(move |db| directs::open(db, company, &call))
+    }
+    fn finish_direct(&self, now: Timestamp, call: &DirectRecord) -> Result<()> {
+        let call = call.clone();
+        self.write(move |db| directs::finish(db, now, &call))
     }
 
     fn list_bills(&self, company: CompanyId, filter: &BillFilter, page: Page) -> Result<(u64, Vec<Bill>)> {

@@ -96,7 +96,7 @@ fn shown_agent(
     let call = |c: &CallView| {
         json!({
             "id": c.call.to_string(),
-            "campaign": campaigns.get(&c.campaign),
+            "campaign": c.campaign.and_then(|id| campaigns.get(&id)),
             "number": visit.shown(&c.number),
             "caller_id": c.caller_id,
             "dialed_at": moment::json(c.dialed_at),
