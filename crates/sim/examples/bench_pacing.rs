@@ -26,7 +26,14 @@ fn main() {
 /// Each round a call ends, another is placed and the pacer looks ahead.
 fn measure(agents: usize, calls: usize) -> Vec<Duration> {
     let mut rng = Rng::with_seed(7);
-    let rules = Rules { abandon_max: 0.03, grace: 2.0, no_answer: 25.0, start_ratio: 1.5, before: (0, 0) };
+    let rules = Rules {
+        abandon_max: 0.03,
+        grace: 2.0,
+        no_answer: 25.0,
+        start_ratio: 1.5,
+        give_up_from: None,
+        before: (0, 0),
+    };
     let mut now = Duration::from_secs(1000);
     let mut pacer = LookAhead::new(rules, now);
     let mut placed: Vec<Duration> =

@@ -11,12 +11,11 @@ const COUNTED_FROM: f64 = 100.0;
 const AIM_OF_CAP: f64 = 0.80;
 /// What an hour may be planned to reach.
 const PLAN_OF_CAP: f64 = 0.93;
-/// Answers that the next minutes will bring at least, of those of the last minutes.
-const COMING: f64 = 0.85;
+/// Answers that the next hour will bring at least: this part of those of the last twenty minutes, less a standard
+/// deviation. With nothing left calls are placed for idle agents only, and a sixth fewer customers answer.
+const COMING: f64 = 0.8;
 /// Answered calls after which the level has forgotten, at least and at most.
 const GAIN_CALLS: (f64, f64) = (1500.0, 2500.0);
-/// What an hour's answers may be counted for: others will leave it.
-const MARGIN: f64 = 0.985;
 const ALPHA_MIN: f64 = 0.001;
 const ALPHA_MAX: f64 = 0.6;
 
@@ -42,6 +41,10 @@ pub(super) struct Budget {
     /// The share of answered calls that may be lost now, and the bucket for which it was found.
     pub(super) allowed: f64,
     planned_at: u64,
+    /// Calls that may be abandoned without breaking the cap of an hour.
+    hour_left: f64,
+    /// `hour_left` is of now.
+    is_counted: bool,
     /// Answered calls per second.
     rate: f64,
 }
@@ -60,6 +63,8 @@ impl Budget {
             day_sum: before,
             allowed: cap * AIM_OF_CAP,
             planned_at: 0,
+            hour_left: 0.0,
+            is_counted: false,
             rate: 0.0,
         }
     }
@@ -74,6 +79,7 @@ impl Budget {
         let lost = f64::from(u8::from(is_abandoned));
         count(&mut self.hour, (now / BUCKET) as u64, lost);
         count(&mut self.day, (now / 3600.0) as u64, lost);
+        self.is_counted = false;
         self.hour_sum.0 += 1.0;
         self.hour_sum.1 += lost;
         self.day_sum.0 += 1.0;
@@ -89,7 +95,7 @@ impl Budget {
 
     fn forget(&mut self, now: f64) {
         let index = (now / BUCKET) as u64;
-        while let Some(first) = self.hour.front().filter(|b| b.index + HOUR <= index) {
+        while let Some(first) = self.hour.front().filter(|b| b.index + HOUR < index) {
             self.hour_sum.0 -= first.answered;
             self.hour_sum.1 -= first.abandoned;
             self.hour.pop_front();
@@ -105,7 +111,11 @@ impl Budget {
     /// Brings everything up to date that follows from time alone.
     pub(super) fn advance(&mut self, now: f64) {
         let index = (now / BUCKET) as u64;
+        if index == self.planned_at && self.is_counted {
+            return;
+        }
         if index == self.planned_at {
+            self.count_hour_left();
             return;
         }
         self.planned_at = index;
@@ -116,6 +126,7 @@ impl Budget {
         let spanned = (index.saturating_sub(first).min(80) as f64 * BUCKET).max(60.0);
         self.rate = answered / spanned;
         self.allowed = self.plan(index);
+        self.count_hour_left();
     }
 
     /// The share that may be lost from now on so that no hour that has begun will pass its cap.
@@ -139,25 +150,31 @@ impl Budget {
 
     /// Calls that may be abandoned now without breaking the cap of a window.
     pub(super) fn left(&self) -> i64 {
-        self.hour_left().min(self.day_left()) as i64
+        self.hour_left.min(self.day_left()) as i64
     }
 
-    /// Of the hour that ends now and of those that end within the next quarter: old answers leave it before new ones come.
-    fn hour_left(&self) -> f64 {
+    /// What every hour that ends now or within the next one can bear. An answer leaves an hour with its whole bucket, an
+    /// abandoned call only after it, so that the true hour is never worse than the one counted here.
+    fn count_hour_left(&mut self) {
         let (mut answered, mut abandoned) = self.hour_sum;
-        let mut oldest = self.hour.iter().peekable();
+        let mut oldest_answers = self.hour.iter().peekable();
+        let mut oldest_lost = self.hour.iter().peekable();
         let mut left = f64::MAX;
-        for step in 0..=15_u64 {
-            // A minute more of the hour has left.
-            while let Some(b) = oldest.next_if(|b| b.index + HOUR < self.planned_at + step * 4) {
+        for step in 0..=HOUR {
+            let end = self.planned_at + step;
+            while let Some(b) = oldest_answers.next_if(|b| b.index + HOUR <= end) {
                 answered -= b.answered;
+            }
+            while let Some(b) = oldest_lost.next_if(|b| b.index + HOUR < end) {
                 abandoned -= b.abandoned;
             }
-            let coming = COMING * self.rate * step as f64 * 60.0;
-            let most = (MARGIN * (answered + coming)).max(COUNTED_FROM);
-            left = left.min((self.cap * most).floor() - abandoned);
+            let expected = self.rate * step as f64 * BUCKET;
+            let coming = COMING * expected;
+            let most = (answered + coming).max(COUNTED_FROM);
+            left = left.min((self.cap * most + 1e-9).floor() - abandoned);
         }
-        left
+        self.hour_left = left;
+        self.is_counted = true;
     }
 
     /// One call of the day may always be lost: the first customers could not be called otherwise.
@@ -166,13 +183,13 @@ impl Budget {
     }
 
     pub(super) fn is_day_tightest(&self) -> bool {
-        self.day_left() < self.hour_left()
+        self.day_left() < self.hour_left
     }
 
     /// The risk that one more call may have now.
     pub(super) fn alpha(&self) -> f64 {
         let aim = self.cap * AIM_OF_CAP;
-        if aim > 0.0 { (self.level * self.allowed / aim).min(ALPHA_MAX) } else { 0.0 }
+        if aim > 0.0 { (self.level * (self.allowed / aim).powi(2)).min(ALPHA_MAX) } else { 0.0 }
     }
 }
 
