@@ -249,14 +249,18 @@ impl Engine {
         self.end(id, Ending::new(Outcome::NoAnswer, Cause::NO_ANSWER, HangupBy::Platform, Legs::Left));
     }
 
-    /// Ends a call of each of these slots that has rung for long enough, if there is one.
+    /// Of each of these slots a call that has rung for long enough, if there is one, is at the end of its time now.
     pub(crate) fn give_up(&mut self, campaign: CampaignId, slots: &[u64]) {
         let ring_min = self.config.ring_min;
         let mut wanted: BTreeMap<u64, usize> = BTreeMap::new();
         slots.iter().for_each(|slot| *wanted.entry(*slot).or_default() += 1);
         let has_rung = |c: &Call| c.rings_since.is_some_and(|since| self.now.mono >= since + ring_min);
         let mut late = Vec::new();
-        for call in self.calls.values().filter(|c| c.campaign == campaign && c.stage == Stage::Ringing) {
+        for call in self
+            .calls
+            .values()
+            .filter(|c| c.campaign == campaign && c.stage == Stage::Ringing && !c.is_given_up)
+        {
             if let Some(left) = wanted.get_mut(&slot(call.placed)).filter(|n| **n > 0)
                 && has_rung(call)
             {
@@ -266,7 +270,7 @@ impl Engine {
         }
         for id in late {
             self.calls.get_mut(&id).expect("found above").is_given_up = true;
-            self.end_unanswered(id);
+            self.timers.set(TimerKey::Call(id), self.now.mono);
         }
     }
 
