@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint deny bench-store bench-relay clean bench-pacing
+.PHONY: help demo test lint deny fuzz bench-store bench-relay bench-calls clean bench-pacing
 
 help: ## list the targets
 	@echo "make <target>:"
@@ -38,11 +38,20 @@ deny: ## check licences and sources of the dependencies (installs cargo-deny whe
 	@echo "==> dependency rules"
 	cargo deny --locked check licenses bans sources
 
+fuzz: ## throw changed input at parsers for so many seconds each (ARGS=seconds, 60 when not given)
+	OUTPACE_FUZZ_S=$(or $(ARGS),60) cargo test --locked --package sip --package media --test fuzz -- --nocapture --test-threads=1
+	OUTPACE_FUZZ_S=$(or $(ARGS),60) cargo test --locked --package outpace --bin outpace fuzz -- --nocapture --test-threads=1
+
 bench-store: ## measure the SQLite store on this machine (ARGS=folder chooses the disk)
 	cargo run --release --locked --package store --example bench_store -- $(ARGS)
 
-bench-relay: ## measure the media relay on this machine (ARGS="calls seconds", 500 and 10 when not given)
+bench-relay: ## measure the media relay (docs/performance.md; ARGS="calls seconds", and --record folder, --against rtpengine)
+	@case "$(ARGS)" in *rtpengine*) scripts/install-rtpengine ;; esac
 	ulimit -n "$$(ulimit -Hn)" && cargo run --release --locked --package media --example bench_relay -- $(ARGS)
+
+bench-calls: ## measure calls of the whole server (docs/performance.md; ARGS="attempts|complete|held|overload [rate] [seconds]")
+	cargo build --release --locked --package outpace
+	ulimit -n "$$(ulimit -Hn)" && cargo run --release --locked --package outpace --example bench_calls -- $(ARGS)
 
 bench-pacing: ## compare the ways of pacing over simulated shifts (docs/pacing.md; ARGS="--quick" for a short run)
 	cargo run --release --locked --package sim -- compare $(ARGS)

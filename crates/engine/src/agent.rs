@@ -30,8 +30,8 @@ pub(crate) enum Leg {
 #[derive(Debug)]
 pub(crate) struct Agent {
     pub(crate) id: AgentId,
-    extension: String,
-    enabled: bool,
+    pub(crate) extension: String,
+    pub(crate) enabled: bool,
     pub(crate) registered: bool,
     paused: bool,
     pub(crate) seat: Seat,
@@ -187,8 +187,12 @@ impl Engine {
         }
         self.timers.set(TimerKey::Leg(id), self.now.mono + agent.leg_retry);
         agent.leg_retry = (agent.leg_retry * 2).min(LEG_RETRY_MAX);
-        if let Seat::Talking(call) = agent.seat {
-            self.agent_hung_up(call, crate::Cause::NORMAL);
+        match agent.seat {
+            Seat::Talking(call) | Seat::Offered(call) if !self.calls.contains_key(&call) => {
+                self.own_call_left(call);
+            }
+            Seat::Talking(call) => self.agent_hung_up(call, crate::Cause::NORMAL),
+            _ => {}
         }
         self.refresh_agent(id);
     }
@@ -213,6 +217,15 @@ impl Engine {
         agent.calls = agent.calls.saturating_add(1);
         agent.last_answered = Some(self.now.wall);
         agent.requeue = true;
+        self.refresh_agent(id);
+    }
+
+    /// The supervisor is in a call of another agent.
+    pub(crate) fn seat_watching(&mut self, id: AgentId, watch: CallId) {
+        let agent = self.agents.get_mut(&id).expect("only known agents are rung");
+        assert_eq!(agent.seat, Seat::Offered(watch), "a supervisor comes in after being rung");
+        agent.seat = Seat::Talking(watch);
+        agent.seated_at = self.now.mono;
         self.refresh_agent(id);
     }
 
@@ -255,6 +268,14 @@ impl Engine {
             self.timers.set(TimerKey::Seat(id), self.now.mono + length);
         }
         self.refresh_agent(id);
+    }
+
+    /// A call of the agent's own ends the rest.
+    pub(crate) fn end_rest(&mut self, id: AgentId) {
+        self.timers.cancel(TimerKey::Seat(id));
+        if let Some(agent) = self.agents.get_mut(&id).filter(|a| a.seat == Seat::WrapUp) {
+            agent.seat = Seat::Idle;
+        }
     }
 
     pub(crate) fn rest_over(&mut self, id: AgentId) {
@@ -311,6 +332,10 @@ impl Engine {
     fn withdraw_if_gone(&mut self, id: AgentId) {
         let Some(agent) = self.agents.get(&id) else { return };
         let Seat::Offered(call) = agent.seat else { return };
+        if !self.calls.contains_key(&call) || self.transfer_of(call).is_some() {
+            // A leg of a call of the agent's own says so itself when the phone is gone.
+            return;
+        }
         let reachable = agent.is_reachable(self.config.agent_legs);
         let key = self.calls.get(&call).and_then(|c| self.campaigns.get(&c.campaign)).map(|c| c.pool);
         let pool = key.and_then(|key| self.pools.get(&key));

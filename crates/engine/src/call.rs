@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::agent::Seat;
 use crate::look_ahead::slot;
 use crate::timer::TimerKey;
+use crate::transfer::Transfer;
 use crate::{
     AgentId, CallId, CallRecord, CampaignId, Cause, Effect, Engine, Failure, HangupBy, LeadId, LeasedLead,
     LegEvent, Now, Outcome, PhoneNumber, Supply, Timestamp, TrunkId,
@@ -18,6 +20,8 @@ pub(crate) enum Stage {
     Waiting,
     Offering(AgentId),
     Bridged(AgentId),
+    /// Another agent is rung to go on with the talk.
+    Transfer(Transfer),
     /// No agent came in time: the customer hears the message.
     Message,
 }
@@ -111,21 +115,32 @@ impl Call {
 
 /// How and why a call ends.
 #[derive(Clone, Copy, Debug)]
-struct Ending {
-    outcome: Outcome,
-    cause: Cause,
-    by: HangupBy,
-    sip_status: u16,
-    legs: Legs,
+pub(crate) struct Ending {
+    pub(crate) outcome: Outcome,
+    pub(crate) cause: Cause,
+    pub(crate) by: HangupBy,
+    pub(crate) sip_status: u16,
+    pub(crate) legs: Legs,
 }
 
 impl Ending {
-    const fn new(outcome: Outcome, cause: Cause, by: HangupBy, legs: Legs) -> Ending {
+    pub(crate) const fn new(outcome: Outcome, cause: Cause, by: HangupBy, legs: Legs) -> Ending {
         Ending { outcome, cause, by, sip_status: 0, legs }
     }
 
+    /// Both talked, and one of them hung up.
+    pub(crate) const fn connected(cause: Cause, by: HangupBy) -> Ending {
+        Ending::new(Outcome::Connected, cause, by, Legs::Left)
+    }
+
+    /// The agent did not want the call any more before it was one.
+    pub(crate) const fn given_up(customer_is_there: bool) -> Ending {
+        let outcome = if customer_is_there { Outcome::Abandoned } else { Outcome::NoAnswer };
+        Ending::new(outcome, Cause::CANCELLED, HangupBy::Agent, Legs::Left)
+    }
+
     /// The customer's leg failed before it was answered.
-    const fn failed(failure: Failure) -> Ending {
+    pub(crate) const fn failed(failure: Failure) -> Ending {
         let Failure { outcome, cause, sip_status } = failure;
         let by = match outcome {
             Outcome::Busy | Outcome::Rejected | Outcome::NoAnswer => HangupBy::Customer,
@@ -137,7 +152,7 @@ impl Ending {
 
 /// Whether the switch may still hold a leg of the call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Legs {
+pub(crate) enum Legs {
     Gone,
     Left,
 }
@@ -179,6 +194,9 @@ impl Engine {
     }
 
     pub(crate) fn customer_event(&mut self, id: CallId, event: LegEvent) {
+        if self.directs.contains_key(&id) {
+            return self.direct_customer_event(id, event);
+        }
         match event {
             LegEvent::Ringing { .. } => self.customer_rings(id),
             LegEvent::Answered => self.customer_answered(id),
@@ -224,6 +242,7 @@ impl Engine {
             Stage::Bridged(_) => {
                 Ending::new(Outcome::Connected, failure.cause, HangupBy::Customer, Legs::Left)
             }
+            Stage::Transfer(_) => return self.transfer_abandoned(id, failure.cause),
         };
         if matches!(call.stage, Stage::Waiting | Stage::Offering(_)) {
             self.note_answered(id, true);
@@ -233,7 +252,10 @@ impl Engine {
 
     /// What the call's stage allows is over.
     pub(crate) fn call_timer(&mut self, id: CallId) {
-        let Some(call) = self.calls.get(&id) else { return };
+        let Some(call) = self.calls.get(&id) else {
+            self.end_watch(id);
+            return self.direct_timer(id);
+        };
         match call.stage {
             Stage::Dialing => {
                 self.end(id, Ending::new(Outcome::Failed, Cause::TIMER, HangupBy::Platform, Legs::Left));
@@ -241,6 +263,7 @@ impl Engine {
             Stage::Ringing => self.end_unanswered(id),
             Stage::Waiting | Stage::Offering(_) => self.abandon(id),
             Stage::Message => self.message_played(id),
+            Stage::Transfer(_) => self.transfer_failed(id, Cause::NOT_PICKED_UP),
             Stage::Bridged(_) => {}
         }
     }
@@ -294,7 +317,10 @@ impl Engine {
     }
 
     pub(crate) fn agent_event(&mut self, id: CallId, agent: AgentId, event: LegEvent) {
-        let Some(call) = self.calls.get(&id) else { return };
+        let Some(call) = self.calls.get(&id) else {
+            self.watch_event(id, agent, event);
+            return self.direct_agent_event(id, agent, event);
+        };
         match (call.stage, event) {
             (Stage::Offering(offered), LegEvent::Answered) if offered == agent => self.bridge(id, agent),
             (Stage::Offering(offered), LegEvent::Failed(_) | LegEvent::HungUp { .. }) if offered == agent => {
@@ -305,6 +331,9 @@ impl Engine {
             }
             (Stage::Bridged(talking), LegEvent::Failed(failure)) if talking == agent => {
                 self.agent_hung_up(id, failure.cause);
+            }
+            (Stage::Transfer(transfer), event) if transfer.to == agent => {
+                self.transfer_event(id, agent, event);
             }
             // The leg of an offer that is over, or news that changes nothing.
             _ => {}
@@ -329,9 +358,31 @@ impl Engine {
 
     pub(crate) fn hang_up(&mut self, agent: AgentId) {
         match self.agents.get(&agent).map(|a| a.seat) {
-            Some(crate::agent::Seat::Talking(call)) => self.agent_hung_up(call, Cause::NORMAL),
-            Some(crate::agent::Seat::Offered(call)) => self.stop_offer(call, OfferEnd::Missed),
+            Some(Seat::Talking(call) | Seat::Offered(call)) if !self.calls.contains_key(&call) => {
+                self.own_call_left(call);
+            }
+            Some(Seat::Talking(call)) => self.agent_hung_up(call, Cause::NORMAL),
+            Some(Seat::Offered(call)) if self.transfer_of(call).is_some() => {
+                self.transfer_failed(call, Cause::DECLINED);
+            }
+            Some(Seat::Offered(call)) => self.stop_offer(call, OfferEnd::Missed),
             _ => {}
+        }
+    }
+
+    /// The agent's leg of a call of the agent's own, or of a watch, is over.
+    pub(crate) fn own_call_left(&mut self, id: CallId) {
+        self.end_watch(id);
+        self.direct_hung_up(id, Cause::NORMAL);
+    }
+
+    /// Ends a call in which two talk, for neither of them wished it.
+    pub(crate) fn end_talk(&mut self, id: CallId) {
+        let ending = Ending::connected(Cause::PLATFORM, HangupBy::Platform);
+        if self.calls.contains_key(&id) {
+            self.end(id, ending);
+        } else {
+            self.end_direct(id, ending);
         }
     }
 
@@ -425,8 +476,23 @@ impl Engine {
         campaign.pacer.note(self.now.mono, abandoned);
     }
 
+    /// Since when the agent talked who has it no more.
+    pub(crate) fn pass_call_to(&mut self, id: CallId, transfer: Transfer) -> Duration {
+        self.set_stage(id, Stage::Transfer(transfer));
+        self.timers.set(TimerKey::Call(id), self.now.mono + self.config.ring_agent);
+        let call = self.calls.get_mut(&id).expect("the caller looked it up");
+        call.agent = Some(transfer.to);
+        call.talk_began
+    }
+
+    pub(crate) fn call_talks_again(&mut self, id: CallId, agent: AgentId) {
+        self.timers.cancel(TimerKey::Call(id));
+        self.set_stage(id, Stage::Bridged(agent));
+        self.calls.get_mut(&id).expect("the caller looked it up").talk_began = self.now.mono;
+    }
+
     /// The only exit of a call.
-    fn end(&mut self, id: CallId, ending: Ending) {
+    pub(crate) fn end(&mut self, id: CallId, ending: Ending) {
         if self.calls.get(&id).is_some_and(|c| c.offered_to().is_some()) {
             self.stop_offer(id, OfferEnd::Withdrawn);
         }
@@ -452,8 +518,13 @@ impl Engine {
         if ending.legs == Legs::Left {
             self.emit(Effect::HangUp { call: id });
         }
-        if let Stage::Bridged(agent) = call.stage {
-            self.seat_left(agent, talked);
+        match call.stage {
+            Stage::Bridged(agent) => {
+                self.end_watches_of(id);
+                self.seat_left(agent, talked);
+            }
+            Stage::Transfer(transfer) => self.seat_freed(transfer.to),
+            _ => {}
         }
         let record = call.record(self.now.wall, ending);
         self.emit(Effect::SaveCall(Box::new(record.clone())));
@@ -499,5 +570,6 @@ impl Engine {
             let record = Box::new(record.clone());
             self.emit(Effect::SaveCall(record));
         }
+        self.save_direct_again(id);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::agent::Seat;
 use crate::call::Stage;
 use crate::campaign::InFlight;
+use crate::direct::Step;
 use crate::group::PoolKey;
 use crate::timer::TimerKey;
 use crate::{CampaignId, Engine};
@@ -13,9 +14,15 @@ impl Engine {
     /// Counters against the sizes of tables.
     pub(crate) fn check_counters(&self) {
         let calls = u32::try_from(self.calls.len()).unwrap_or(u32::MAX);
-        assert_eq!(self.trunks.in_use(), calls + self.reserved, "each call and each slot has one channel");
+        let directs = u32::try_from(self.directs.len()).unwrap_or(u32::MAX);
+        let in_use = self.trunks.in_use();
+        let least = calls + self.reserved;
         assert!(
-            self.seats_taken <= calls,
+            (least..=least + directs).contains(&in_use),
+            "each call and each slot has one channel, and calls of agents one at most"
+        );
+        assert!(
+            self.seats_taken <= calls + directs + u32::try_from(self.watches.len()).unwrap_or(u32::MAX),
             "an agent is in one call at most, and a call has one agent at most"
         );
         assert!(self.newly_ready.is_empty() && self.unplaced.is_empty(), "calls and agents have met");
@@ -32,8 +39,10 @@ impl Engine {
         self.check_pools();
         self.check_waiting();
         self.check_timers();
+        self.check_directs();
         for trunk in self.trunks.ids() {
-            let calls = self.calls.values().filter(|c| c.trunk == trunk).count();
+            let calls = self.calls.values().filter(|c| c.trunk == trunk).count()
+                + self.directs.values().filter(|d| d.trunk == Some(trunk)).count();
             let slots = self.leases.values().flat_map(|l| &l.slots).filter(|s| s.trunk == trunk).count();
             assert_eq!(self.trunks.in_use_of(trunk) as usize, calls + slots, "channels of trunk {trunk}");
         }
@@ -70,11 +79,29 @@ impl Engine {
     fn check_agents(&self) {
         let mut seated = 0;
         for (id, agent) in &self.agents {
-            if let Some(call) = agent.call() {
+            if let Some(watch) = agent.call().and_then(|call| self.watches.get(&call)) {
+                seated += 1;
+                assert_eq!(watch.supervisor, *id, "the watch of agent {id} knows its supervisor");
+                let is_up = matches!(agent.seat, Seat::Talking(_));
+                assert_eq!(watch.is_up, is_up, "supervisor {id} and the watch agree");
+            } else if let Some(direct) = agent.call().and_then(|call| self.directs.get(&call)) {
+                seated += 1;
+                assert_eq!(direct.agent(), *id, "the call of agent {id} knows its agent");
+                let talks = matches!(agent.seat, Seat::Talking(_));
+                assert_eq!(
+                    direct.step == Step::Talking,
+                    talks,
+                    "agent {id} and the call agree whether they talk"
+                );
+            } else if let Some(call) = agent.call() {
                 seated += 1;
                 let stage = self.calls.get(&call).map(|c| c.stage);
-                let expected = match agent.seat {
-                    Seat::Offered(_) => Stage::Offering(*id),
+                let expected = match (agent.seat, self.transfer_of(call)) {
+                    (Seat::Offered(_), Some(transfer)) => {
+                        assert_eq!(transfer.to, *id, "who is rung is to have the call");
+                        Stage::Transfer(transfer)
+                    }
+                    (Seat::Offered(_), None) => Stage::Offering(*id),
                     _ => Stage::Bridged(*id),
                 };
                 assert_eq!(stage, Some(expected), "the call of agent {id} knows its agent");
@@ -84,9 +111,10 @@ impl Engine {
             }
         }
         assert_eq!(self.seats_taken, seated, "agents offered or talking");
-        let with_agent = |stage| matches!(stage, Stage::Offering(_) | Stage::Bridged(_));
+        let with_agent = |stage| matches!(stage, Stage::Offering(_) | Stage::Bridged(_) | Stage::Transfer(_));
         let calls = self.calls.values().filter(|c| with_agent(c.stage)).count();
-        assert_eq!(self.seats_taken as usize, calls, "calls with an agent");
+        let own = self.directs.len() + self.watches.len();
+        assert_eq!(self.seats_taken as usize, calls + own, "calls with an agent");
     }
 
     fn check_pools(&self) {
@@ -143,6 +171,39 @@ impl Engine {
         }
     }
 
+    fn check_directs(&self) {
+        for (id, direct) in &self.directs {
+            assert_eq!(direct.row.call, *id);
+            assert!(!self.calls.contains_key(id), "a call is of a campaign or of an agent");
+            let agent = self.agents.get(&direct.agent());
+            assert_eq!(agent.and_then(|a| a.call()), Some(*id), "call {id} has its agent's seat");
+            let untimed = matches!(direct.step, Step::Opening | Step::Talking);
+            assert_eq!(self.timers.is_set(TimerKey::Call(*id)), !untimed, "the step of call {id} ends");
+            let waits = direct.step == Step::AwaitingTrunk;
+            assert_eq!(self.trunkless.contains(id), waits, "call {id} is listed while it waits for a trunk");
+            let dialed =
+                matches!(direct.step, Step::Dialing | Step::Ringing | Step::Offering | Step::Talking);
+            assert_eq!(direct.trunk.is_some(), dialed, "call {id} has a trunk once it is dialed");
+            let was_bridged = direct.step == Step::Talking || direct.transfer.is_some();
+            assert_eq!(direct.bridged_at.is_some(), was_bridged, "call {id} is bridged");
+            let is_offered =
+                direct.transfer.is_none_or(|t| direct.step == Step::Offering && t.to == direct.agent());
+            assert!(is_offered, "who is to have call {id} is rung");
+        }
+        for (id, watch) in &self.watches {
+            let seat = self.agents.get(&watch.supervisor).and_then(|a| a.call());
+            assert_eq!(seat, Some(*id), "watch {id} has its supervisor's seat");
+            let talks = self.agents.get(&watch.agent).map(|a| a.seat);
+            assert_eq!(talks, Some(Seat::Talking(watch.call)), "who is watched talks in the call");
+            assert_eq!(
+                self.timers.is_set(TimerKey::Call(*id)),
+                !watch.is_up,
+                "the ringing of watch {id} ends"
+            );
+        }
+        assert!(self.trunkless.iter().all(|id| self.directs.contains_key(id)), "no call waits after its end");
+    }
+
     fn check_timers(&self) {
         for call in self.calls.values() {
             let bridged = matches!(call.stage, Stage::Bridged(_));
@@ -155,12 +216,20 @@ impl Engine {
         }
         for key in self.timers.keys() {
             match key {
-                TimerKey::Call(id) => assert!(self.calls.contains_key(&id), "no timer outlives its call"),
+                TimerKey::Call(id) => {
+                    let lives = self.calls.contains_key(&id)
+                        || self.directs.contains_key(&id)
+                        || self.watches.contains_key(&id);
+                    assert!(lives, "no timer outlives its call");
+                }
                 TimerKey::Offer(id) => {
                     let offered = self.calls.get(&id).is_some_and(|c| c.offered_to().is_some());
                     assert!(offered, "no timer outlives its offer");
                 }
-                TimerKey::Save(id) => assert!(self.unsaved.contains_key(&id), "no timer outlives its result"),
+                TimerKey::Save(id) => {
+                    let waits = self.unsaved.contains_key(&id) || self.unsaved_directs.contains_key(&id);
+                    assert!(waits, "no timer outlives its result");
+                }
                 _ => {}
             }
         }

@@ -24,6 +24,10 @@ pub struct Config {
     pub miss_pause: Duration,
     /// Missed offers in a row after which the agent is paused; 0: never.
     pub misses_max: u32,
+    /// How long an agent is rung for a call of the agent's own.
+    pub ring_agent: Duration,
+    /// How long a number that an agent asked for rings.
+    pub ring_outside: Duration,
     /// How agents are reached.
     pub agent_legs: AgentLegs,
     /// A finished call that is not saved is offered to the store again after this.
@@ -55,6 +59,8 @@ impl Default for Config {
             wrap_up: Duration::from_secs(3),
             miss_pause: Duration::from_secs(3),
             misses_max: 3,
+            ring_agent: Duration::from_secs(30),
+            ring_outside: Duration::from_secs(60),
             agent_legs: AgentLegs::RungPerCall,
             save_retry: Duration::from_secs(1),
             lease_retry: Duration::from_secs(1),

@@ -1,7 +1,8 @@
 //! What the engine wants done. The order of effects is the order in which they must be begun.
 
 use crate::{
-    AgentId, CallId, CampaignId, Cause, HangupBy, LeadId, LeaseId, Outcome, PhoneNumber, Timestamp, TrunkId,
+    AgentId, CallId, CampaignId, Cause, DirectRecord, HangupBy, LeadId, LeaseId, NewDirect, Outcome,
+    PhoneNumber, Refusal, RequestId, Timestamp, TrunkId, WatchMode,
 };
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,6 +25,21 @@ pub enum Effect {
     HangUp { call: CallId },
     /// Store the result; then `CallSaved` or `SaveFailed`.
     SaveCall(Box<CallRecord>),
+    /// What became of a command.
+    Answer { request: RequestId, result: Result<(), Refusal> },
+    /// Write the row of a call that is no campaign's; then `DirectOpened` or `DirectNotOpened`.
+    OpenDirect(Box<NewDirect>),
+    /// Ring the agent, whose call has no other side yet (or take the kept-up leg). `show`: the caller that the phone sees.
+    RingAgent { call: CallId, agent: AgentId, show: String },
+    /// Let one side hear that the other is rung, until the bridge or until it hears the other side's own sound.
+    PlayRingback { call: CallId, to: Party },
+    /// Ring a supervisor who is to come into a call. The watch has an id of its own, by which `Input::AgentLeg` tells of
+    /// the leg and `HangUp` ends it. `show`: the caller that the phone sees.
+    RingSupervisor { watch: CallId, supervisor: AgentId, show: String },
+    /// The supervisor, whose leg is up, hears the call from now on and speaks to whom the mode says.
+    Watch { watch: CallId, call: CallId, supervisor: AgentId, mode: WatchMode },
+    /// Store the result; then `DirectSaved` or `DirectSaveFailed`.
+    SaveDirect(Box<DirectRecord>),
     /// Bring up the agent's leg and keep it up (`AgentLegUp` when answered).
     RaiseAgentLeg { agent: AgentId },
     /// The agent left: end the kept-up leg.
@@ -32,6 +48,13 @@ pub enum Effect {
     EndCampaign { campaign: CampaignId, why: EndReason },
     /// The campaign dials for the first time since it was opened.
     CampaignStarted { campaign: CampaignId },
+}
+
+/// A side of a call.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Party {
+    Customer,
+    Agent(AgentId),
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -90,6 +113,11 @@ impl CallRecord {
     pub fn talk_seconds(&self) -> u32 {
         self.bridged_at.map_or(0, |b| rounded(self.ended_at.since(b)))
     }
+}
+
+/// Seconds between two times, rounded; 0 when the second is earlier.
+pub(crate) fn seconds_between(from: Timestamp, to: Timestamp) -> u32 {
+    rounded(to.since(from))
 }
 
 fn rounded(d: std::time::Duration) -> u32 {

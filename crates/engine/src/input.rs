@@ -1,7 +1,8 @@
 //! What the engine is told.
 
 use crate::{
-    AgentId, CallId, CampaignId, Cause, Failure, GroupId, LeadId, LeaseId, PhoneNumber, Timestamp, TrunkId,
+    AgentId, CallCommand, CallId, CampaignId, Cause, Failure, GroupId, LeadId, LeaseId, PhoneNumber,
+    RequestId, Timestamp, TrunkId,
 };
 
 #[derive(Clone, Debug)]
@@ -78,6 +79,21 @@ pub enum Input {
         calls: Vec<CallId>,
     },
 
+    /// The row of `Effect::OpenDirect` is committed.
+    DirectOpened {
+        call: CallId,
+    },
+    /// It is not, and will not be.
+    DirectNotOpened {
+        call: CallId,
+    },
+    DirectSaved {
+        call: CallId,
+    },
+    DirectSaveFailed {
+        call: CallId,
+    },
+
     /// The dial was not begun, for want of a port or of the trunk's address: nothing was sent. The lead is given back.
     DialRefused {
         call: CallId,
@@ -101,6 +117,11 @@ pub enum Input {
     /// Hang up the call that this agent is in.
     HangUp {
         agent: AgentId,
+    },
+    /// Answered by `Effect::Answer`.
+    Command {
+        request: RequestId,
+        command: CallCommand,
     },
     /// Stop dialing; let calls finish.
     Drain,

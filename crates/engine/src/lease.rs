@@ -69,7 +69,7 @@ impl Engine {
         self.emit(Effect::LeaseLeads { request, campaign: id, slots });
     }
 
-    fn new_call_id(&mut self) -> CallId {
+    pub(crate) fn new_call_id(&mut self) -> CallId {
         let unix_ms = u64::try_from(self.now.wall.unix_millis()).unwrap_or(0);
         CallId::from_parts(unix_ms, self.rng.u128(..))
     }
@@ -180,7 +180,7 @@ impl Engine {
 
     /// Nothing was sent, so the attempt does not count; the campaign waits a moment before it tries again.
     pub(crate) fn dial_refused(&mut self, call: CallId) {
-        let Some(campaign) = self.remove_unplaced(call) else { return };
+        let Some(campaign) = self.remove_unplaced(call) else { return self.direct_dial_refused(call) };
         self.timers.set(TimerKey::Lease(campaign), self.now.mono + self.config.lease_retry);
         self.return_leads(campaign, vec![call]);
         self.wake_starved();

@@ -10,7 +10,10 @@ mod agent;
 mod call;
 mod campaign;
 mod check;
+mod command;
+pub mod compliance;
 mod config;
+mod direct;
 mod effect;
 mod group;
 mod id;
@@ -25,10 +28,14 @@ mod share;
 mod tests;
 mod time;
 mod timer;
+mod transfer;
 mod trunk;
 mod view;
+mod watch;
 
+pub use command::*;
 pub use config::*;
+pub use direct::*;
 pub use effect::*;
 pub use id::*;
 pub use input::*;
@@ -36,11 +43,14 @@ pub use number::*;
 pub use outcome::*;
 pub use pacing::look_ahead::{self, BoundBy, PacingDecision};
 pub use time::*;
+pub use transfer::TransferTarget;
 pub use view::*;
+pub use watch::{WatchMode, WatchStart};
 
 use agent::Agent;
 use call::Call;
 use campaign::Campaign;
+use direct::Direct;
 use group::{Pool, PoolKey};
 use lease::{Lease, Return};
 use timer::{TimerKey, Timers};
@@ -69,9 +79,16 @@ pub struct Engine {
     caller_ids: Vec<String>,
     caller_ids_used: usize,
     calls: BTreeMap<CallId, Call>,
+    /// Calls that are no campaign's.
+    directs: BTreeMap<CallId, Direct>,
+    /// Supervisors in calls, by the ids of their legs.
+    watches: BTreeMap<CallId, watch::Watch>,
+    /// Direct calls that wait for a trunk.
+    trunkless: BTreeSet<CallId>,
     leases: BTreeMap<LeaseId, Lease>,
     /// Results that the store has not confirmed.
     unsaved: BTreeMap<CallId, CallRecord>,
+    unsaved_directs: BTreeMap<CallId, DirectRecord>,
     /// Leases whose undoing the store has not confirmed.
     returning: BTreeMap<CallId, Return>,
     last_lease: u64,
@@ -111,8 +128,12 @@ impl Engine {
             caller_ids: Vec::new(),
             caller_ids_used: 0,
             calls: BTreeMap::new(),
+            directs: BTreeMap::new(),
+            watches: BTreeMap::new(),
+            trunkless: BTreeSet::new(),
             leases: BTreeMap::new(),
             unsaved: BTreeMap::new(),
+            unsaved_directs: BTreeMap::new(),
             returning: BTreeMap::new(),
             last_lease: 0,
             next_order: 0,
@@ -165,8 +186,10 @@ impl Engine {
     /// No call, no lease, nothing unsaved: a drain is over.
     pub fn is_idle(&self) -> bool {
         self.calls.is_empty()
+            && self.directs.is_empty()
             && self.leases.is_empty()
             && self.unsaved.is_empty()
+            && self.unsaved_directs.is_empty()
             && self.returning.is_empty()
     }
 
@@ -228,17 +251,23 @@ impl Engine {
             Input::SaveFailed { call } => self.save_failed(call),
             Input::ReturnDone { calls } => self.return_done(&calls),
             Input::ReturnFailed { calls } => self.return_failed(&calls),
+            Input::DirectOpened { call } => self.direct_opened(call),
+            Input::DirectNotOpened { call } => self.direct_not_opened(call),
+            Input::DirectSaved { call } => self.direct_saved(call),
+            Input::DirectSaveFailed { call } => self.direct_save_failed(call),
             Input::DialRefused { call } => self.dial_refused(call),
             Input::Customer { call, event } => self.customer_event(call, event),
             Input::AgentLeg { call, agent, event } => self.agent_event(call, agent, event),
             Input::MessagePlayed { call } => self.message_played(call),
             Input::HangUp { agent } => self.hang_up(agent),
+            Input::Command { request, command } => self.command(request, command),
             Input::Drain => self.drain(),
         }
     }
 
     /// Works off the marks: calls meet agents first, then campaigns are looked at, then new calls are wanted.
     fn settle(&mut self) {
+        self.serve_trunkless();
         let mut to_pace = BTreeSet::new();
         loop {
             self.match_calls_with_agents();

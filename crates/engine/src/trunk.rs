@@ -93,6 +93,11 @@ impl Trunks {
         Some(id)
     }
 
+    /// Whether some trunk has a channel, though perhaps no token at the moment.
+    pub(crate) fn has_channel(&self) -> bool {
+        self.trunks.values().any(Trunk::has_channel)
+    }
+
     /// The call ended.
     pub(crate) fn free(&mut self, id: TrunkId) {
         let trunk = self.trunks.get_mut(&id).expect("a trunk is never forgotten");

@@ -36,7 +36,8 @@ pub struct AgentView {
 #[derive(Clone, PartialEq, Debug)]
 pub struct CallView {
     pub call: CallId,
-    pub campaign: CampaignId,
+    /// None: a call of the agent's own.
+    pub campaign: Option<CampaignId>,
     /// The customer's number in full: mask it before it is shown to who may not see it.
     pub number: String,
     pub caller_id: String,
@@ -97,10 +98,10 @@ impl Engine {
 
     pub fn counts(&self) -> Counts {
         Counts {
-            calls: self.calls.len(),
+            calls: self.calls.len() + self.directs.len(),
             leases: self.leases.len(),
             reserved: self.leases.values().map(|l| l.slots.len()).sum(),
-            unsaved: self.unsaved.len(),
+            unsaved: self.unsaved.len() + self.unsaved_directs.len(),
             returning: self.returning.len(),
         }
     }
@@ -121,15 +122,42 @@ impl Engine {
     }
 
     fn view_of_call(&self, id: CallId) -> Option<CallView> {
-        let call = self.calls.get(&id)?;
+        let Some(call) = self.calls.get(&id) else { return self.view_of_direct(id) };
         Some(CallView {
             call: id,
-            campaign: call.campaign,
+            campaign: Some(call.campaign),
             number: call.number.as_str().to_owned(),
             caller_id: call.caller_id.clone(),
             dialed_at: call.dialed_at,
             answered_at: call.answered_at,
             bridged_at: call.bridged_at,
+        })
+    }
+
+    fn view_of_direct(&self, id: CallId) -> Option<CallView> {
+        let Some(direct) = self.directs.get(&id) else { return self.view_of_watch(id) };
+        Some(CallView {
+            call: id,
+            campaign: None,
+            number: direct.row.number.as_str().to_owned(),
+            caller_id: direct.row.caller_id.clone(),
+            dialed_at: direct.row.dialed_at,
+            answered_at: direct.answered_at,
+            bridged_at: direct.bridged_at,
+        })
+    }
+
+    /// The other side is the agent who is watched.
+    fn view_of_watch(&self, id: CallId) -> Option<CallView> {
+        let watch = self.watches.get(&id)?;
+        Some(CallView {
+            call: id,
+            campaign: None,
+            number: self.agents.get(&watch.agent).map(|a| a.extension.clone()).unwrap_or_default(),
+            caller_id: String::new(),
+            dialed_at: watch.began,
+            answered_at: watch.up_at,
+            bridged_at: watch.up_at,
         })
     }
 

@@ -1,7 +1,9 @@
 //! Sound, pure per 20 ms frame, and the relay: RTP in, RTP out.
 
+pub mod detect;
 pub mod g711;
 pub mod goertzel;
+pub mod mix;
 mod relay;
 mod resample;
 pub mod rtp;

@@ -1,8 +1,10 @@
 //! The relay's whole surface. One media thread owns every socket and leg; the handle sends it commands.
 
+mod analyst;
 mod incoming;
 mod latch;
 mod leg;
+mod listening;
 mod outgoing;
 mod playback;
 mod ports;
@@ -11,6 +13,7 @@ mod recording;
 mod thread;
 mod timeline;
 mod timers;
+mod watch;
 mod wav_file;
 
 use std::io;
@@ -22,9 +25,16 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::Sound;
+use crate::detect::{Heard, Label, ListenerConfig};
+use crate::mix::Gain;
+use listening::Listening;
 use ports::PortPool;
 use recording::Recordings;
 use thread::{Command, MediaThread, Shared};
+use watch::Watch;
+
+/// Of the media thread.
+const NICE: i32 = -10;
 
 /// One side of a call, from `open` to `Closed`. Never used twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -55,12 +65,14 @@ pub struct RelayConfig {
     pub ports: RangeInclusive<u16>,
     /// RTP that flowed and then stopped for this long is reported as `Silent`.
     pub rtp_timeout: Duration,
-    /// A closed port is not used again before this.
+    /// A closed port at which RTP came is not used again before this.
     pub port_rest: Duration,
     pub legs_max: usize,
     /// Frames of 20 ms that may wait for the thread that writes recordings, 200 bytes each; what comes above is missing in
     /// the recording. 0: nothing can be recorded.
     pub recording_frames_max: usize,
+    /// Legs that may be listened to at once, with 1.6 kB for each; whoever comes above hears nothing. 0: none.
+    pub listeners_max: usize,
 }
 
 /// What a leg sends and gets, from its SDP.
@@ -76,7 +88,7 @@ pub struct LegMedia {
     pub receive: bool,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum RelayEvent {
     /// Both directions are open.
     Bridged {
@@ -96,6 +108,13 @@ pub enum RelayEvent {
         leg: LegId,
         stats: LegStats,
     },
+    /// A leg that is listened to sounds of something; activities are not told.
+    Heard {
+        leg: LegId,
+        what: Heard,
+        /// What an announcement says.
+        label: Option<Label>,
+    },
     /// The recording of this customer is written to its end.
     Recorded {
         customer: LegId,
@@ -114,12 +133,15 @@ pub enum RelayEvent {
 pub struct LegStats {
     pub packets_in: u64,
     pub packets_out: u64,
-    /// Dropped: not RTP, wrong source, unknown payload type.
+    /// Dropped: not RTP, unknown payload type, wrong source. Once the source is pinned, the kernel drops what others send,
+    /// uncounted.
     pub packets_refused: u64,
     /// By sequence number.
     pub packets_lost: u64,
     /// Of 20 ms, missing in the recording because its writer did not keep up.
     pub frames_unrecorded: u64,
+    /// Of 20 ms, that the analyst took for lost because it did not keep up.
+    pub frames_unheard: u64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -158,19 +180,27 @@ impl Relay {
         config: RelayConfig,
         on_event: impl Fn(RelayEvent) + Send + 'static,
     ) -> Result<Relay, RelayError> {
-        let poll = mio::Poll::new()?;
-        let waker = mio::Waker::new(poll.registry(), thread::WAKE)?;
+        let watch = Watch::new()?;
+        let alarm = watch.alarm();
         // Not bounded by itself, because a caller must never wait here; every turn of the thread empties it.
         let (commands, received) = mpsc::channel();
         let ports = Mutex::new(PortPool::new(config.ports, config.port_rest));
-        let shared = Arc::new(Shared { waker, ports, legs: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared { alarm, ports, legs: AtomicUsize::new(0) });
         let recordings = match config.recording_frames_max {
             0 => None,
             frames_max => Some(Handle::recordings(frames_max, commands.clone(), shared.clone())?),
         };
+        let listening = match config.listeners_max {
+            0 => None,
+            listeners_max => Some(Handle::listening(listeners_max, commands.clone(), shared.clone())?),
+        };
+        let side_work = thread::SideWork { recordings, listening };
         let media =
-            MediaThread::new(poll, received, shared.clone(), config.rtp_timeout, recordings, on_event);
-        std::thread::Builder::new().name("media".into()).spawn(move || media.run())?;
+            MediaThread::new(watch, received, shared.clone(), config.rtp_timeout, side_work, on_event);
+        std::thread::Builder::new().name("media".into()).spawn(move || {
+            prefer_this_thread();
+            media.run();
+        })?;
         let (bind, legs_max) = (config.bind, config.legs_max);
         let handle = Handle { commands, shared, bind, legs_max, next_leg: AtomicU64::new(1) };
         Ok(Relay { handle: Arc::new(handle) })
@@ -207,6 +237,14 @@ impl Relay {
         self.handle.command(Command::Unbridge { leg });
     }
 
+    /// From now on each of these legs hears the others of them, mixed every 20 ms: `gains[listener][speaker]`, in their
+    /// order. What they were in before, bridges or mixes, ends for them; `bridge` leads back from it. The same legs again
+    /// in the same order: only the gains change. Key presses are not heard in a mix. A mix of legs that are not there, of
+    /// more than `MIX_MEMBERS_MAX`, or whose gains are not as many, is none.
+    pub fn mix(&self, legs: Vec<LegId>, gains: Vec<Vec<Gain>>) {
+        self.handle.command(Command::Mix { legs, gains });
+    }
+
     /// Plays a sound to the leg, from its start, in place of a bridge's sound and of what plays already (for which no
     /// `Played` comes). A leg that is not configured yet hears it once it is.
     pub fn play(&self, leg: LegId, sound: Arc<Sound>) {
@@ -234,7 +272,23 @@ impl Relay {
         self.handle.command(Command::StopRecord { customer });
     }
 
-    /// Ends the leg; `Closed` follows. Its port rests for `RelayConfig::port_rest`.
+    /// Listens to what comes from the leg; `Heard` follows for whatever is recognised. Again: everything that was heard is
+    /// forgotten. Nothing is heard while `RelayConfig::listeners_max` others are listened to.
+    pub fn listen(&self, leg: LegId, config: ListenerConfig) {
+        self.handle.command(Command::Listen { leg, config: Box::new(config) });
+    }
+
+    /// The leg has answered: from here on it is judged who speaks, if its listener was told how.
+    pub fn answered(&self, leg: LegId) {
+        self.handle.command(Command::Answered { leg });
+    }
+
+    /// Ends what `listen` began; what was recognised before may still be told.
+    pub fn stop_listening(&self, leg: LegId) {
+        self.handle.command(Command::StopListening { leg });
+    }
+
+    /// Ends the leg; `Closed` follows. Its port rests for `RelayConfig::port_rest`, if RTP came there.
     pub fn close(&self, leg: LegId) {
         self.handle.command(Command::Close { leg });
     }
@@ -242,6 +296,13 @@ impl Relay {
     /// Legs that are open now; a closing one counts until its `Closed`.
     pub fn legs(&self) -> usize {
         self.handle.shared.legs.load(Ordering::Relaxed)
+    }
+}
+
+/// Sound before everything else that this process does, where the system allows it (CAP_SYS_NICE or a limit of niceness).
+fn prefer_this_thread() {
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
+        tracing::debug!(%error, "the media thread has no priority over others");
     }
 }
 
@@ -255,7 +316,19 @@ impl Handle {
         Recordings::start(frames_max, move |finished| {
             // The media thread takes it even when it is about to end.
             let _ = commands.send(Command::Recorded(finished));
-            let _ = shared.waker.wake();
+            let _ = shared.alarm.ring();
+        })
+    }
+
+    /// What the analyst says goes through the media thread as well.
+    fn listening(
+        listeners_max: usize,
+        commands: mpsc::Sender<Command>,
+        shared: Arc<Shared>,
+    ) -> io::Result<Listening> {
+        Listening::start(listeners_max, move |event| {
+            let _ = commands.send(Command::Tell(Box::new(event)));
+            let _ = shared.alarm.ring();
         })
     }
 
@@ -281,7 +354,6 @@ impl Handle {
     fn opened(&self, socket: std::net::UdpSocket, port: u16) -> Result<(LegId, SocketAddr), RelayError> {
         let address = SocketAddr::new(self.bind, port);
         let leg = LegId(self.next_leg.fetch_add(1, Ordering::Relaxed));
-        let socket = mio::net::UdpSocket::from_std(socket);
         if !self.command(Command::Open { leg, socket, port }) {
             return Err(io::Error::other("the media thread has ended").into());
         }
@@ -294,7 +366,7 @@ impl Handle {
             tracing::error!("the media thread has ended");
             return false;
         }
-        if let Err(error) = self.shared.waker.wake() {
+        if let Err(error) = self.shared.alarm.ring() {
             // It takes the command with the next packet or timer.
             tracing::warn!(%error, "the media thread was not woken");
         }
@@ -306,6 +378,6 @@ impl Drop for Handle {
     fn drop(&mut self) {
         // A thread that has ended already needs no telling.
         let _ = self.commands.send(Command::End);
-        let _ = self.shared.waker.wake();
+        let _ = self.shared.alarm.ring();
     }
 }

@@ -20,6 +20,7 @@ fn relay() -> (Relay, Receiver<RelayEvent>) {
         port_rest: Duration::ZERO,
         legs_max: 500,
         recording_frames_max: 100,
+        listeners_max: 100,
     };
     let (sender, events) = mpsc::channel();
     let relay =
@@ -40,6 +41,7 @@ fn five_hundred_legs_opened_and_closed_again_and_again_leave_nothing_behind() {
             let media = LegMedia { remote, codec: Codec::Pcma, dtmf: None, send: true, receive: true };
             relay.configure(pair[0].0, media);
             relay.bridge(pair[0].0, pair[1].0);
+            relay.listen(pair[0].0, media::detect::ListenerConfig::default());
         }
         for (leg, _) in &legs {
             relay.close(*leg);

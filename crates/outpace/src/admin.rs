@@ -317,8 +317,10 @@ fn trunk(store: &dyn Store, command: TrunkCommand) -> anyhow::Result<()> {
             disabled,
         } => {
             let company = find(store, &of)?.id;
-            ensure!(matches!(transport.as_str(), "udp" | "tcp"), "transport must be udp or tcp");
+            ensure!(crate::switch::names::transport(&transport).is_some(), "transport must be udp or tcp");
             let enabled = !disabled;
+            let known = store.trunks(company)?.into_iter().find(|t| t.settings.name == name);
+            let details = known.map(|t| t.settings.details).unwrap_or_default();
             let added = store.put_trunk(&NewTrunk {
                 company,
                 name,
@@ -331,6 +333,7 @@ fn trunk(store: &dyn Store, command: TrunkCommand) -> anyhow::Result<()> {
                 channels_max,
                 cps_max,
                 enabled,
+                details,
             })?;
             println!("trunk {} to {}", added.settings.name, added.settings.address);
         }

@@ -93,6 +93,8 @@ pub struct Dialing {
     pub message_max_s: u64,
     pub wrap_up_s: f64,
     pub miss_pause_s: f64,
+    pub ring_agent_s: f64,
+    pub ring_outside_s: f64,
     pub misses_max: u32,
     pub agent_legs: AgentLegs,
 }
@@ -194,8 +196,11 @@ pub struct GroupConfig {
 #[serde(deny_unknown_fields)]
 pub struct TrunkConfig {
     pub name: String,
-    /// `host:port`
+    /// `host:port`; may be empty when there are `addresses`.
+    #[serde(default)]
     pub address: String,
+    #[serde(default)]
+    pub addresses: Vec<store::TrunkAddress>,
     #[serde(default = "udp")]
     pub transport: String,
     #[serde(default)]
@@ -212,6 +217,45 @@ pub struct TrunkConfig {
     pub cps_max: u32,
     #[serde(default = "yes")]
     pub enabled: bool,
+    #[serde(default = "options_every")]
+    pub options_every_s: u32,
+    #[serde(default = "silence_max")]
+    pub silence_max_s: u32,
+    #[serde(default)]
+    pub redirects_max: u32,
+}
+
+impl TrunkConfig {
+    /// A trunk with one address, everything else by default.
+    pub fn new(name: &str, address: &str) -> TrunkConfig {
+        let details = store::TrunkDetails::default();
+        TrunkConfig {
+            name: name.to_owned(),
+            address: address.to_owned(),
+            addresses: Vec::new(),
+            transport: udp(),
+            username: String::new(),
+            password: String::new(),
+            register: false,
+            prefix: String::new(),
+            channels_max: channels(),
+            cps_max: 0,
+            enabled: true,
+            options_every_s: details.options_every_s,
+            silence_max_s: details.silence_max_s,
+            redirects_max: details.redirects_max,
+        }
+    }
+
+    /// What goes beyond one address.
+    pub fn details(&self) -> store::TrunkDetails {
+        store::TrunkDetails {
+            addresses: self.addresses.clone(),
+            options_every_s: self.options_every_s,
+            silence_max_s: self.silence_max_s,
+            redirects_max: self.redirects_max,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -277,6 +321,12 @@ fn udp() -> String {
 fn channels() -> u32 {
     100
 }
+fn options_every() -> u32 {
+    store::TrunkDetails::default().options_every_s
+}
+fn silence_max() -> u32 {
+    store::TrunkDetails::default().silence_max_s
+}
 
 impl Default for Server {
     fn default() -> Server {
@@ -330,6 +380,8 @@ impl Default for Dialing {
             wrap_up_s: 3.0,
             miss_pause_s: 3.0,
             misses_max: 3,
+            ring_agent_s: 30.0,
+            ring_outside_s: 60.0,
             agent_legs: AgentLegs::RungPerCall,
         }
     }
@@ -374,6 +426,8 @@ impl Config {
             ("setup_timeout_s", d.setup_timeout_s),
             ("wrap_up_s", d.wrap_up_s),
             ("miss_pause_s", d.miss_pause_s),
+            ("ring_agent_s", d.ring_agent_s),
+            ("ring_outside_s", d.ring_outside_s),
         ] {
             anyhow::ensure!(
                 (0.0..=86_400.0).contains(&s),
@@ -419,6 +473,8 @@ impl Config {
             wrap_up: Duration::from_secs_f64(d.wrap_up_s),
             miss_pause: Duration::from_secs_f64(d.miss_pause_s),
             misses_max: d.misses_max,
+            ring_agent: Duration::from_secs_f64(d.ring_agent_s),
+            ring_outside: Duration::from_secs_f64(d.ring_outside_s),
             agent_legs: match d.agent_legs {
                 AgentLegs::RungPerCall => engine::AgentLegs::RungPerCall,
                 AgentLegs::KeptUp => engine::AgentLegs::KeptUp,

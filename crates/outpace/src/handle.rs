@@ -5,11 +5,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use engine::{AgentId, AgentView, CampaignId, CampaignView, CompanyId, GroupId, Timestamp};
+use engine::{
+    AgentId, AgentView, CallCommand, CampaignId, CampaignView, CompanyId, GroupId, Refusal, Timestamp,
+};
 use store::{Company, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::recording::Archive;
+use crate::switch::TrunkView;
 
 /// Told to the run loop after the store was changed.
 #[derive(Debug)]
@@ -38,6 +41,12 @@ pub enum Command {
         company: CompanyId,
         agent: AgentId,
     },
+    /// Answered at once: taken, or refused.
+    Call {
+        company: CompanyId,
+        command: CallCommand,
+        reply: oneshot::Sender<Result<(), Refusal>>,
+    },
     Agents {
         company: CompanyId,
         reply: oneshot::Sender<Vec<AgentView>>,
@@ -45,6 +54,10 @@ pub enum Command {
     Campaigns {
         company: CompanyId,
         reply: oneshot::Sender<Vec<CampaignView>>,
+    },
+    Trunks {
+        company: CompanyId,
+        reply: oneshot::Sender<Vec<TrunkView>>,
     },
     Stats {
         company: CompanyId,
@@ -135,8 +148,22 @@ impl Handle {
         self.ask(|reply| Command::Agents { company, reply }).await
     }
 
+    /// Whether the engine took the command.
+    pub async fn call_command(
+        &self,
+        company: CompanyId,
+        command: CallCommand,
+    ) -> Result<Result<(), Refusal>, HandleError> {
+        self.ask(|reply| Command::Call { company, command, reply }).await
+    }
+
     pub async fn campaigns(&self, company: CompanyId) -> Result<Vec<CampaignView>, HandleError> {
         self.ask(|reply| Command::Campaigns { company, reply }).await
+    }
+
+    /// The trunks with the state of each address.
+    pub async fn trunks(&self, company: CompanyId) -> Result<Vec<TrunkView>, HandleError> {
+        self.ask(|reply| Command::Trunks { company, reply }).await
     }
 
     pub async fn stats(&self, company: CompanyId) -> Result<Stats, HandleError> {

@@ -8,10 +8,13 @@ use store::{
     Store, StoreError,
 };
 
-use crate::config::{CompanyConfig, ExtensionConfig, GroupConfig, PushConfig};
+use crate::config::{CompanyConfig, ExtensionConfig, GroupConfig, PushConfig, TrunkConfig};
+use crate::switch::names;
 
 /// Extensions that a range may name at most.
 const RANGE_MAX: u64 = 10_000;
+/// Of one trunk.
+const ADDRESSES_MAX: usize = 16;
 const FIRST_EXTENSIONS: std::ops::RangeInclusive<u32> = 1001..=1010;
 
 /// Made up by a first start: shown once, kept nowhere in clear but for the extensions' passwords.
@@ -58,15 +61,12 @@ fn put_company(store: &dyn Store, config: &CompanyConfig) -> anyhow::Result<()> 
         }
     }
     for trunk in &config.trunk {
-        ensure!(
-            matches!(trunk.transport.as_str(), "udp" | "tcp"),
-            "trunk {}: transport must be udp or tcp",
-            trunk.name
-        );
+        check_trunk(trunk).with_context(|| format!("trunk {}", trunk.name))?;
         store.put_trunk(&NewTrunk {
             company: company.id,
             name: trunk.name.clone(),
             address: trunk.address.clone(),
+            details: trunk.details(),
             transport: trunk.transport.clone(),
             username: trunk.username.clone(),
             password: trunk.password.clone(),
@@ -89,6 +89,21 @@ fn put_company(store: &dyn Store, config: &CompanyConfig) -> anyhow::Result<()> 
         put_group(store, &company, group).with_context(|| format!("group {}", group.name))?;
     }
     put_pushes(store, company.id, &config.push)
+}
+
+fn check_trunk(trunk: &TrunkConfig) -> anyhow::Result<()> {
+    ensure!(
+        !(trunk.address.is_empty() && trunk.addresses.is_empty()),
+        "it needs an address or a list of addresses"
+    );
+    ensure!(trunk.addresses.len() <= ADDRESSES_MAX, "at most {ADDRESSES_MAX} addresses");
+    let names = trunk.addresses.iter().map(|a| a.transport.as_str()).filter(|t| !t.is_empty());
+    for name in names.chain([trunk.transport.as_str()]) {
+        ensure!(names::transport(name).is_some(), "transport must be udp or tcp, not {name:?}");
+    }
+    ensure!((1..=30).contains(&trunk.silence_max_s), "silence_max_s must be from 1 to 30");
+    ensure!(trunk.redirects_max <= 5, "redirects_max must be at most 5");
+    Ok(())
 }
 
 /// Without any URL what is in the store stays.

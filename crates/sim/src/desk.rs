@@ -76,6 +76,7 @@ impl World {
             attempts_max: plan.attempts_max,
             abandon_max: 300,
             status: if plan.starts_running { CampaignStatus::Running } else { CampaignStatus::Draft },
+            call_windows: Vec::new(),
         };
         let leads = self.new_leads(plan.leads);
         let created = self.store.create_campaign(wall, &campaign, &leads).expect("a good campaign");
@@ -98,6 +99,7 @@ impl World {
                 member_id: String::new(),
                 ext: String::new(),
                 custom_uuid: String::new(),
+                time_zone: String::new(),
             });
         }
         leads

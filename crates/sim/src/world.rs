@@ -233,6 +233,13 @@ impl World {
             }
             Effect::EndCampaign { campaign, why } => self.ask_store(StoreJob::End(campaign, why)),
             Effect::CampaignStarted { .. } => {}
+            Effect::Answer { .. }
+            | Effect::OpenDirect(_)
+            | Effect::RingAgent { .. }
+            | Effect::PlayRingback { .. }
+            | Effect::RingSupervisor { .. }
+            | Effect::Watch { .. }
+            | Effect::SaveDirect(_) => unreachable!("nobody asks for calls here"),
             Effect::Dial(dial) => self.dial(dial),
             Effect::Offer { call, agent } => self.offer(call, agent),
             Effect::CancelOffer { call, agent } => self.referee.cancel_offer(call, agent),
@@ -259,7 +266,7 @@ impl World {
         let offered = |id| {
             let offers =
                 agents.iter().filter(|a| a.state == AgentState::Offered).filter_map(|a| a.call.as_ref());
-            u32::try_from(offers.filter(|c| c.campaign == id).count()).expect("few agents")
+            u32::try_from(offers.filter(|c| c.campaign == Some(id)).count()).expect("few agents")
         };
         let mut in_all = 0;
         for view in self.engine.campaign_views() {

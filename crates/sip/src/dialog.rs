@@ -12,7 +12,7 @@ pub(crate) use uac::end_fork;
 
 use crate::auth::Answers;
 use crate::core::Core;
-use crate::endpoint::{Credentials, DialogId, EndedBy, Event, Flow};
+use crate::endpoint::{Credentials, DialogId, Elsewhere, EndedBy, Event, Flow};
 use crate::message::{Message, Method, Name, Writer};
 use crate::session_timer::SessionTimer;
 use crate::timer::{DialogTimer, Timer};
@@ -24,6 +24,8 @@ pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO,
 /// Extensions that we support; reliable provisional responses (RFC 3262) only from the far end.
 pub(crate) const SUPPORTED: &str = "timer, 100rel";
 pub(crate) const SUPPORTED_AS_SERVER: &str = "timer";
+/// Contacts of a 3xx that are handed on.
+const CONTACTS_MAX: usize = 5;
 /// A call that nobody answers, rejects or hangs up ends by itself after this.
 pub(crate) const UNANSWERED_MAX: Duration = Duration::from_secs(900);
 
@@ -59,6 +61,16 @@ pub(crate) enum Cancel {
     /// RFC 3261 §9.1: no CANCEL before a provisional response.
     Wanted,
     Sent,
+}
+
+/// What the far end has said to our first INVITE so far.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Heard {
+    Nothing,
+    /// 100: it has the INVITE.
+    Trying,
+    /// 101 to 199: somebody may have been rung.
+    Progress,
 }
 
 /// An offer or a refresh of ours that waits for its answer.
@@ -124,6 +136,9 @@ pub(crate) struct Dialog {
     /// Our first INVITE.
     pub invite: Option<ClientKey>,
     pub cancel: Cancel,
+    pub heard: Heard,
+    /// Our side was told of the end while the INVITE waits for what may still come.
+    pub abandoned: bool,
     /// To tag and SDP of the last provisional response that had any.
     pub early: Option<(Vec<u8>, Vec<u8>)>,
     /// To tag and last RSeq of reliable provisional responses.
@@ -165,6 +180,8 @@ impl Dialog {
             invite_auth: Vec::new(),
             invite: None,
             cancel: Cancel::NotWanted,
+            heard: Heard::Nothing,
+            abandoned: false,
             early: None,
             reliable: Vec::new(),
             outgoing: None,
@@ -226,10 +243,34 @@ impl Dialog {
 
     /// Our side hears that the call was not answered. `message`: the response or request that says why.
     pub fn failed(&mut self, core: &mut Core, status: u16, local: bool, message: Option<&Message>) {
+        if self.abandoned {
+            return;
+        }
         let phrase = message.map(|message| message.reason().into_owned()).filter(|reason| !reason.is_empty());
         let reason = phrase.unwrap_or_else(|| crate::message::reason_phrase(status).to_owned());
         let q850 = message.and_then(Message::q850);
-        core.io.event(Event::Failed { dialog: self.id, status, reason, q850, local });
+        let elsewhere = self.elsewhere(status, local, message);
+        core.io.event(Event::Failed { dialog: self.id, status, reason, q850, local, elsewhere });
+    }
+
+    /// Whether a call of ours that failed so may be placed elsewhere without ringing anybody twice.
+    fn elsewhere(&self, status: u16, local: bool, message: Option<&Message>) -> Option<Elsewhere> {
+        if self.side != Side::Caller || self.cancel != Cancel::NotWanted || self.heard == Heard::Progress {
+            return None;
+        }
+        match (status, message) {
+            (408 | 503, None) if local && self.heard == Heard::Nothing => Some(Elsewhere::default()),
+            (503, Some(response)) => {
+                let wait = response.number(Name::RetryAfter).map(|s| Duration::from_secs(u64::from(s)));
+                Some(Elsewhere { retry_after: wait, contacts: Vec::new() })
+            }
+            (300..=399, Some(response)) => {
+                let found = response.list(Name::Contact).filter_map(crate::message::Address::parse);
+                let text = |a: crate::message::Address<'_>| String::from_utf8_lossy(a.uri).into_owned();
+                Some(Elsewhere { retry_after: None, contacts: found.take(CONTACTS_MAX).map(text).collect() })
+            }
+            _ => None,
+        }
     }
 
     pub fn ended(&mut self, core: &mut Core, by: EndedBy, q850: Option<u16>) {

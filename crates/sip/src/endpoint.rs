@@ -141,6 +141,8 @@ pub enum Event {
         reason: String,
         q850: Option<u16>,
         local: bool,
+        /// Of a call that we placed and that may be placed elsewhere.
+        elsewhere: Option<Elsewhere>,
     },
     /// The end of an answered dialog.
     Ended {
@@ -192,6 +194,16 @@ pub enum Event {
         flow: Flow,
         status: u16,
     },
+}
+
+/// A call that failed before anybody can have been rung, for a reason that another place may not share: the far end was
+/// silent or gone (RFC 3263 §4.3), answered 503, or named other places (3xx).
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Elsewhere {
+    /// Retry-After of a 503: the far end wants no calls before.
+    pub retry_after: Option<Duration>,
+    /// Contact URIs of a 3xx, as they stand there; at most five.
+    pub contacts: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -375,6 +387,7 @@ impl Endpoint {
                 dialog.withdraw(core, now, 480, (408, true), None);
             }
             DialogTimer::Unanswered => dialog.hang_up(core, now),
+            DialogTimer::Silent => dialog.give_up_silent(core),
             DialogTimer::Provisional => dialog.remind(core, now),
             DialogTimer::Refresh => dialog.refresh(core, now),
             DialogTimer::Expire => dialog.lose(core, now),
@@ -419,13 +432,27 @@ impl Endpoint {
         let id = self.new_dialog_id();
         if self.dialogs.len() >= self.core.io.config.dialogs_max {
             let reason = "Too Many Dialogs".to_owned();
-            self.core.io.event(Event::Failed { dialog: id, status: 503, reason, q850: None, local: true });
+            let (q850, elsewhere) = (None, None);
+            self.core.io.event(Event::Failed {
+                dialog: id,
+                status: 503,
+                reason,
+                q850,
+                local: true,
+                elsewhere,
+            });
             return id;
         }
         let pinned = self.registrar.is_bound_flow(invite.flow);
         let dialog = Dialog::place(&mut self.core, now, id, invite, pinned);
         self.dialogs.insert(id.0, Box::new(dialog));
         id
+    }
+
+    /// A call that we placed and that gets no response at all, not even 100, ends after this with `Failed`, 408, `local`.
+    /// Its INVITE is not repeated any more; a far end that wakes up late is cancelled, or gets a BYE.
+    pub fn limit_silence(&mut self, now: Duration, dialog: DialogId, after: Duration) {
+        self.with_dialog(dialog, |dialog, core| dialog.limit_silence(core, now + after));
     }
 
     pub(crate) fn new_dialog_id(&mut self) -> DialogId {

@@ -36,6 +36,8 @@ pub(crate) enum Timer {
 pub(crate) enum DialogTimer {
     /// Nobody answered, rejected or hung up for very long.
     Unanswered,
+    /// An INVITE of ours had no response at all.
+    Silent,
     /// Repeats a provisional response (RFC 3261 §13.3.1.1).
     Provisional,
     /// RFC 4028: we refresh the session.
@@ -75,7 +77,7 @@ impl Timers {
 
     pub fn cancel_dialog(&mut self, id: u64) {
         use DialogTimer::*;
-        for timer in [Unanswered, Provisional, Refresh, Expire, OfferAgain, OfferUnanswered] {
+        for timer in [Unanswered, Silent, Provisional, Refresh, Expire, OfferAgain, OfferUnanswered] {
             self.cancel(Timer::Dialog(id, timer));
         }
     }

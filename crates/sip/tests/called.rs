@@ -126,7 +126,10 @@ fn a_cancelled_call_gets_487() {
     peer.expect("SIP/2.0 200");
     peer.expect("SIP/2.0 487");
     let reason = "Request Terminated".to_owned();
-    assert_eq!(peer.event(), Event::Failed { dialog, status: 487, reason, q850: Some(26), local: false });
+    assert_eq!(
+        peer.event(),
+        Event::Failed { dialog, status: 487, reason, q850: Some(26), local: false, elsewhere: None }
+    );
     let other = peer.request("CANCEL", "b", 1, "", "");
     peer.feed(&other);
     peer.expect("SIP/2.0 481");

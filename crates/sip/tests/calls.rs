@@ -73,8 +73,14 @@ fn a_rejected_call_fails_with_the_status() {
     let (ours, theirs) = incoming(&mut link);
     let now = link.now;
     link.ends[1].reject(now, theirs, 486);
-    let failed =
-        |dialog, local| Event::Failed { dialog, status: 486, reason: "Busy Here".into(), q850: None, local };
+    let failed = |dialog, local| Event::Failed {
+        dialog,
+        status: 486,
+        reason: "Busy Here".into(),
+        q850: None,
+        local,
+        elsewhere: None,
+    };
     assert_eq!(link.event(), (1, failed(theirs, true)));
     assert_eq!(link.event(), (0, failed(ours, false)));
     drained(&mut link);
@@ -95,6 +101,7 @@ fn a_call_hung_up_while_it_rings_is_cancelled() {
         reason: "Request Terminated".into(),
         q850: None,
         local,
+        elsewhere: None,
     };
     assert_eq!(link.event(), (1, failed(theirs, false)));
     assert_eq!(link.event(), (0, failed(ours, true)));

@@ -61,6 +61,7 @@ fn settings(company: CompanyId, taskid: String, agent: &str) -> NewCampaign {
         attempts_max: 3,
         abandon_max: 300,
         status: CampaignStatus::Running,
+        call_windows: Vec::new(),
     }
 }
 
@@ -74,6 +75,7 @@ fn leads(from: u64, count: u64) -> Vec<NewLead> {
         member_id: String::new(),
         ext: String::new(),
         custom_uuid: format!("{n:032}"),
+        time_zone: String::new(),
     };
     (from..from + count).map(lead).collect()
 }

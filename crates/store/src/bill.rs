@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::*;
 
 /// `callmethod` and `method`: predictive.
-const PREDICTIVE: u16 = 5;
+pub(crate) const PREDICTIVE: u16 = 5;
 const CALL_OUT: &str = "callout";
 
 /// One finished call with what its lead, campaign and agent were called when it ended.
@@ -16,6 +16,9 @@ pub struct Bill {
     pub id: i64,
     pub company: CompanyId,
     pub call: CallId,
+    /// `callmethod` of the compatible API: 5 is predictive.
+    pub method: u16,
+    /// Empty: of no campaign.
     pub taskid: String,
     /// The how-manieth call to this lead, earlier rounds included.
     pub round: u32,
@@ -48,6 +51,7 @@ pub struct BillFilter {
     pub from: Timestamp,
     pub to: Timestamp,
     pub fetched: Option<bool>,
+    pub method: Option<u16>,
     pub extensions: Vec<String>,
     pub number: String,
     pub user_id: String,
@@ -97,7 +101,7 @@ pub fn bill_body<'a>(bill: &'a Bill, company: &'a NewCompany) -> BillBody<'a> {
         companycode: &company.code,
         direction: CALL_OUT,
         r#type: CALL_OUT,
-        callmethod: PREDICTIVE,
+        callmethod: bill.method,
         starttime: civil(&zone, bill.dialed_at),
         answertime: bill.answered_at.map_or_else(String::new, |t| civil(&zone, t)),
         endtime: civil(&zone, bill.ended_at),
@@ -120,6 +124,40 @@ pub fn bill_body<'a>(bill: &'a Bill, company: &'a NewCompany) -> BillBody<'a> {
         taskid: &bill.taskid,
         round: bill.round,
         recordurl: "",
+    }
+}
+
+/// Of a call that is no campaign's. Its id is the driver's to give.
+pub(crate) fn direct_bill(
+    company: CompanyId,
+    call: &NewDirect,
+    record: &DirectRecord,
+    extension: String,
+    recording: String,
+) -> Bill {
+    Bill {
+        id: 0,
+        company,
+        call: call.call,
+        method: call.kind.method(),
+        taskid: String::new(),
+        round: 1,
+        number: call.number.clone(),
+        caller_id: call.caller_id.clone(),
+        extension,
+        user_id: call.tags.user_id.clone(),
+        member_id: call.tags.member_id.clone(),
+        ext: call.tags.ext.clone(),
+        custom_uuid: call.tags.custom_uuid.clone(),
+        dialed_at: call.dialed_at,
+        answered_at: record.answered_at,
+        ended_at: record.ended_at,
+        waiting_seconds: record.waiting_seconds(call.dialed_at),
+        talk_seconds: record.talk_seconds(),
+        cause: record.cause,
+        hangup_by: record.hangup_by,
+        fetched: false,
+        recording,
     }
 }
 
@@ -165,12 +203,25 @@ pub(crate) fn task_status_body(campaign: &Campaign, company: &NewCompany) -> Str
 
 /// What the body of an extension state says of its call.
 pub(crate) struct CallFacts<'a> {
+    pub method: u16,
     pub number: &'a PhoneNumber,
     pub caller_id: &'a str,
     pub custom_uuid: &'a str,
     pub dialed_at: Timestamp,
     /// Empty when no agent is known yet.
     pub extension: &'a str,
+}
+
+/// Its agent is known from the start.
+pub(crate) fn direct_facts<'a>(call: &'a NewDirect, extension: &'a str) -> CallFacts<'a> {
+    CallFacts {
+        method: call.kind.method(),
+        number: &call.number,
+        caller_id: &call.caller_id,
+        custom_uuid: &call.tags.custom_uuid,
+        dialed_at: call.dialed_at,
+        extension,
+    }
 }
 
 /// All texts. Both sides carry the id of the call, so that any of them leads to the bill.
@@ -206,7 +257,7 @@ pub(crate) fn leg_state_body(state: &LegState, call: &CallFacts<'_>, company: &N
             Side::Customer => "true",
             Side::Agent => "false",
         },
-        method: PREDICTIVE.to_string(),
+        method: call.method.to_string(),
         starttime: call.dialed_at.unix_seconds().to_string(),
         status: state.status.name(),
         r#type: "call",
@@ -235,6 +286,7 @@ mod tests {
             id: 7,
             company: CompanyId(1),
             call: CallId::from_parts(1_581_496_504_000, 1),
+            method: PREDICTIVE,
             taskid: "20200212163504000001".into(),
             round: 2,
             number: PhoneNumber::parse("13800000001").expect("a number"),
@@ -291,6 +343,7 @@ mod tests {
     fn an_extension_state_is_all_texts() {
         let bill = bill();
         let call = |extension| CallFacts {
+            method: PREDICTIVE,
             number: &bill.number,
             caller_id: &bill.caller_id,
             custom_uuid: "c",

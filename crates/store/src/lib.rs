@@ -6,9 +6,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use engine::compliance::{ComplianceSettings, DncEntry, Permit, Rule, Rules};
 use engine::{
-    AgentId, CallId, CallRecord, CampaignId, CampaignStatus, Cause, CompanyId, EndReason, GroupId, HangupBy,
-    LeadId, LeaseSlot, LeasedLead, Outcome, PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
+    AgentId, CallId, CallRecord, CallTags, CampaignId, CampaignStatus, Cause, CompanyId, DirectKind,
+    DirectRecord, EndReason, GroupId, HangupBy, LeadId, LeaseSlot, LeasedLead, NewDirect, Outcome,
+    PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
 };
 
 mod bill;
@@ -16,9 +18,11 @@ mod bill;
 mod conformance;
 pub mod mem;
 mod outbox;
+mod permit;
 mod rows;
 mod rule;
 pub mod sqlite;
+mod trunk;
 
 pub use bill::{Bill, BillBody, BillFilter, bill_body};
 pub use mem::MemStore;
@@ -26,6 +30,7 @@ pub use outbox::{EVENT_LIFETIME, Event, LegState, LegStatus, PushKind, PushSetti
 pub use rows::*;
 pub use rule::{LEASE_MAX, PAGE_MAX};
 pub use sqlite::SqliteStore;
+pub use trunk::{TrunkAddress, TrunkDetails};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -116,9 +121,34 @@ pub trait Store: Send + Sync {
     /// One that is not there is fine.
     fn delete_recording(&self, call: CallId) -> Result<()>;
 
+    // Compliance: what may be dialed when.
+    /// Unique: the company. `Failed` when they cannot be read. What waits for a rule is looked at anew.
+    fn put_compliance(&self, company: CompanyId, settings: &ComplianceSettings) -> Result<()>;
+    /// The defaults, which restrict nothing, when none were put.
+    fn compliance(&self, company: CompanyId) -> Result<ComplianceSettings>;
+    /// How many of them are new. `NotFound("campaign")` when it is none of the company's.
+    fn add_dnc(&self, now: Timestamp, list: DncList, entries: &[DncEntry]) -> Result<u64>;
+    /// How many of them were there.
+    fn remove_dnc(&self, list: DncList, entries: &[DncEntry]) -> Result<u64>;
+    /// Numbers, then prefixes, `after` (a `place`, or empty) exclusive; at most `limit`.
+    fn list_dnc(&self, list: DncList, after: &str, limit: u32) -> Result<Vec<DncRow>>;
+    /// Whether somebody may call the number by hand: the company's do-not-call list, hours and caps, but no lock-out, for
+    /// there is an agent. A refusal is noted. Ask at the moment of dialing, then `count_dial`.
+    fn may_call(&self, now: Timestamp, company: CompanyId, number: &PhoneNumber) -> Result<Permit>;
+    /// A call that no lease counts was placed to the number.
+    fn count_dial(&self, now: Timestamp, company: CompanyId, number: &PhoneNumber) -> Result<()>;
+    /// Oldest first, `after` (an id, or 0) exclusive; at most `limit`. None: of every campaign and by hand.
+    fn list_refusals(
+        &self,
+        company: CompanyId,
+        campaign: Option<CampaignId>,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Refusal>>;
+
     // Campaigns and leads.
     /// One transaction: all or nothing. A row whose number repeats one before it is not stored but listed in
-    /// `duplicates`. `Refused` and nothing stored when no row is left. `Taken` on a `taskid` or non-empty
+    /// `duplicates`, one on a do-not-call list in `on_dnc`. `Refused` and nothing stored when no row is left. `Taken` on a `taskid` or non-empty
     /// `client_id` of the company that exists.
     fn create_campaign(&self, now: Timestamp, campaign: &NewCampaign, leads: &[NewLead]) -> Result<Created>;
     /// `Refused` when the campaign has ended. Otherwise as `create_campaign`, but no row left is fine (stored 0).
@@ -158,7 +188,8 @@ pub trait Store: Send + Sync {
     // Calls.
     /// Takes up to `slots.len()` due leads (at most `LEASE_MAX`), retries by their due time, then new leads as they
     /// came: attempt counted, `round` counted, call row written with the slot's call, trunk and caller id, `dialed_at` =
-    /// now. Leads past their own deadline are given up on the way (stay not called, `mark` "expired", never leased; one
+    /// now, the dial counted. Each is asked for by the rules of the company and the campaign first: one that has to wait
+    /// becomes due when it may be called, one that is refused ends as called with the outcome `Blocked`. Leads past their own deadline are given up on the way (stay not called, `mark` "expired", never leased; one
     /// that waited for a retry keeps its result). Empty when the campaign is not running; the supply is then what it
     /// will have when it runs, or Exhausted when it has ended. `Taken("call")` when a call's id was used before.
     fn lease_leads(
@@ -167,13 +198,22 @@ pub trait Store: Send + Sync {
         campaign: CampaignId,
         slots: &[LeaseSlot],
     ) -> Result<(Vec<LeasedLead>, Supply)>;
-    /// Undoes leases of calls that were never placed: attempt and round counted back, call row deleted.
+    /// Undoes leases of calls that were never placed: attempt, round and dial counted back, call row deleted.
     fn return_leads(&self, calls: &[CallId]) -> Result<()>;
     /// Call row, lead and counters. Idempotent by call. When the lead may be called again (attempts left and the
     /// outcome's retry delay is Some, and its own deadline is not before) it becomes due and the time is returned; None
     /// when its campaign has ended. A call that has finished already is left as it is, and the lead's due time returned.
     /// `NotFound("call")` when it was never leased, or was returned.
     fn finish_call(&self, now: Timestamp, call: &CallRecord, retry: &RetryRule) -> Result<Option<Timestamp>>;
+    /// `finish_call` for each of them, which waits for all only once; what each came to, in their order.
+    fn finish_calls(
+        &self,
+        now: Timestamp,
+        calls: &[&CallRecord],
+        retry: &RetryRule,
+    ) -> Vec<Result<Option<Timestamp>>> {
+        calls.iter().map(|call| self.finish_call(now, call, retry)).collect()
+    }
     /// At start: every call of the company that is still open ends as `lost`, its lead follows the retry rule.
     /// The calls that were ended.
     fn rescue_calls(&self, now: Timestamp, company: CompanyId, retry: &RetryRule) -> Result<Vec<CallId>>;
@@ -182,7 +222,14 @@ pub trait Store: Send + Sync {
     /// All calls of a campaign, oldest first, `after` exclusive; at most `limit`.
     fn list_calls(&self, campaign: CampaignId, after: Option<CallId>, limit: u32) -> Result<Vec<Call>>;
 
-    // Bills. `finish_call` and `rescue_calls` write one for each call, in their transaction.
+    // Calls that are no campaign's. `rescue_calls` ends those that are open too.
+    /// `Taken("call")` when the id was used before.
+    fn open_direct(&self, company: CompanyId, call: &NewDirect) -> Result<()>;
+    /// Its result and its bill. A call that has finished already is left as it is. `NotFound("call")` when it was never
+    /// opened.
+    fn finish_direct(&self, now: Timestamp, call: &DirectRecord) -> Result<()>;
+
+    // Bills. `finish_call`, `finish_direct` and `rescue_calls` write one for each call, in their transaction.
     /// By `dialed_at`, then as they were written; the total and one page. An offset counts from the oldest.
     fn list_bills(&self, company: CompanyId, filter: &BillFilter, page: Page) -> Result<(u64, Vec<Bill>)>;
     /// Those that nobody fetched before, oldest first, at most `limit`: from now on they count as fetched. However many

@@ -82,6 +82,7 @@ pub struct NewTrunk {
     /// 0: no limit.
     pub cps_max: u32,
     pub enabled: bool,
+    pub details: TrunkDetails,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -194,6 +195,8 @@ pub struct NewCampaign {
     pub abandon_max: u32,
     /// Draft or Running.
     pub status: CampaignStatus,
+    /// Hours in which its leads may be called, within the company's: see `ComplianceSettings::windows`.
+    pub call_windows: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -229,6 +232,8 @@ pub struct NewLead {
     /// `ext`, formerly `chengshudu`.
     pub ext: String,
     pub custom_uuid: String,
+    /// IANA name of the zone in which the customer is; empty: as the number's prefix says, else the company's.
+    pub time_zone: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -236,12 +241,15 @@ pub struct Created {
     pub campaign: Campaign,
     /// Indices into `leads` of the rows that were not stored because their number repeats.
     pub duplicates: Vec<usize>,
+    /// Of those whose number is on a do-not-call list.
+    pub on_dnc: Vec<usize>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Appended {
     pub stored: u64,
     pub duplicates: Vec<usize>,
+    pub on_dnc: Vec<usize>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -251,20 +259,23 @@ pub struct Lead {
     pub created_at: Timestamp,
     /// Calls placed so far, earlier rounds included.
     pub round: u32,
-    /// Why it was skipped, "" else.
+    /// Why it was skipped: `expired`, or the name of the rule that refused it. `wait_` and the name of a rule: what it
+    /// waits for. "" else.
     pub mark: String,
-    /// The last finished call of this round; None: not called yet (1035).
+    /// The last finished call of this round, or that it was refused; None: not called yet (1035).
     pub result: Option<LeadResult>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LeadResult {
-    pub call: CallId,
+    /// None: it was refused before it was ever called.
+    pub call: Option<CallId>,
     pub outcome: Outcome,
     pub cause: Cause,
     /// The extension to which the call was offered last.
     pub extension: Option<String>,
-    pub dialed_at: Timestamp,
+    /// When `call` was placed.
+    pub dialed_at: Option<Timestamp>,
     pub waiting_seconds: u32,
     pub talk_seconds: u32,
     pub sip_status: u16,
@@ -345,4 +356,34 @@ pub struct Call {
     pub dialed_at: Timestamp,
     /// None: still open.
     pub record: Option<CallRecord>,
+}
+
+/// A do-not-call list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DncList {
+    pub company: CompanyId,
+    /// None: it holds for every campaign.
+    pub campaign: Option<CampaignId>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DncRow {
+    pub entry: DncEntry,
+    pub added_at: Timestamp,
+    /// Its place in the list; `Store::list_dnc` goes on after it.
+    pub place: String,
+}
+
+/// A call that was not placed because a rule forbids it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// Grows from refusal to refusal of the whole store.
+    pub id: i64,
+    pub company: CompanyId,
+    /// None: it was asked for by hand.
+    pub campaign: Option<CampaignId>,
+    pub lead: Option<LeadId>,
+    pub number: PhoneNumber,
+    pub rule: Rule,
+    pub at: Timestamp,
 }

@@ -6,12 +6,28 @@ use super::*;
 pub const PAGE_MAX: u32 = 10_000;
 /// Leads of one lease at most; further slots stay unused.
 pub const LEASE_MAX: usize = 1_000;
-/// Leads past their deadline that one lease gives up at most, so that a lease stays short.
-pub(crate) const EXPIRED_PER_LEASE_MAX: usize = 1_000;
+/// Leads that one lease sets aside at most (past their deadline, refused, or have to wait), so that it stays short.
+pub(crate) const ASIDE_PER_LEASE_MAX: usize = 1_000;
 /// Registrations kept of one extension; the ones that expire first go.
 pub(crate) const REGISTRATIONS_MAX: usize = 16;
 /// `due_at` of a lead that waits for its first call of this round. Retries are always later.
 pub(crate) const DUE_AT_ONCE: i64 = 0;
+pub(crate) const NO_LEAD: StoreError = StoreError::Refused("no number is left");
+
+/// Indices of rows that were not stored.
+#[derive(Default)]
+pub(crate) struct Skipped {
+    pub duplicates: Vec<usize>,
+    pub on_dnc: Vec<usize>,
+}
+
+/// The rules of a new campaign: windows that cannot be read are its maker's mistake.
+pub(crate) fn new_rules(rules: Result<Rules>) -> Result<Rules> {
+    rules.map_err(|e| match e {
+        StoreError::Failed(_) => StoreError::Refused("the call windows cannot be read"),
+        other => other,
+    })
+}
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum LeadState {
@@ -41,8 +57,14 @@ impl LeadState {
             .find(|s| s.name() == name)
     }
 
-    pub(crate) fn mark(self) -> String {
-        if self == LeadState::Expired { "expired".to_owned() } else { String::new() }
+    /// `rule`: what it waits for, or why it was refused.
+    pub(crate) fn mark(self, rule: Option<Rule>) -> String {
+        match (self, rule) {
+            (LeadState::Expired, _) => "expired".to_owned(),
+            (LeadState::Called, Some(rule)) => rule.name().to_owned(),
+            (LeadState::Pending, Some(rule)) => format!("wait_{}", rule.name()),
+            _ => String::new(),
+        }
     }
 }
 
@@ -101,14 +123,28 @@ pub(crate) fn is_past(not_after: Option<Timestamp>, now: Timestamp) -> bool {
 
 pub(crate) fn result_of(record: &CallRecord, extension: Option<String>) -> LeadResult {
     LeadResult {
-        call: record.call,
+        call: Some(record.call),
         outcome: record.outcome,
         cause: record.cause,
         extension,
-        dialed_at: record.dialed_at,
+        dialed_at: Some(record.dialed_at),
         waiting_seconds: record.waiting_seconds(),
         talk_seconds: record.talk_seconds(),
         sip_status: record.sip_status,
+    }
+}
+
+/// The result of a lead that a rule refused; `last`: what it had before.
+pub(crate) fn blocked(last: Option<&LeadResult>) -> LeadResult {
+    LeadResult {
+        call: last.and_then(|r| r.call),
+        outcome: Outcome::Blocked,
+        cause: Cause::BLOCKED,
+        extension: None,
+        dialed_at: last.and_then(|r| r.dialed_at),
+        waiting_seconds: 0,
+        talk_seconds: 0,
+        sip_status: 0,
     }
 }
 
@@ -127,6 +163,23 @@ pub(crate) fn lost(call: &Call, now: Timestamp) -> CallRecord {
         bridged_at: None,
         ended_at: now,
         agent: None,
+        outcome: Outcome::Lost,
+        cause: Cause::UNKNOWN,
+        hangup_by: HangupBy::Unknown,
+        sip_status: 0,
+    }
+}
+
+/// As `lost`, of a call that is no campaign's.
+pub(crate) fn lost_direct(call: &NewDirect, now: Timestamp) -> DirectRecord {
+    DirectRecord {
+        call: call.call,
+        agent: call.agent,
+        trunk: None,
+        ringing_at: None,
+        answered_at: None,
+        bridged_at: None,
+        ended_at: now,
         outcome: Outcome::Lost,
         cause: Cause::UNKNOWN,
         hangup_by: HangupBy::Unknown,

@@ -3,6 +3,7 @@
 mod agents;
 mod answering;
 mod dialing;
+mod direct;
 mod ending;
 mod kept_up;
 mod monkey;
@@ -10,6 +11,8 @@ mod offers;
 mod ringing;
 mod sharing;
 mod store;
+mod transfer;
+mod watching;
 
 use std::time::Duration;
 

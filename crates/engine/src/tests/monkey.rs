@@ -21,6 +21,23 @@ impl Seen {
             Effect::SaveCall(record) => {
                 self.answers.push(Input::CallSaved { call: record.call, retry_at: None })
             }
+            Effect::OpenDirect(row) => {
+                self.calls.push(row.call);
+                let failed = rng.u8(..10) == 0;
+                let call = row.call;
+                self.answers.push(match failed {
+                    true => Input::DirectNotOpened { call },
+                    false => Input::DirectOpened { call },
+                });
+            }
+            Effect::SaveDirect(record) => self.answers.push(Input::DirectSaved { call: record.call }),
+            Effect::RingAgent { call, agent, .. } => {
+                self.answers.push(Input::AgentLeg { call: *call, agent: *agent, event });
+            }
+            Effect::RingSupervisor { watch, supervisor, .. } => {
+                self.calls.push(*watch);
+                self.answers.push(Input::AgentLeg { call: *watch, agent: *supervisor, event });
+            }
             Effect::ReturnLeads { calls } => self.answers.push(Input::ReturnDone { calls: calls.clone() }),
             Effect::EndCampaign { campaign, .. } => {
                 self.answers.push(Input::EndRefused { campaign: *campaign })
@@ -158,10 +175,32 @@ fn some_input(rng: &mut Rng, seen: &mut Seen) -> Input {
         34 => Input::MessagePlayed { call },
         35 => Input::HangUp { agent },
         36 if rng.u8(..100) == 0 => Input::Drain,
+        44 => rng.choice([Input::DirectOpened { call }, Input::DirectSaveFailed { call }]).unwrap(),
+        45 => Input::DialRefused { call },
+        46..49 => some_command(rng, agent),
         36..38 => Input::Timeout,
         38..44 => some_settings(rng),
         _ => rng.choice(beginning()).unwrap(),
     }
+}
+
+fn some_command(rng: &mut Rng, agent: AgentId) -> Input {
+    let first = if rng.bool() { FirstRung::Agent } else { FirstRung::Customer };
+    let modes = [WatchMode::Listen, WatchMode::Whisper, WatchMode::ThreeWay];
+    let other = AgentId(rng.i64(1..6));
+    let command = match rng.u8(..8) {
+        0..3 => CallCommand::MakeCall(direct::wish(agent.0, first)),
+        3 | 4 => CallCommand::Watch {
+            supervisor: other,
+            agent,
+            mode: rng.choice(modes).unwrap(),
+            start: WatchStart::RingIfNeeded,
+        },
+        5 => CallCommand::Transfer { agent, target: TransferTarget::Agent(other) },
+        6 => CallCommand::Transfer { agent, target: TransferTarget::Group(GroupId(rng.i64(1..3))) },
+        _ => CallCommand::Release { agent },
+    };
+    Input::Command { request: RequestId(1), command }
 }
 
 /// A company that could work.

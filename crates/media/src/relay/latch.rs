@@ -61,6 +61,11 @@ impl Latch {
         (!self.source.ip().is_unspecified() && self.source.port() != 0).then_some(self.source)
     }
 
+    /// The source that will not change any more, as long as SDP names no other address.
+    pub(super) fn pinned(&self) -> Option<SocketAddr> {
+        matches!(self.state, State::Pinned).then_some(self.source)
+    }
+
     /// Whether a packet from `source` belongs to this leg. It may move the leg there.
     pub(super) fn accept(&mut self, source: SocketAddr, now: Instant) -> bool {
         match self.state {
@@ -135,7 +140,9 @@ mod tests {
     #[test]
     fn the_named_source_is_pinned_by_its_first_packet() {
         let (mut latch, now) = latch();
+        assert_eq!(latch.pinned(), None);
         assert!(latch.accept(at("192.0.2.1:4000"), now));
+        assert_eq!(latch.pinned(), Some(at("192.0.2.1:4000")));
         assert!(!latch.accept(at("198.51.100.9:4000"), now));
         assert!(!latch.accept(at("192.0.2.1:4002"), now));
         assert_eq!(latch.destination(), Some(at("192.0.2.1:4000")));

@@ -1,16 +1,15 @@
 //! One leg, as the media thread sees it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Instant;
-
-use mio::net::UdpSocket;
 
 use super::incoming::Incoming;
 use super::latch::Latch;
 use super::outgoing::Outgoing;
 use super::playback::Playback;
 use super::recording::Tap;
+use super::thread::MixSeat;
 use super::{Codec, LegId, LegMedia, LegStats};
 use crate::g711;
 use crate::rtp::COMFORT_NOISE;
@@ -24,19 +23,32 @@ pub(super) struct Leg {
     pub(super) outgoing: Outgoing,
     /// Slot of the leg that hears this one, and is heard by it.
     pub(super) peer: Option<usize>,
+    /// Its place in a conversation of more than two; then it has no peer.
+    pub(super) mixed: Option<MixSeat>,
     pub(super) playing: Option<Playback>,
     /// Its sound is recorded.
     pub(super) tap: Option<Tap>,
+    pub(super) is_listened_to: bool,
     pub(super) silence: Silence,
     pub(super) stats: LegStats,
-    /// It stands in the queue of sockets to read.
-    pub(super) queued: bool,
 }
 
 /// What is known about the far end once the leg is configured.
 pub(super) struct Far {
     pub(super) media: LegMedia,
     pub(super) latch: Latch,
+    route: Route,
+}
+
+/// How the socket sends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Route {
+    /// Each packet is told where to go, and looks up its way.
+    Told,
+    /// The socket is connected to the pinned source: the kernel knows the way, and drops what strangers send.
+    Connected,
+    /// It could not be connected.
+    Impossible,
 }
 
 /// Whether RTP flows.
@@ -65,11 +77,12 @@ impl Leg {
             incoming: Incoming::default(),
             outgoing: Outgoing::new(),
             peer: None,
+            mixed: None,
             playing: None,
             tap: None,
+            is_listened_to: false,
             silence: Silence::default(),
             stats: LegStats::default(),
-            queued: false,
         }
     }
 
@@ -78,9 +91,26 @@ impl Leg {
             Some(far) => {
                 far.latch.rename(media.remote);
                 far.media = media;
+                if far.latch.pinned().is_none() && far.route == Route::Connected {
+                    far.route = disconnect(&self.socket);
+                }
             }
-            None => self.far = Some(Far { latch: Latch::new(media.remote), media }),
+            None => {
+                self.far = Some(Far { latch: Latch::new(media.remote), media, route: Route::Told });
+            }
         }
+    }
+
+    /// Whether a packet from `source` belongs to this leg. It may move the leg there, and the leg may stay there.
+    pub(super) fn accept(&mut self, source: SocketAddr, now: Instant) -> bool {
+        let Some(far) = &mut self.far else { return false };
+        let accepted = far.latch.accept(source, now);
+        if far.route == Route::Told
+            && let Some(pinned) = far.latch.pinned()
+        {
+            far.route = connect(&self.socket, pinned);
+        }
+        accepted
     }
 
     /// Where to send, if the far end wants to hear anything.
@@ -91,10 +121,15 @@ impl Leg {
 
     /// Sends a whole datagram. What the network does not take is lost, as it may be further on.
     pub(super) fn send(&mut self, datagram: &[u8], destination: SocketAddr) {
-        let mut sent = self.socket.send_to(datagram, destination);
+        let is_connected = self.far.as_ref().is_some_and(|far| far.route == Route::Connected);
+        let send = || match is_connected {
+            true => self.socket.send(datagram),
+            false => self.socket.send_to(datagram, destination),
+        };
+        let mut sent = send();
         if matches!(&sent, Err(error) if error.kind() == io::ErrorKind::ConnectionRefused) {
             // An ICMP error about an earlier datagram; telling it took the place of sending this one.
-            sent = self.socket.send_to(datagram, destination);
+            sent = send();
         }
         match sent {
             Ok(_) => self.stats.packets_out += 1,
@@ -104,6 +139,26 @@ impl Leg {
 
     pub(super) fn final_stats(&self) -> LegStats {
         LegStats { packets_lost: self.incoming.lost(), ..self.stats }
+    }
+}
+
+fn connect(socket: &UdpSocket, pinned: SocketAddr) -> Route {
+    match socket.connect(pinned) {
+        Ok(()) => Route::Connected,
+        Err(error) => {
+            tracing::debug!(%error, "an RTP socket is not connected; it does without");
+            Route::Impossible
+        }
+    }
+}
+
+fn disconnect(socket: &UdpSocket) -> Route {
+    match rustix::net::connect_unspec(socket) {
+        Ok(()) => Route::Told,
+        Err(error) => {
+            tracing::warn!(%error, "an RTP socket still takes packets only from where they came from before");
+            Route::Impossible
+        }
     }
 }
 

@@ -45,7 +45,7 @@ impl PortPool {
         self.free.pop_front()
     }
 
-    /// A port that was not used after all.
+    /// A port at which nothing was heard: it is the last one to be given again.
     pub(super) fn give_back(&mut self, port: u16) {
         self.free.push_back(port);
     }

@@ -1,49 +1,95 @@
 //! The media thread: waits for sockets, timers and commands, and does what they ask. No allocation and no lock a packet.
 
-use std::collections::{HashMap, VecDeque};
+mod load;
+mod mixing;
+
+use std::collections::HashMap;
 use std::io;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use mio::net::UdpSocket;
-use mio::{Events, Interest, Poll, Token, Waker};
-
 use super::leg::{Content, Leg, content, translate};
+use super::listening::Listening;
 use super::playback::{Next, Playback, encode};
 use super::ports::PortPool;
 use super::recorder::Finished;
 use super::recording::{Recordings, Side};
 use super::timers::{Due, Timer, Timers};
+use super::watch::{Alarm, READY_MAX, Ready, Watch};
 use super::{LegId, LegMedia, RelayEvent};
+use crate::detect::ListenerConfig;
+use crate::mix::Gain;
 use crate::rtp::{self, HEADER_LEN, PACKET_MAX};
 use crate::{FRAME_SAMPLES, Sound};
+use load::Load;
+pub(super) use mixing::MixSeat;
+use mixing::Rooms;
 
-/// The waker's token; legs have their slot's number.
-pub(super) const WAKE: Token = Token(usize::MAX);
-/// Packets of one leg before the others get their turn.
-const TURN_PACKETS: usize = 16;
+/// Under much load, the thread sleeps so long between two looks at the sockets.
+const NAP: Duration = Duration::from_millis(1);
 
 pub(super) enum Command {
-    Open { leg: LegId, socket: UdpSocket, port: u16 },
-    Configure { leg: LegId, media: LegMedia },
-    Bridge { a: LegId, b: LegId },
-    Unbridge { leg: LegId },
-    Play { leg: LegId, sound: Arc<Sound> },
-    Stop { leg: LegId },
-    Close { leg: LegId },
-    Record { customer: LegId, agent: LegId, path: Arc<Path> },
-    StopRecord { customer: LegId },
+    Open {
+        leg: LegId,
+        socket: UdpSocket,
+        port: u16,
+    },
+    Configure {
+        leg: LegId,
+        media: LegMedia,
+    },
+    Bridge {
+        a: LegId,
+        b: LegId,
+    },
+    Unbridge {
+        leg: LegId,
+    },
+    Mix {
+        legs: Vec<LegId>,
+        gains: Vec<Vec<Gain>>,
+    },
+    Play {
+        leg: LegId,
+        sound: Arc<Sound>,
+    },
+    Stop {
+        leg: LegId,
+    },
+    Close {
+        leg: LegId,
+    },
+    Record {
+        customer: LegId,
+        agent: LegId,
+        path: Arc<Path>,
+    },
+    StopRecord {
+        customer: LegId,
+    },
     Recorded(Finished),
+    Listen {
+        leg: LegId,
+        config: Box<ListenerConfig>,
+    },
+    Answered {
+        leg: LegId,
+    },
+    StopListening {
+        leg: LegId,
+    },
+    /// From the analyst.
+    Tell(Box<RelayEvent>),
     End,
 }
 
 /// What the thread shares with the handles; touched at open and close only.
 pub(super) struct Shared {
-    /// The thread keeps it alive too: closed with the last handle, its last call would be lost.
-    pub(super) waker: Waker,
+    pub(super) alarm: Alarm,
     pub(super) ports: Mutex<PortPool>,
     pub(super) legs: AtomicUsize,
 }
@@ -54,26 +100,36 @@ impl Shared {
         act(&mut self.ports.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The leg's socket must be closed before.
-    fn released(&self, port: u16) {
-        self.with_ports(|ports| ports.rest(port, Instant::now()));
+    /// The leg's socket must be closed before. `heard`: packets came, and some may come still.
+    fn released(&self, port: u16, heard: bool) {
+        self.with_ports(|ports| match heard {
+            true => ports.rest(port, Instant::now()),
+            false => ports.give_back(port),
+        });
         self.legs.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
+/// What other threads do with copies of the sound.
+pub(super) struct SideWork {
+    pub(super) recordings: Option<Recordings>,
+    pub(super) listening: Option<Listening>,
+}
+
 pub(super) struct MediaThread<F> {
-    poll: Poll,
+    watch: Watch,
     commands: Receiver<Command>,
     rtp_timeout: Duration,
     slots: Vec<Option<Leg>>,
     free: Vec<usize>,
     ids: HashMap<LegId, usize>,
-    /// Slots whose socket may hold more packets.
-    unread: VecDeque<usize>,
+    load: Load,
     timers: Timers,
+    rooms: Rooms,
     /// One byte more than is taken, so that a longer datagram is seen to be longer.
     datagram: [u8; PACKET_MAX + 1],
     recordings: Option<Recordings>,
+    listening: Option<Listening>,
     shared: Arc<Shared>,
     /// Last, so that it is dropped last: who sees its channel end knows that the sockets are closed.
     on_event: F,
@@ -81,24 +137,26 @@ pub(super) struct MediaThread<F> {
 
 impl<F: Fn(RelayEvent)> MediaThread<F> {
     pub(super) fn new(
-        poll: Poll,
+        watch: Watch,
         commands: Receiver<Command>,
         shared: Arc<Shared>,
         rtp_timeout: Duration,
-        recordings: Option<Recordings>,
+        side_work: SideWork,
         on_event: F,
     ) -> MediaThread<F> {
         MediaThread {
-            poll,
+            watch,
             commands,
             rtp_timeout,
             slots: Vec::new(),
             free: Vec::new(),
             ids: HashMap::new(),
-            unread: VecDeque::new(),
+            load: Load::new(Instant::now()),
             timers: Timers::default(),
+            rooms: Rooms::default(),
             datagram: [0; PACKET_MAX + 1],
-            recordings,
+            recordings: side_work.recordings,
+            listening: side_work.listening,
             shared,
             on_event,
         }
@@ -110,6 +168,9 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         if let Some(recordings) = self.recordings.take() {
             recordings.finish(Instant::now());
         }
+        if let Some(listening) = self.listening.take() {
+            listening.finish();
+        }
         while let Ok(command) = self.commands.try_recv() {
             if let Command::Recorded(finished) = command {
                 self.recorded(finished);
@@ -118,19 +179,11 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
     }
 
     fn turn_until_the_end(&mut self) {
-        let mut events = Events::with_capacity(1024);
+        let mut ready = Ready::new();
         loop {
-            if let Err(error) = self.poll.poll(&mut events, self.patience())
-                && error.kind() != io::ErrorKind::Interrupted
-            {
+            if let Err(error) = self.watch.wait(&mut ready, self.patience()) {
                 tracing::error!(%error, "the media thread cannot wait for its sockets and ends");
                 return;
-            }
-            for event in &events {
-                match event.token() {
-                    WAKE => {}
-                    Token(slot) => self.queue(slot),
-                }
             }
             if !self.obey() {
                 return;
@@ -141,31 +194,20 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
                 match timer.due {
                     Due::Playback => self.play_on(timer, now),
                     Due::Silence => self.check_silence(timer, now),
+                    Due::Mix => self.mix_on(timer, now),
                 }
             }
-            for _ in 0..self.unread.len() {
-                if let Some(slot) = self.unread.pop_front() {
-                    self.read(slot, now);
-                }
+            for slot in ready.slots.iter().copied() {
+                self.read(slot, now);
+            }
+            if self.load.is_high(ready.slots.len(), now) && ready.slots.len() < READY_MAX {
+                std::thread::sleep(NAP);
             }
         }
     }
 
     fn patience(&self) -> Option<Duration> {
-        if !self.unread.is_empty() {
-            return Some(Duration::ZERO);
-        }
         self.timers.next().map(|at| at.saturating_duration_since(Instant::now()))
-    }
-
-    fn queue(&mut self, slot: usize) {
-        // An event of a leg that was closed in between finds nobody, or the slot's next leg, which has nothing to read.
-        if let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut)
-            && !leg.queued
-        {
-            leg.queued = true;
-            self.unread.push_back(slot);
-        }
     }
 
     fn leg(&mut self, slot: usize) -> Option<&mut Leg> {
@@ -204,6 +246,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
                     self.unbridge(slot);
                 }
             }
+            Command::Mix { legs, gains } => self.mix(&legs, gains, now),
             Command::Play { leg, sound } => self.play(leg, sound, now),
             Command::Stop { leg } => {
                 if let Some(leg) = self.slot(leg).and_then(|slot| self.leg(slot)) {
@@ -214,20 +257,24 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             Command::Record { customer, agent, path } => self.record(customer, agent, &path, now),
             Command::StopRecord { customer } => self.stop_record(customer, now),
             Command::Recorded(finished) => self.recorded(finished),
+            Command::Listen { leg, config } => self.listen(leg, *config, now),
+            Command::Answered { leg } => self.answered(leg, now),
+            Command::StopListening { leg } => self.stop_listening(leg),
+            Command::Tell(event) => self.tell(*event),
             Command::End => unreachable!("taken by `obey`"),
         }
     }
 
-    fn open(&mut self, id: LegId, mut socket: UdpSocket, port: u16) {
+    fn open(&mut self, id: LegId, socket: UdpSocket, port: u16) {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
         });
-        if let Err(error) = self.poll.registry().register(&mut socket, Token(slot), Interest::READABLE) {
+        if let Err(error) = self.watch.add(&socket, slot) {
             tracing::error!(leg = id.0, %error, "the RTP socket cannot be watched");
             drop(socket);
             self.free.push(slot);
-            self.shared.released(port);
+            self.shared.released(port, false);
             self.emit(RelayEvent::Closed { leg: id, stats: Default::default() });
             return;
         }
@@ -274,6 +321,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
     }
 
     fn unbridge(&mut self, slot: usize) {
+        self.leave_mix(slot);
         let peer = self.leg(slot).and_then(|leg| leg.peer.take());
         if let Some(other) = peer.and_then(|peer| self.leg(peer)) {
             other.peer = None;
@@ -303,20 +351,15 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         if self.slot(id).and_then(|slot| self.leg(slot)?.tap).is_some_and(|tap| tap.side == Side::Customer) {
             self.stop_record(id, now);
         }
+        self.stop_listening(id);
         let Some(slot) = self.ids.remove(&id) else { return };
         self.unbridge(slot);
-        let Some(mut leg) = self.slots[slot].take() else { return };
-        if leg.queued {
-            self.unread.retain(|queued| *queued != slot);
-        }
+        let Some(leg) = self.slots[slot].take() else { return };
         self.free.push(slot);
         let (port, stats) = (leg.port, leg.final_stats());
-        if let Err(error) = self.poll.registry().deregister(&mut leg.socket) {
-            // Closing it takes it out of epoll as well.
-            tracing::debug!(leg = id.0, %error, "the RTP socket was not watched");
-        }
+        // Its socket closes, and is watched no more by that.
         drop(leg);
-        self.shared.released(port);
+        self.shared.released(port, stats.packets_in + stats.packets_refused > 0);
         self.emit(RelayEvent::Closed { leg: id, stats });
     }
 }
@@ -362,6 +405,42 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
     fn recorded(&self, finished: Finished) {
         let Finished { customer, path, duration, bytes, frames_dropped, whole } = finished;
         self.emit(RelayEvent::Recorded { customer, path, duration, bytes, frames_dropped, whole });
+    }
+}
+
+/// Listening.
+impl<F: Fn(RelayEvent)> MediaThread<F> {
+    fn listen(&mut self, id: LegId, config: ListenerConfig, now: Instant) {
+        let Some(slot) = self.slot(id) else { return };
+        let Some(listening) = &mut self.listening else { return };
+        let has_room = listening.begin(id, config, now);
+        if let Some(leg) = self.leg(slot) {
+            leg.is_listened_to = has_room;
+        }
+    }
+
+    fn answered(&mut self, id: LegId, now: Instant) {
+        let is_listened_to = self.slot(id).and_then(|slot| self.leg(slot)).is_some_and(|l| l.is_listened_to);
+        if let Some(listening) = self.listening.as_mut().filter(|_| is_listened_to) {
+            listening.answered(id, now);
+        }
+    }
+
+    fn stop_listening(&mut self, id: LegId) {
+        let Some(leg) = self.slot(id).and_then(|slot| self.leg(slot)) else { return };
+        leg.is_listened_to = false;
+        if let Some(listening) = &mut self.listening {
+            listening.end(id);
+        }
+    }
+
+    /// Unless nobody wants to know any more.
+    fn tell(&mut self, event: RelayEvent) {
+        if let RelayEvent::Heard { leg, .. } = &event
+            && self.slot(*leg).and_then(|slot| self.leg(slot)).is_some_and(|leg| leg.is_listened_to)
+        {
+            self.emit(event);
+        }
     }
 }
 
@@ -430,23 +509,19 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
 
 /// Packets.
 impl<F: Fn(RelayEvent)> MediaThread<F> {
-    /// Reads a socket until it is empty or its turn is over.
+    /// Reads one packet of a socket; of one that has more, the next look at the sockets tells again.
     fn read(&mut self, slot: usize, now: Instant) {
+        // A leg that was closed in between leaves nobody, or the slot's next leg, which has nothing to read.
         let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
-        leg.queued = false;
-        for _ in 0..TURN_PACKETS {
-            let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
-            match leg.socket.recv_from(&mut self.datagram) {
-                Ok((len, source)) => self.packet(slot, len, source, now),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // Interrupted, or an ICMP error about something sent: it is told once, and the socket goes on.
-                Err(error) => tracing::trace!(leg = leg.id.0, %error, "RTP socket"),
-            }
+        match leg.socket.recv_from(&mut self.datagram) {
+            Ok((len, source)) => self.packet(slot, len, source, now),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // Interrupted, or an ICMP error about something sent: it is told once, and the socket goes on.
+            Err(error) => tracing::trace!(leg = leg.id.0, %error, "RTP socket"),
         }
-        self.queue(slot);
     }
 
-    fn packet(&mut self, slot: usize, len: usize, source: std::net::SocketAddr, now: Instant) {
+    fn packet(&mut self, slot: usize, len: usize, source: SocketAddr, now: Instant) {
         let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
         let parsed = match rtp::parse(&self.datagram[..len]) {
             Ok(parsed) => parsed,
@@ -457,24 +532,35 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             }
         };
         let header = parsed.header;
-        let meant = leg.far.as_mut().and_then(|far| {
+        let meant = leg.far.as_ref().and_then(|far| {
             let content = content(&far.media, header.payload_type)?;
-            far.latch.accept(source, now).then_some((content, far.media.receive))
+            Some((content, far.media.receive))
         });
+        let meant = meant.filter(|_| leg.accept(source, now));
         let Some((content, receive)) = meant else {
             leg.stats.packets_refused += 1;
             return;
         };
         leg.stats.packets_in += 1;
         leg.incoming.count(&header);
-        let (from, peer) = (leg.id, leg.peer);
+        let (from, peer, mixed) = (leg.id, leg.peer, leg.mixed.filter(|_| receive));
         if let (Some(recordings), Some(tap), Content::Sound(codec), true) =
             (&mut self.recordings, leg.tap, content, receive)
         {
             let payload = &self.datagram[parsed.payload()];
             leg.stats.frames_unrecorded += recordings.take(tap, codec, &header, payload, now);
         }
+        if leg.is_listened_to
+            && receive
+            && let Some(listening) = &self.listening
+        {
+            let payload = &self.datagram[parsed.payload()];
+            leg.stats.frames_unheard += listening.take(from, content, &header, payload, now);
+        }
         self.heard(slot, now);
+        if let Some(seat) = mixed {
+            return self.rooms.take(seat, content, &header, &self.datagram[parsed.payload()]);
+        }
         let Some(to) = peer.and_then(|peer| self.slots[peer].as_mut()) else { return };
         if to.playing.is_some() {
             return;

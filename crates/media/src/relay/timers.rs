@@ -8,6 +8,8 @@ use std::time::Instant;
 pub(super) enum Due {
     Playback,
     Silence,
+    /// The slot is that of the mix.
+    Mix,
 }
 
 /// A timer that fell due. Its `serial` tells whether the leg still waits for it: timers are never taken out early.

@@ -17,6 +17,8 @@ use media::{Codec, LegId, LegMedia, LegStats, Relay, RelayConfig, RelayEvent, g7
 
 /// No wait is longer than this; on a healthy machine none comes near it.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+/// More packets than any test sends from one socket without hearing of them.
+const SETTLE_TURNS: usize = 30;
 const TONES: [f64; 3] = [1000.0, 1700.0, 2300.0];
 
 pub struct Desk {
@@ -55,6 +57,7 @@ impl Desk {
             port_rest: PATIENCE,
             legs_max: 1000,
             recording_frames_max: 0,
+            listeners_max: 0,
         };
         change(&mut config);
         let (sender, events) = mpsc::channel();
@@ -122,11 +125,11 @@ impl Desk {
     }
 
     /// Waits until the relay has read everything that this test has sent so far. Sockets are read in the order in which they
-    /// became readable, a few packets a turn: what passes between two parties several times comes after all of it.
+    /// became readable, a packet a turn: what passes between two parties often enough comes after all of it.
     pub fn settle(&self) {
         let (mut first, mut second) = (self.party(Codec::Pcma, 0.0), self.party(Codec::Pcma, 0.0));
         self.relay.bridge(first.leg, second.leg);
-        for _ in 0..5 {
+        for _ in 0..SETTLE_TURNS {
             first.say();
             second.hear();
         }

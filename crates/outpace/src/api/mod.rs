@@ -4,6 +4,7 @@ mod app_sip;
 mod connection;
 mod download;
 mod limit;
+mod trunk_states;
 mod v1;
 
 use std::net::SocketAddr;
@@ -65,6 +66,7 @@ fn router(config: &Api, handle: Handle) -> Router {
         .route("/", axum::routing::any(app_sip_endpoint))
         .route("/recordings/{day}/{file}", axum::routing::get(download::recording))
         .route("/v1/campaigns/{id}/pacing", axum::routing::get(v1::pacing))
+        .route("/v1/trunk-states", axum::routing::get(trunk_states::trunk_states))
         .fallback(no_such_path)
         .with_state(Arc::new(server))
 }

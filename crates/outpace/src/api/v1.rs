@@ -99,7 +99,7 @@ const fn bound(by: BoundBy) -> (&'static str, &'static str) {
     }
 }
 
-fn refused(failure: &Failure) -> Response {
+pub(super) fn refused(failure: &Failure) -> Response {
     let (status, code, message) = match failure {
         Failure::Platform { ret, message } => {
             let status = match ret {

@@ -220,6 +220,14 @@ impl Shift<'_> {
             Effect::RaiseAgentLeg { agent } => return Some(Input::AgentLegUp { agent }),
             Effect::EndCampaign { .. } => self.is_over = true,
             Effect::CancelOffer { .. } | Effect::DropAgentLeg { .. } | Effect::CampaignStarted { .. } => {}
+            // Nobody asks for calls in a plan.
+            Effect::Answer { .. }
+            | Effect::OpenDirect(_)
+            | Effect::RingAgent { .. }
+            | Effect::PlayRingback { .. }
+            | Effect::RingSupervisor { .. }
+            | Effect::Watch { .. }
+            | Effect::SaveDirect(_) => {}
         }
         None
     }

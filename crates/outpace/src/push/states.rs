@@ -68,7 +68,12 @@ impl States {
     pub fn saw_effect(&mut self, company: CompanyId, effect: &Effect) {
         match effect {
             Effect::Dial(dial) if self.is_told(company) => {
-                self.calls.insert(dial.call, Seen::default());
+                // A call that began with its agent is known already.
+                self.calls.entry(dial.call).or_default();
+            }
+            Effect::RingAgent { call, agent, .. } if self.is_told(company) => {
+                self.calls.insert(*call, Seen::default());
+                self.offer(*call, *agent);
             }
             Effect::ReturnLeads { calls } => {
                 for call in calls {
@@ -78,6 +83,7 @@ impl States {
             Effect::Offer { call, agent } => self.offer(*call, *agent),
             Effect::CancelOffer { call, agent } => self.agent_left(*call, *agent),
             Effect::SaveCall(record) => self.end(record.call),
+            Effect::SaveDirect(record) => self.end(record.call),
             _ => {}
         }
     }

@@ -1,12 +1,7 @@
 //! What the store knows of companies, extensions, groups, trunks and caller ids, and how the engines and the switch
 //! learn of its changes.
 
-use std::net::{SocketAddr, ToSocketAddrs};
-
-use engine::{
-    AgentPool, AgentSettings, CampaignSettings, GroupSettings, PacingMode, RatioMilli, Timestamp,
-    TrunkSettings,
-};
+use engine::{AgentPool, AgentSettings, CampaignSettings, GroupSettings, PacingMode, RatioMilli, Timestamp};
 use jiff::tz::TimeZone;
 use store::{Assignment, CallerId, Campaign, Company, Extension, Group, Store, Trunk};
 
@@ -21,25 +16,20 @@ pub struct CompanyDirectory {
     pub company: Company,
     pub extensions: Vec<Extension>,
     pub groups: Vec<Group>,
-    /// With what the host resolves to.
-    pub trunks: Vec<(Trunk, Option<SocketAddr>)>,
+    pub trunks: Vec<Trunk>,
     pub caller_ids: Vec<CallerId>,
 }
 
 impl Directory {
-    /// Blocks: reads the store and asks DNS.
+    /// Blocks: reads the store.
     pub fn load(store: &dyn Store) -> store::Result<Directory> {
         let mut companies = Vec::new();
         for company in store.companies()? {
             let id = company.id;
-            let trunks = store.trunks(id)?.into_iter().map(|t| {
-                let address = resolve(&t.settings.address);
-                (t, address)
-            });
             companies.push(CompanyDirectory {
                 extensions: store.extensions(Some(id))?,
                 groups: store.groups(id)?,
-                trunks: trunks.collect(),
+                trunks: store.trunks(id)?,
                 caller_ids: store.caller_ids(id)?,
                 company,
             });
@@ -52,22 +42,6 @@ impl Directory {
     }
 }
 
-/// `host:port`, or a host with the default port 5060.
-fn resolve(address: &str) -> Option<SocketAddr> {
-    if let Ok(address) = address.parse() {
-        return Some(address);
-    }
-    if let Ok(ip) = address.parse() {
-        return Some(SocketAddr::new(ip, 5060));
-    }
-    let named = if address.contains(':') { address.to_owned() } else { format!("{address}:5060") };
-    let found = named.to_socket_addrs().ok()?.next();
-    if found.is_none() {
-        tracing::warn!(address, "a trunk's host has no address");
-    }
-    found
-}
-
 pub fn agent_settings(extension: &Extension) -> AgentSettings {
     AgentSettings { agent: extension.id, extension: extension.number.clone(), enabled: extension.enabled }
 }
@@ -78,15 +52,6 @@ pub fn group_settings(group: &Group) -> GroupSettings {
         strategy: group.strategy,
         enabled: group.enabled,
         members: group.members.iter().map(|m| m.agent).collect(),
-    }
-}
-
-pub fn trunk_settings(trunk: &Trunk, address: Option<SocketAddr>) -> TrunkSettings {
-    TrunkSettings {
-        trunk: trunk.id,
-        enabled: trunk.settings.enabled && address.is_some(),
-        channels_max: trunk.settings.channels_max,
-        cps_max: trunk.settings.cps_max,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Starts everything, and owns the engines: the only place where inputs, effects and the clock meet.
 
+mod commands;
 mod directory;
+mod saving;
 mod store_work;
 mod turn;
 
@@ -152,6 +154,7 @@ fn relay_config(config: &Config, host: IpAddr) -> RelayConfig {
         port_rest: Duration::from_secs(5),
         legs_max: LEGS_MAX,
         recording_frames_max: if config.recording.enabled { RECORDING_FRAMES_MAX } else { 0 },
+        listeners_max: 0,
     }
 }
 

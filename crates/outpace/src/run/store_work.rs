@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{
-    CallId, CallRecord, CampaignId, CompanyId, EndReason, LeaseId, LeaseSlot, LeasedLead, Supply, Timestamp,
+    CallId, CallRecord, CampaignId, CompanyId, DirectRecord, EndReason, LeaseId, LeaseSlot, LeasedLead,
+    NewDirect, Supply, Timestamp,
 };
 use store::{Campaign, Group, Recording, Registration, RetryRule, Store};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::directory::{self, Directory};
+use super::saving::{Save, Saving};
 use crate::handle::wall_clock;
 use crate::push::{Wake, Written};
 
@@ -33,6 +35,16 @@ pub enum Done {
         company: CompanyId,
         call: CallId,
         result: store::Result<Option<Timestamp>>,
+    },
+    DirectOpened {
+        company: CompanyId,
+        call: CallId,
+        result: store::Result<()>,
+    },
+    DirectSaved {
+        company: CompanyId,
+        call: CallId,
+        result: store::Result<()>,
     },
     Ended {
         company: CompanyId,
@@ -67,8 +79,8 @@ pub struct Loaded {
 pub struct StoreWork {
     store: Arc<dyn Store>,
     done: UnboundedSender<Done>,
-    retry: RetryRule,
     wake: Wake,
+    saving: Saving,
 }
 
 impl StoreWork {
@@ -77,28 +89,29 @@ impl StoreWork {
         done: UnboundedSender<Done>,
         retry: RetryRule,
         wake: Wake,
-    ) -> StoreWork {
-        StoreWork { store, done, retry, wake }
+    ) -> std::io::Result<StoreWork> {
+        let saving = Saving::start(store.clone(), done.clone(), retry, wake.clone())?;
+        Ok(StoreWork { store, done, wake, saving })
     }
 
-    fn spawn(&self, verb: impl FnOnce(&dyn Store, &RetryRule) -> Done + Send + 'static) {
-        let this = self.clone();
+    fn spawn(&self, verb: impl FnOnce(&dyn Store) -> Done + Send + 'static) {
+        let (store, sender) = (self.store.clone(), self.done.clone());
         tokio::task::spawn_blocking(move || {
-            let done = verb(&*this.store, &this.retry);
+            let done = verb(&*store);
             // Fails only when the run loop has ended.
-            let _ = this.done.send(done);
+            let _ = sender.send(done);
         });
     }
 
     pub fn lease(&self, company: CompanyId, request: LeaseId, campaign: CampaignId, slots: Vec<LeaseSlot>) {
-        self.spawn(move |store, _| {
+        self.spawn(move |store| {
             let result = store.lease_leads(wall_clock(), campaign, &slots);
             Done::Leased { company, request, result }
         });
     }
 
     pub fn give_back(&self, company: CompanyId, calls: Vec<CallId>) {
-        self.spawn(move |store, _| {
+        self.spawn(move |store| {
             let result = store.return_leads(&calls);
             Done::Returned { company, calls, result }
         });
@@ -106,18 +119,36 @@ impl StoreWork {
 
     /// `before`: the extension states that come before the result.
     pub fn save(&self, company: CompanyId, record: Box<CallRecord>, before: Written) {
+        self.saving.save(Save { company, record, before });
+    }
+
+    pub fn open_direct(&self, company: CompanyId, row: Box<NewDirect>) {
+        self.spawn(move |store| {
+            let result = store.open_direct(company, &row);
+            // It counts for how often the number may be called; the call is placed whether or not that is noted.
+            if result.is_ok()
+                && let Err(error) = store.count_dial(wall_clock(), company, &row.number)
+            {
+                tracing::warn!(%error, "a call was not counted for its number");
+            }
+            Done::DirectOpened { company, call: row.call, result }
+        });
+    }
+
+    /// `before`: as in `save`.
+    pub fn save_direct(&self, company: CompanyId, record: Box<DirectRecord>, before: Written) {
         let wake = self.wake.clone();
-        self.spawn(move |store, retry| {
+        self.spawn(move |store| {
             before.wait();
-            let result = store.finish_call(wall_clock(), &record, retry);
+            let result = store.finish_direct(wall_clock(), &record);
             wake.wake();
-            Done::Saved { company, call: record.call, result }
+            Done::DirectSaved { company, call: record.call, result }
         });
     }
 
     pub fn end(&self, company: CompanyId, campaign: CampaignId, why: EndReason) {
         let wake = self.wake.clone();
-        self.spawn(move |store, _| {
+        self.spawn(move |store| {
             let result = store.end_campaign(wall_clock(), campaign, why);
             wake.wake();
             Done::Ended { company, campaign, why, result }
@@ -132,21 +163,21 @@ impl StoreWork {
         load: u64,
         leads: bool,
     ) {
-        self.spawn(move |store, _| {
+        self.spawn(move |store| {
             let result = load_campaign(store, campaign, &time_zone);
             Done::CampaignLoaded { company, load, leads, result }
         });
     }
 
     pub fn load_group(&self, company: CompanyId, group: engine::GroupId, load: u64) {
-        self.spawn(move |store, _| {
+        self.spawn(move |store| {
             let result = store.groups(company).map(|groups| groups.into_iter().find(|g| g.id == group));
             Done::GroupLoaded { company, load, result }
         });
     }
 
     pub fn load_directory(&self) {
-        self.spawn(|store, _| Done::DirectoryLoaded { result: Directory::load(store) });
+        self.spawn(|store| Done::DirectoryLoaded { result: Directory::load(store) });
     }
 
     /// Nothing waits for these; a failure costs one registration after a restart.

@@ -1,24 +1,29 @@
 //! The run loop: inputs in, effects out, one turn at a time, on one task. Nothing else touches the engines or the
 //! switch, so neither has a lock, and a turn never waits.
 
+mod ending;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use engine::{
-    AgentId, AgentState, CallId, CampaignId, CompanyId, Effect, Engine, GroupId, Input, Now, Timestamp,
+    AgentId, AgentState, CallId, CampaignId, CompanyId, Effect, Engine, GroupId, Input, Now, RequestId,
+    Timestamp,
 };
 use media::RelayEvent;
 use sip::{Flow, Transport};
 use store::{Campaign, Group, Registration, StoreError};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 
+use super::commands::Answer;
 use super::directory::{self, CompanyDirectory, Directory};
 use super::store_work::{Done, Loaded, StoreWork};
 use crate::config::Config;
 use crate::handle::{Command, Handle, Stats, wall_clock};
 use crate::push::{States, Wake};
 use crate::switch::edge::{Edge, TcpEvent};
+use crate::switch::names::Names;
 use crate::switch::{RegistrationChange, Switch};
 
 /// How often what was provisioned is looked at again.
@@ -27,9 +32,9 @@ const DIRECTORY_EVERY: Duration = Duration::from_secs(5);
 const SAMPLE_EVERY: Duration = Duration::from_millis(250);
 /// Datagrams taken in one turn before the others have theirs.
 const DATAGRAMS_PER_TURN: usize = 128;
+/// As for datagrams: what relay and store tell comes in groups.
+const EVENTS_PER_TURN: usize = 64;
 const DATAGRAM_MAX: usize = 65_535;
-/// At the end, for recordings to be written.
-const RECORDINGS_PATIENCE: Duration = Duration::from_secs(2);
 
 pub struct Dialer {
     started: Instant,
@@ -46,7 +51,11 @@ pub struct Dialer {
     states: States,
     done: UnboundedReceiver<Done>,
     directory: Directory,
+    names: Names,
     load_next: u64,
+    /// Commands that the engines have not answered yet: each is in the turn that it came in.
+    pub(super) answers: BTreeMap<RequestId, Answer>,
+    pub(super) request_next: u64,
 }
 
 struct CompanyRun {
@@ -77,7 +86,8 @@ impl Dialer {
             seed,
             drain_limit: Duration::from_secs(config.server.drain_s),
             drain_until: None,
-            store: StoreWork::new(handle.store().clone(), done_in, retry, wake),
+            store: StoreWork::new(handle.store().clone(), done_in, retry, wake)
+                .context("cannot start a thread")?,
             states,
             handle,
             companies: BTreeMap::new(),
@@ -85,7 +95,10 @@ impl Dialer {
             edge,
             done,
             directory: Directory { companies: Vec::new() },
+            names: Names::start(),
             load_next: 1,
+            answers: BTreeMap::new(),
+            request_next: 1,
         };
         let now = wall_clock();
         let (directory, registrations, rescued) = dialer
@@ -154,8 +167,9 @@ impl Dialer {
             tokio::select! {
                 _ = udp.readable() => self.read_datagrams(&udp, &mut buffer),
                 Some(event) = self.edge.tcp_event() => self.tcp(event),
-                Some(event) = relay.recv() => self.switch.relay_event(self.started.elapsed(), event),
-                Some(done) = self.done.recv() => self.store_answered(done),
+                Some(found) = self.names.next() => self.switch.name_found(self.started.elapsed(), found),
+                Some(event) = relay.recv() => self.relay_events(event, &mut relay),
+                Some(done) = self.done.recv() => self.store_answers(done),
                 Some(command) = commands.recv() => self.command(command),
                 _ = directory_tick.tick() => self.store.load_directory(),
                 _ = sample_tick.tick() => self.sample(),
@@ -190,6 +204,23 @@ impl Dialer {
             let Ok((n, peer)) = udp.try_recv_from(buffer) else { return };
             let flow = Flow { transport: Transport::Udp, peer, connection: 0 };
             self.switch.receive(self.started.elapsed(), flow, &buffer[..n]);
+        }
+    }
+
+    fn relay_events(&mut self, first: RelayEvent, more: &mut UnboundedReceiver<RelayEvent>) {
+        let now = self.started.elapsed();
+        self.switch.relay_event(now, first);
+        for _ in 1..EVENTS_PER_TURN {
+            let Ok(event) = more.try_recv() else { return };
+            self.switch.relay_event(now, event);
+        }
+    }
+
+    fn store_answers(&mut self, first: Done) {
+        self.store_answered(first);
+        for _ in 1..EVENTS_PER_TURN {
+            let Ok(done) = self.done.try_recv() else { return };
+            self.store_answered(done);
         }
     }
 
@@ -247,7 +278,11 @@ impl Dialer {
         }
     }
 
-    fn input(&mut self, company: CompanyId, input: Input) {
+    pub(super) fn has_company(&self, company: CompanyId) -> bool {
+        self.companies.contains_key(&company)
+    }
+
+    pub(super) fn input(&mut self, company: CompanyId, input: Input) {
         self.states.saw_input(&input);
         let now = self.now();
         if let Some(run) = self.companies.get_mut(&company) {
@@ -273,6 +308,9 @@ impl Dialer {
             }
             Effect::ReturnLeads { calls } => self.store.give_back(company, calls),
             Effect::SaveCall(record) => self.store.save(company, record, self.states.written()),
+            Effect::OpenDirect(row) => self.store.open_direct(company, row),
+            Effect::SaveDirect(record) => self.store.save_direct(company, record, self.states.written()),
+            Effect::Answer { request, result } => self.answer(request, result),
             Effect::EndCampaign { campaign, why } => self.store.end(company, campaign, why),
             Effect::CampaignStarted { campaign } => tracing::info!(%campaign, "dialing"),
             // The switch takes all the others.
@@ -336,6 +374,8 @@ impl Dialer {
                 tracing::error!(%error, %call, "a result could not be saved; it is kept and tried again");
                 self.input(company, Input::SaveFailed { call });
             }
+            Done::DirectOpened { company, call, result } => self.direct_opened(company, call, result),
+            Done::DirectSaved { company, call, result } => self.direct_saved(company, call, result),
             Done::Ended { company, campaign, why, result } => {
                 self.campaign_ended(company, campaign, why, result)
             }
@@ -441,6 +481,7 @@ impl Dialer {
                 self.input(company, Input::Unpaused { agent })
             }
             Command::HangUp { company, agent } => self.input(company, Input::HangUp { agent }),
+            Command::Call { company, command, reply } => self.call_command(company, command, reply),
             Command::Agents { company, reply } => {
                 let views = self.companies.get(&company).map(|c| c.engine.agent_views()).unwrap_or_default();
                 let _ = reply.send(views);
@@ -449,6 +490,9 @@ impl Dialer {
                 let views =
                     self.companies.get(&company).map(|c| c.engine.campaign_views()).unwrap_or_default();
                 let _ = reply.send(views);
+            }
+            Command::Trunks { company, reply } => {
+                let _ = reply.send(self.switch.trunk_views(company));
             }
             Command::Stats { company, reply } => {
                 let mut stats = self.companies.get(&company).map(|c| c.stats.clone()).unwrap_or_default();
@@ -487,6 +531,7 @@ impl Dialer {
             }
             self.adopt_company(c, before);
         }
+        self.names.want(self.switch.names_wanted());
     }
 
     fn adopt_company(&mut self, c: &CompanyDirectory, before: Option<&CompanyDirectory>) {
@@ -513,9 +558,8 @@ impl Dialer {
                 self.input(company, Input::Paused { agent: extension.id });
             }
         }
-        for (trunk, address) in &c.trunks {
-            self.switch.put_trunk(mono, trunk, *address);
-            self.input(company, Input::Trunk(directory::trunk_settings(trunk, *address)));
+        for trunk in &c.trunks {
+            self.switch.put_trunk(mono, trunk);
         }
         self.input(company, Input::CallerIds(directory::automatic_caller_ids(&c.caller_ids)));
         for group in &c.groups {
@@ -531,51 +575,6 @@ impl Dialer {
             self.put_group(company, group);
         } else {
             self.load_group(company, group.id);
-        }
-    }
-
-    fn drain(&mut self) {
-        if self.drain_until.is_some() {
-            return;
-        }
-        tracing::info!("draining: nothing new is dialed, calls in progress finish");
-        self.drain_until = Some(self.started.elapsed() + self.drain_limit);
-        for company in self.companies.keys().copied().collect::<Vec<_>>() {
-            self.input(company, Input::Drain);
-        }
-    }
-
-    fn drained(&self) -> bool {
-        let Some(until) = self.drain_until else { return false };
-        let idle = self.companies.values().all(|c| c.engine.is_idle());
-        let late = self.started.elapsed() >= until;
-        if late && !idle {
-            tracing::warn!("the drain's time limit is over: calls in progress are cut off and end as lost");
-        }
-        idle || late
-    }
-
-    /// Waits a little until the recordings that were cut off are written, and notes them.
-    async fn end_recordings(&mut self, relay: &mut UnboundedReceiver<RelayEvent>) {
-        let end = tokio::time::Instant::now() + RECORDINGS_PATIENCE;
-        while self.switch.recordings() > 0
-            && let Ok(Some(event)) = tokio::time::timeout_at(end, relay.recv()).await
-        {
-            self.switch.relay_event(self.started.elapsed(), event);
-        }
-        while let Some(recording) = self.switch.poll_recording() {
-            if let Err(error) = self.handle.with_store(move |store| store.put_recording(&recording)).await {
-                tracing::error!(%error, "a recording was not noted in the store");
-            }
-        }
-    }
-
-    /// Ends the kept-up agent legs and what is left of calls, and puts the last messages on the wire.
-    fn say_goodbye(&mut self) {
-        let now = self.started.elapsed();
-        self.switch.end_all(now);
-        while let Some(transmit) = self.switch.poll_transmit() {
-            self.edge.send(transmit);
         }
     }
 }

@@ -9,37 +9,12 @@ use sip::{Credentials, DialogId, Invite};
 use super::{AgentSide, CODECS, Call, Leg, Owner, Switch, cause, sdp};
 
 impl Switch {
-    pub(super) fn dial(&mut self, now: Duration, company: CompanyId, dial: Dial) {
-        let call = dial.call;
-        let Some((peer, flow)) = self.trunks.get(&dial.trunk).and_then(|p| Some((p, p.flow?))) else {
-            return self.tell(company, Input::DialRefused { call });
-        };
-        let invite = Invite {
-            target: peer.target(dial.number.as_str()),
-            flow,
-            from_user: peer.caller_user(&dial.caller_id),
-            from_display: String::new(),
-            to: String::new(),
-            sdp: Vec::new(),
-            credentials: peer.credentials(),
-            headers: Vec::new(),
-        };
-        let Some(leg) = self.place(now, invite, &CODECS) else {
-            return self.tell(company, Input::DialRefused { call });
-        };
+    pub(super) fn add_customer(&mut self, company: CompanyId, dial: &Dial, leg: Leg) {
         self.calls_placed += 1;
-        self.own(&leg, Owner::Customer(call));
-        self.calls.insert(
-            call,
-            Call {
-                company,
-                number: dial.number.as_str().to_owned(),
-                customer: Some(leg),
-                answered_at: None,
-                offered_at: None,
-                offer: None,
-            },
-        );
+        self.own(&leg, Owner::Customer(dial.call));
+        // A call that began with its agent is there already.
+        let state = self.calls.entry(dial.call);
+        state.or_insert_with(|| Call::new(company, dial.number.as_str().to_owned())).customer = Some(leg);
     }
 
     /// Opens a relay leg and sends the INVITE with an offer of these codecs. None when no port is free.
@@ -115,7 +90,7 @@ impl Switch {
     }
 
     /// A call without a leg has nothing left that the engine could end.
-    fn forget_if_over(&mut self, call: CallId) {
+    pub(super) fn forget_if_over(&mut self, call: CallId) {
         if self.calls.get(&call).is_some_and(|c| c.customer.is_none() && c.offer.is_none()) {
             self.calls.remove(&call);
         }
@@ -132,6 +107,7 @@ impl Switch {
     }
 
     pub(super) fn bridge(&mut self, call: CallId, agent: AgentId) {
+        self.stop_ringback(call);
         let Some(state) = self.calls.get(&call) else { return };
         let Some(customer) = state.customer.as_ref().map(|l| l.media) else { return };
         if let Some(media) = self.agent_media(state, agent) {
@@ -155,6 +131,8 @@ impl Switch {
     }
 
     pub(super) fn hang_up(&mut self, now: Duration, call: CallId) {
+        self.attempt_left(now, call);
+        self.unwatch(call);
         let Some(mut state) = self.calls.remove(&call) else { return };
         if let Some(leg) = state.customer.take() {
             self.endpoint.hang_up(now, leg.dialog);
@@ -172,6 +150,7 @@ impl Switch {
         let event = LegEvent::Ringing { early_media: !body.is_empty() };
         match self.dialogs.get(&dialog).copied() {
             Some(Owner::Customer(call)) => {
+                self.early_media(call, body);
                 if let Some(company) = self.calls.get(&call).map(|c| c.company) {
                     self.tell(company, Input::Customer { call, event });
                 }

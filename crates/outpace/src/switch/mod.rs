@@ -3,8 +3,11 @@
 
 mod calls;
 pub mod cause;
+mod circuit;
+mod commands;
 pub mod edge;
 mod kept;
+pub mod names;
 mod recordings;
 mod registrar;
 pub mod sdp;
@@ -20,6 +23,7 @@ use media::{Codec, LegId, Relay, RelayEvent, Sound};
 use sip::{DialogId, EndedBy, Endpoint, Event, Flow, Transmit};
 
 pub use registrar::RegistrationChange;
+pub use trunks::TrunkView;
 
 /// The codecs that we offer, in this order.
 const CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
@@ -30,11 +34,22 @@ pub struct Switch {
     endpoint: Endpoint,
     relay: Relay,
     message: Arc<Sound>,
+    ringback: Arc<Sound>,
     calls: HashMap<CallId, Call>,
     kept: HashMap<AgentId, kept::KeptLeg>,
+    /// Supervisors in calls: few at a time.
+    watching: Vec<commands::Watching>,
     agents: HashMap<AgentId, Account>,
     agent_by_extension: HashMap<String, AgentId>,
     trunks: HashMap<TrunkId, trunks::Peer>,
+    /// When the next of their addresses wants attention.
+    trunks_due: Option<Duration>,
+    /// What their host names stand for.
+    names_known: HashMap<names::HostName, Vec<names::Target>>,
+    /// Calls of which nothing was heard yet.
+    attempts: HashMap<CallId, trunks::Attempt>,
+    /// Numbers that went back to their campaign because the trunk was out of order, and how often in a row.
+    given_back: HashMap<(TrunkId, String), u8>,
     dialogs: HashMap<DialogId, Owner>,
     legs: HashMap<LegId, Owner>,
     inputs: VecDeque<(CompanyId, Input)>,
@@ -78,6 +93,10 @@ struct Call {
     answered_at: Option<Instant>,
     offered_at: Option<Instant>,
     offer: Option<(AgentId, AgentSide)>,
+    /// The leg that hears our ring-back.
+    ringback: Option<LegId>,
+    /// Its answer-to-audio time was taken.
+    is_timed: bool,
 }
 
 enum AgentSide {
@@ -91,11 +110,17 @@ impl Switch {
             endpoint,
             relay,
             message,
+            ringback: Arc::new(commands::ringback_sound()),
             calls: HashMap::new(),
             kept: HashMap::new(),
+            watching: Vec::new(),
             agents: HashMap::new(),
             agent_by_extension: HashMap::new(),
             trunks: HashMap::new(),
+            trunks_due: None,
+            names_known: HashMap::new(),
+            attempts: HashMap::new(),
+            given_back: HashMap::new(),
             dialogs: HashMap::new(),
             legs: HashMap::new(),
             inputs: VecDeque::new(),
@@ -112,6 +137,12 @@ impl Switch {
         match effect {
             Effect::Dial(dial) => self.dial(now, company, dial),
             Effect::Offer { call, agent } => self.offer(now, company, call, agent),
+            Effect::RingAgent { call, agent, show } => self.ring_agent(now, company, call, agent, show),
+            Effect::PlayRingback { call, to } => self.play_ringback(call, to),
+            Effect::RingSupervisor { watch, supervisor, show } => {
+                self.ring_agent(now, company, watch, supervisor, show)
+            }
+            Effect::Watch { watch, call, supervisor, mode } => self.watch(watch, call, supervisor, mode),
             Effect::CancelOffer { call, agent } => self.cancel_offer(now, call, agent),
             Effect::Bridge { call, agent } => self.bridge(call, agent),
             Effect::PlayMessage { call } => self.play_message(company, call),
@@ -131,6 +162,7 @@ impl Switch {
     pub fn handle_timeout(&mut self, now: Duration) {
         self.endpoint.handle_timeout(now);
         self.drain_events(now);
+        self.tend_trunks(now);
     }
 
     pub fn connection_closed(&mut self, now: Duration, connection: u64) {
@@ -144,7 +176,7 @@ impl Switch {
     }
 
     pub fn deadline(&self) -> Option<Duration> {
-        self.endpoint.deadline()
+        [self.endpoint.deadline(), self.trunks_due].into_iter().flatten().min()
     }
 
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
@@ -194,9 +226,19 @@ impl Switch {
                 // Calls towards us are not taken yet: refuse them so that the caller knows at once.
                 self.endpoint.reject(now, dialog, 403);
             }
-            Event::Progress { dialog, status, sdp } => self.progress(dialog, status, &sdp),
-            Event::Answered { dialog, sdp } => self.answered(now, dialog, &sdp),
-            Event::Failed { dialog, status, q850, local, .. } => self.failed(dialog, status, q850, local),
+            Event::Progress { dialog, status, sdp } => {
+                self.attempt_arrived(now, dialog);
+                self.progress(dialog, status, &sdp);
+            }
+            Event::Answered { dialog, sdp } => {
+                self.attempt_arrived(now, dialog);
+                self.answered(now, dialog, &sdp);
+            }
+            Event::Failed { dialog, status, q850, local, elsewhere, .. } => {
+                if !self.went_elsewhere(now, dialog, (status, local), elsewhere) {
+                    self.failed(dialog, status, q850, local);
+                }
+            }
             Event::Ended { dialog, by, .. } => self.ended(now, dialog, by),
             Event::Offer { dialog, sdp } => self.offered_again(now, dialog, &sdp),
             Event::Bound { account, contact, flow, expires } => {
@@ -207,34 +249,49 @@ impl Switch {
             Event::RegisterFailed { status, .. } => {
                 tracing::warn!(status, "a trunk refused our registration; check its username and password");
             }
-            Event::OfferAnswered { .. } | Event::Info { .. } | Event::OptionsResult { .. } => {}
+            Event::OptionsResult { flow, status } => self.options_answered(now, flow, status),
+            Event::OfferAnswered { .. } | Event::Info { .. } => {}
         }
     }
 
     pub fn relay_event(&mut self, now: Duration, event: RelayEvent) {
         match event {
-            RelayEvent::Bridged { a, at, .. } => {
-                if let Some(Owner::Customer(call)) = self.legs.get(&a).copied()
-                    && let Some(both) = self.calls.get(&call).and_then(|c| c.answered_at.max(c.offered_at))
-                {
-                    let us =
-                        u32::try_from(at.saturating_duration_since(both).as_micros()).unwrap_or(u32::MAX);
-                    if self.answer_to_audio_us.len() == TIMES_MAX {
-                        self.answer_to_audio_us.pop_front();
-                    }
-                    self.answer_to_audio_us.push_back(us);
-                }
-            }
-            RelayEvent::Played { leg } => {
-                if let Some(Owner::Customer(call)) = self.legs.get(&leg).copied()
-                    && let Some(company) = self.calls.get(&call).map(|c| c.company)
-                {
-                    self.tell(company, Input::MessagePlayed { call });
-                }
-            }
+            RelayEvent::Bridged { a, at, .. } => self.bridged(a, at),
+            RelayEvent::Played { leg } => self.played(leg),
             RelayEvent::Silent { leg } => self.silent(now, leg),
             RelayEvent::Recorded { customer, .. } => self.recording_ended(customer, &event),
-            RelayEvent::Closed { .. } => {}
+            RelayEvent::Closed { .. } | RelayEvent::Heard { .. } => {}
+        }
+    }
+
+    /// Takes the time from when both sides were there, at the call's first bridge after the answer.
+    fn bridged(&mut self, leg: LegId, at: Instant) {
+        let Some(Owner::Customer(call)) = self.legs.get(&leg).copied() else { return };
+        let Some(state) = self.calls.get_mut(&call).filter(|c| !c.is_timed) else { return };
+        let Some(answered_at) = state.answered_at else { return };
+        state.is_timed = true;
+        let both = state.offered_at.map_or(answered_at, |offered_at| answered_at.max(offered_at));
+        let us = u32::try_from(at.saturating_duration_since(both).as_micros()).unwrap_or(u32::MAX);
+        if self.answer_to_audio_us.len() == TIMES_MAX {
+            self.answer_to_audio_us.pop_front();
+        }
+        self.answer_to_audio_us.push_back(us);
+    }
+
+    fn played(&mut self, leg: LegId) {
+        let owner = self.legs.get(&leg).copied();
+        let of_call = match owner {
+            Some(Owner::Customer(call) | Owner::Offer(call, _)) => Some(call),
+            Some(Owner::Kept(agent)) => self.kept_call(agent),
+            None => None,
+        };
+        if of_call.is_some_and(|call| self.ring_on(call, leg)) {
+            return;
+        }
+        if let Some(Owner::Customer(call)) = owner
+            && let Some(company) = self.calls.get(&call).map(|c| c.company)
+        {
+            self.tell(company, Input::MessagePlayed { call });
         }
     }
 

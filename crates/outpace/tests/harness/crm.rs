@@ -80,6 +80,15 @@ impl Crm {
         read(self.http.get(&url).call().unwrap_or_else(|e| panic!("GET {url}: {e}")))
     }
 
+    /// GET of `/v1` with the token; its JSON.
+    pub fn v1(&self, path: &str) -> Value {
+        let url = format!("{}v1/{path}", self.url);
+        let request = self.http.get(&url).header("authorization", format!("Bearer {}", self.token));
+        let http = read(request.call().unwrap_or_else(|e| panic!("GET {url}: {e}")));
+        assert_eq!(http.status, 200, "GET {url}: {}", http.body);
+        serde_json::from_str(&http.body).unwrap_or_else(|e| panic!("{e}: {}", http.body))
+    }
+
     /// Calls a service with an escaped urlencoded body; the token is added when there is one.
     pub fn call(&self, service: &str, parameters: &[(&str, &str)]) -> Answer {
         let mut body = form_urlencoded::Serializer::new(String::new());

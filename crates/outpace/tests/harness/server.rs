@@ -28,6 +28,8 @@ pub struct Company {
     pub groups: Vec<(&'static str, Vec<u32>, bool)>,
     /// Further lines of each trunk.
     pub trunk_keys: &'static str,
+    /// Whole tables `[[company.trunk]]`, after those above.
+    pub trunk_tables: String,
     /// Of all groups, as in the API.
     pub strategy: u32,
     /// Lines of `[company.push]`.
@@ -42,6 +44,7 @@ impl Company {
             extensions: (1001, 0),
             groups: Vec::new(),
             trunk_keys: "",
+            trunk_tables: String::new(),
             strategy: 1,
             push_keys: String::new(),
         }
@@ -61,6 +64,12 @@ impl Company {
 
     pub fn trunk_keys(mut self, lines: &'static str) -> Company {
         self.trunk_keys = lines;
+        self
+    }
+
+    /// One trunk with these lines, written out.
+    pub fn trunk_table(mut self, lines: &str) -> Company {
+        self.trunk_tables.push_str(&format!("[[company.trunk]]\n{lines}\n"));
         self
     }
 
@@ -124,6 +133,7 @@ impl Company {
                 self.trunk_keys
             );
         }
+        t.push_str(&self.trunk_tables);
         let _ = writeln!(t, "[[company.caller_id]]\nnumber = \"{CALLER_ID}\"");
         let _ = writeln!(t, "[company.push]\n{}", self.push_keys);
         t

@@ -1,6 +1,6 @@
 //! The calling side of a dialog: our INVITE and what comes back (RFC 3261 §13.2, §9.1; RFC 3262).
 
-use super::{ALLOW, Cancel, Dialog, Envelope, Phase, SUPPORTED, Side, UNANSWERED_MAX, route};
+use super::{ALLOW, Cancel, Dialog, Envelope, Heard, Phase, SUPPORTED, Side, UNANSWERED_MAX, route};
 use crate::auth::Retry;
 use crate::core::Core;
 use crate::endpoint::{DialogId, Event, Flow, Invite};
@@ -49,6 +49,25 @@ impl Dialog {
         dialog
     }
 
+    pub fn limit_silence(&mut self, core: &mut Core, at: Duration) {
+        if self.phase == Phase::Calling && self.heard == Heard::Nothing {
+            core.io.timers.set(self.timer(DialogTimer::Silent), at);
+        }
+    }
+
+    /// No response at all came. The INVITE may have arrived all the same: what still comes is cancelled or ended.
+    pub fn give_up_silent(&mut self, core: &mut Core) {
+        let Some(invite) = self.invite else { return };
+        let waiting = self.phase == Phase::Calling && self.cancel == Cancel::NotWanted;
+        if !waiting || self.heard != Heard::Nothing {
+            return;
+        }
+        core.clients.stop_repeating(&mut core.io, invite);
+        self.failed(core, 408, true, None);
+        self.abandoned = true;
+        self.cancel = Cancel::Wanted;
+    }
+
     /// What every INVITE and UPDATE of ours says about us.
     pub fn add_invite_headers(&self, core: &Core, writer: &mut Writer, flow: Flow) {
         writer.field("Contact", core.io.contact(flow.transport, &self.contact_user));
@@ -65,6 +84,8 @@ impl Dialog {
         if self.phase != Phase::Calling {
             return;
         }
+        self.heard = self.heard.max(if response.status() == 100 { Heard::Trying } else { Heard::Progress });
+        core.io.timers.cancel(self.timer(DialogTimer::Silent));
         if self.cancel == Cancel::Wanted {
             self.send_cancel(core, now);
         }
@@ -132,6 +153,7 @@ impl Dialog {
         self.send_ack(core, key, cseq);
         self.phase = Phase::Up;
         core.io.timers.cancel(self.timer(DialogTimer::Unanswered));
+        core.io.timers.cancel(self.timer(DialogTimer::Silent));
         if self.cancel == Cancel::NotWanted {
             let early = self.early.take().filter(|(tag, _)| *tag == self.remote_tag);
             let sdp = Some(response.sdp()).filter(|sdp| !sdp.is_empty()).or(early.map(|(_, sdp)| sdp));
@@ -170,6 +192,8 @@ impl Dialog {
             return;
         }
         let status = response.status();
+        self.heard = self.heard.max(Heard::Trying);
+        core.io.timers.cancel(self.timer(DialogTimer::Silent));
         let hung_up = self.cancel != Cancel::NotWanted;
         if !hung_up && self.try_again(core, now, Owner::Invite(self.id), (flow, request), response) {
             return;

@@ -107,6 +107,13 @@ impl Clients {
         self.table.get(&key).map(|client| client.flow)
     }
 
+    /// The request is not sent again, but its response is still waited for.
+    pub fn stop_repeating(&mut self, io: &mut Io, key: ClientKey) {
+        if self.table.contains_key(&key) {
+            io.timers.cancel(Timer::ClientRetransmit(key));
+        }
+    }
+
     /// RFC 3261 §9.1: a cancelled INVITE gets 64*T1 for its final response.
     pub fn give_up_later(&mut self, io: &mut Io, now: Duration, key: ClientKey) {
         if self.table.contains_key(&key) {

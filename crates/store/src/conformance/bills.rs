@@ -1,10 +1,11 @@
 use super::*;
 
-fn all() -> BillFilter {
+pub(super) fn all() -> BillFilter {
     BillFilter {
         from: T0,
         to: at(1_000_000),
         fetched: None,
+        method: None,
         extensions: Vec::new(),
         number: String::new(),
         user_id: String::new(),
@@ -48,6 +49,7 @@ pub(super) fn a_bill_tells_all_of_its_call(store: &dyn Store) {
         id: bills[1].id,
         company: scene.company,
         call: leased.call,
+        method: 5,
         taskid: "1".to_owned(),
         round: 2,
         number: number(1),

@@ -79,6 +79,29 @@ pub(super) fn a_campaign_that_does_not_run_leases_nothing(store: &dyn Store) {
     assert_eq!(store.list_calls(id, None, 9).unwrap().len(), 1);
 }
 
+pub(super) fn calls_that_finish_together_have_each_its_own_answer(store: &dyn Store) {
+    let scene = Scene::new(store);
+    let id = scene.running("1", 3);
+    let leased = scene.lease(at(0), id, 3);
+    let unknown = LeasedLead { call: call_id(999), ..leased[2].clone() };
+    let records = [
+        record(id, &leased[0], at(3), Outcome::Busy),
+        record(id, &unknown, at(3), Outcome::Busy),
+        record(id, &leased[1], at(3), Outcome::Connected),
+        record(id, &leased[0], at(3), Outcome::Busy),
+    ];
+    let answers = store.finish_calls(at(5), &records.each_ref(), &RETRY);
+    let told = |answer: &Result<Option<Timestamp>>| match answer {
+        Ok(due) => Some(*due),
+        Err(StoreError::NotFound("call")) => None,
+        Err(error) => panic!("{error}"),
+    };
+    let due = Some(at(65));
+    assert_eq!(answers.iter().map(told).collect::<Vec<_>>(), [Some(due), None, Some(None), Some(due)]);
+    assert_eq!(scene.campaign(id).counters.called, 2);
+    assert!(store.finish_calls(at(5), &[], &RETRY).is_empty());
+}
+
 pub(super) fn supply_tells_what_is_left(store: &dyn Store) {
     let scene = Scene::new(store);
     let id = scene.running("1", 3);
@@ -125,7 +148,7 @@ pub(super) fn leads_past_their_deadline_are_given_up(store: &dyn Store) {
 
 pub(super) fn a_lease_gives_up_a_bounded_number(store: &dyn Store) {
     let scene = Scene::new(store);
-    let count = rule::EXPIRED_PER_LEASE_MAX as u64 + 5;
+    let count = rule::ASIDE_PER_LEASE_MAX as u64 + 5;
     let mut rows = leads(count);
     rows.iter_mut().take(count as usize - 1).for_each(|l| l.not_after = Some(T0));
     let id = store.create_campaign(T0, &scene.settings("1"), &rows).unwrap().campaign.id;
@@ -196,11 +219,11 @@ pub(super) fn a_lead_shows_its_last_result(store: &dyn Store) {
     let first = scene.call(at(0), id, Outcome::Busy);
     let result = scene.leads(id)[0].result.clone().unwrap();
     let expected = LeadResult {
-        call: first.call,
+        call: Some(first.call),
         outcome: Outcome::Busy,
         cause: Cause::NORMAL,
         extension: None,
-        dialed_at: at(0),
+        dialed_at: Some(at(0)),
         waiting_seconds: 20,
         talk_seconds: 0,
         sip_status: 200,
@@ -216,11 +239,11 @@ pub(super) fn a_lead_shows_its_last_result(store: &dyn Store) {
     };
     store.finish_call(at(80), &with_agent, &RETRY).unwrap();
     let expected = LeadResult {
-        call: second.call,
+        call: Some(second.call),
         outcome: Outcome::Connected,
         cause: Cause::DECLINED,
         extension: Some("100001".to_owned()),
-        dialed_at: at(60),
+        dialed_at: Some(at(60)),
         waiting_seconds: 5,
         talk_seconds: 15,
         sip_status: 603,

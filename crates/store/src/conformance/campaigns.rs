@@ -23,7 +23,7 @@ pub(super) fn a_campaign_reads_back_as_created(store: &dyn Store) {
         end_reason: None,
         counters: Counters { total: 3, ..Counters::default() },
     };
-    assert_eq!(created, Created { campaign: expected.clone(), duplicates: Vec::new() });
+    assert_eq!(created, Created { campaign: expected.clone(), duplicates: Vec::new(), on_dnc: Vec::new() });
     assert_eq!(store.campaign_by_id(expected.id).unwrap(), Some(expected.clone()));
     assert_eq!(store.campaign(scene.company, "20250110232019949748").unwrap(), Some(expected));
     assert_eq!(store.campaign(scene.company, "1").unwrap(), None);
@@ -56,9 +56,9 @@ pub(super) fn repeated_numbers_are_listed_and_not_stored(store: &dyn Store) {
     assert_eq!(created.campaign.counters.total, 4);
     let id = created.campaign.id;
     let appended = store.append_leads(at(1), id, &[4, 5, 5, 1, 6].map(lead)).unwrap();
-    assert_eq!(appended, Appended { stored: 2, duplicates: vec![0, 2, 3] });
+    assert_eq!(appended, Appended { stored: 2, duplicates: vec![0, 2, 3], on_dnc: Vec::new() });
     let appended = store.append_leads(at(1), id, &[4, 5].map(lead)).unwrap();
-    assert_eq!(appended, Appended { stored: 0, duplicates: vec![0, 1] });
+    assert_eq!(appended, Appended { stored: 0, duplicates: vec![0, 1], on_dnc: Vec::new() });
     let numbers: Vec<PhoneNumber> = scene.leads(id).into_iter().map(|l| l.lead.number).collect();
     assert_eq!(numbers, [1, 2, 3, 4, 5, 6].map(number));
     assert_eq!(scene.campaign(id).counters.total, 6);

@@ -45,7 +45,10 @@ pub(super) fn an_added_lead_comes_last(store: &dyn Store) {
 pub(super) fn nothing_is_added_to_an_ended_campaign(store: &dyn Store) {
     let scene = Scene::new(store);
     let id = scene.running("1", 1);
-    assert_eq!(store.append_leads(at(1), id, &[]).unwrap(), Appended { stored: 0, duplicates: Vec::new() });
+    assert_eq!(
+        store.append_leads(at(1), id, &[]).unwrap(),
+        Appended { stored: 0, duplicates: Vec::new(), on_dnc: Vec::new() }
+    );
     store.set_campaign_status(at(1), id, CampaignStatus::Paused).unwrap();
     assert_eq!(store.append_leads(at(1), id, &[lead(2)]).unwrap().stored, 1);
     store.set_campaign_status(at(1), id, CampaignStatus::Ended).unwrap();
@@ -75,7 +78,7 @@ pub(super) fn a_deleted_number_can_be_added_again(store: &dyn Store) {
     let before = scene.leads(id)[2].id;
     assert_eq!(store.delete_leads(id, &expected([3])).unwrap(), 1);
     let appended = store.append_leads(at(1), id, &[1, 3].map(lead)).unwrap();
-    assert_eq!(appended, Appended { stored: 1, duplicates: vec![0] });
+    assert_eq!(appended, Appended { stored: 1, duplicates: vec![0], on_dnc: Vec::new() });
     let listed = scene.leads(id);
     assert_eq!(listed[2].lead, lead(3));
     assert_ne!(listed[2].id, before, "an id is not used again");

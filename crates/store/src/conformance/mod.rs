@@ -3,6 +3,7 @@
 mod bills;
 mod calls;
 mod campaigns;
+mod directs;
 mod leads;
 mod provision;
 mod pushes;
@@ -127,6 +128,7 @@ conformance! {
         a_lease_is_bounded_by_slots_and_leads
         a_due_retry_goes_before_new_leads
         a_campaign_that_does_not_run_leases_nothing
+        calls_that_finish_together_have_each_its_own_answer
         supply_tells_what_is_left
         leads_past_their_deadline_are_given_up
         a_lease_gives_up_a_bounded_number
@@ -144,6 +146,12 @@ conformance! {
         a_rescue_ends_open_calls_as_lost
         answered_calls_are_counted_from_a_time
         calls_are_listed_by_id
+    }
+    directs {
+        a_direct_call_has_its_bill_once
+        bills_are_found_by_their_method
+        a_direct_call_that_a_crash_cut_off_ends_as_lost
+        a_direct_call_is_told
     }
     bills {
         a_bill_tells_all_of_its_call

@@ -77,6 +77,7 @@ fn trunk(company: CompanyId, name: &str) -> NewTrunk {
         channels_max: 30,
         cps_max: 5,
         enabled: true,
+        details: TrunkDetails::default(),
     }
 }
 
@@ -86,7 +87,15 @@ pub(super) fn trunks_and_caller_ids_keep_their_place(store: &dyn Store) {
     let first = store.put_trunk(&trunk(company, "z")).unwrap();
     let second = store.put_trunk(&trunk(company, "a")).unwrap();
     let foreign = store.put_trunk(&trunk(other, "z")).unwrap();
-    let changed = NewTrunk { channels_max: 60, enabled: false, ..trunk(company, "z") };
+    let address = TrunkAddress {
+        host: "sip.example.com".to_owned(),
+        port: None,
+        transport: "tcp".to_owned(),
+        priority: 2,
+        weight: 7,
+    };
+    let details = TrunkDetails { addresses: vec![address], options_every_s: 0, ..TrunkDetails::default() };
+    let changed = NewTrunk { channels_max: 60, enabled: false, details, ..trunk(company, "z") };
     assert_eq!(store.put_trunk(&changed).unwrap(), Trunk { id: first.id, settings: changed.clone() });
     assert_eq!(store.trunks(company).unwrap(), [Trunk { id: first.id, settings: changed }, second]);
     assert_eq!(store.trunks(other).unwrap(), [foreign]);

@@ -16,7 +16,7 @@ fn pushes(company: CompanyId) -> PushSettings {
 }
 
 /// A scene whose company wants to be told everything.
-fn told(store: &dyn Store) -> Scene<'_> {
+pub(super) fn told(store: &dyn Store) -> Scene<'_> {
     let scene = Scene::new(store);
     store.put_pushes(&pushes(scene.company)).unwrap();
     scene

@@ -126,6 +126,7 @@ impl<'a> Life<'a> {
             attempts_max: 2,
             abandon_max: 300,
             status: CampaignStatus::Running,
+            call_windows: Vec::new(),
         };
         let model = self.model.create_campaign(self.now, &settings(self.company.0), &rows);
         let store = self.store.create_campaign(self.now, &settings(self.company.1), &rows);
@@ -284,6 +285,7 @@ impl<'a> Life<'a> {
         };
         self.same("dead events", dead(self.model, self.company.0), dead(self.store, self.company.1));
         let filter = BillFilter {
+            method: None,
             from: T0,
             to: self.now,
             fetched: None,

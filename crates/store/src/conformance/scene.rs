@@ -33,6 +33,7 @@ pub(super) fn lead(n: u64) -> NewLead {
         member_id: String::new(),
         ext: format!("ext{n}"),
         custom_uuid: format!("uuid{n}"),
+        time_zone: String::new(),
     }
 }
 
@@ -126,6 +127,7 @@ impl<'a> Scene<'a> {
             attempts_max: 3,
             abandon_max: 300,
             status: CampaignStatus::Running,
+            call_windows: Vec::new(),
         }
     }
 

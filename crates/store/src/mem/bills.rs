@@ -1,6 +1,7 @@
 //! Bills.
 
 use super::*;
+use crate::bill::PREDICTIVE;
 
 impl Tables {
     /// Of a call that has just been finished, whose lead has its result. Tells the company too.
@@ -15,6 +16,7 @@ impl Tables {
             id: next_id(&self.bills),
             company: table.campaign.settings.company,
             call,
+            method: PREDICTIVE,
             taskid: table.campaign.settings.taskid.clone(),
             round: lead.round,
             number: row.number.clone(),
@@ -38,7 +40,7 @@ impl Tables {
         self.bills.push(bill);
     }
 
-    fn recording_name(&self, call: CallId) -> String {
+    pub(super) fn recording_name(&self, call: CallId) -> String {
         self.recordings.get(&call).map_or_else(String::new, |r| r.filename.clone())
     }
 
@@ -72,6 +74,7 @@ fn matches(bill: &Bill, filter: &BillFilter) -> bool {
     bill.dialed_at >= filter.from
         && bill.dialed_at <= filter.to
         && filter.fetched.is_none_or(|f| f == bill.fetched)
+        && filter.method.is_none_or(|m| m == bill.method)
         && (filter.extensions.is_empty() || filter.extensions.contains(&bill.extension))
         && is(&filter.number, bill.number.as_str())
         && is(&filter.user_id, &bill.user_id)

@@ -10,28 +10,36 @@ impl Tables {
         slots: &[LeaseSlot],
     ) -> Result<(Vec<LeasedLead>, Supply)> {
         let slots = &slots[..slots.len().min(rule::LEASE_MAX)];
-        let table = self.campaigns.get_mut(&campaign).ok_or(StoreError::NotFound("campaign"))?;
-        if table.campaign.settings.status != CampaignStatus::Running {
-            return Ok((Vec::new(), table.supply(now)));
+        let rules = self.campaign_rules(campaign)?;
+        let table = self.table(campaign)?;
+        let supply = table.supply(now, &rules);
+        let is_running = table.campaign.settings.status == CampaignStatus::Running;
+        if !is_running || matches!(supply, Supply::Due(at) if at > now) {
+            return Ok((Vec::new(), supply));
         }
         let mut seen = BTreeSet::new();
         if slots.iter().any(|s| self.calls.contains_key(&s.call) || !seen.insert(s.call)) {
             return Err(StoreError::Taken("call"));
         }
-        let due = table.take_due(now, slots.len());
+        let due = self.take_due(now, campaign, &rules, slots.len())?;
+        let table = self.table_mut(campaign)?;
         let leased: Vec<LeasedLead> =
             due.into_iter().zip(slots).map(|(seq, slot)| table.lease(now, seq, slot)).collect();
         self.calls.extend(leased.iter().map(|l| (l.call, campaign)));
-        Ok((leased, self.table(campaign)?.supply(now)))
+        Ok((leased, self.table(campaign)?.supply(now, &rules)))
     }
 
-    pub(super) fn return_leads(&mut self, calls: &[CallId]) {
+    pub(super) fn return_leads(&mut self, calls: &[CallId]) -> Result<()> {
         for call in calls {
             let Some(table) = self.calls.get(call).and_then(|c| self.campaigns.get_mut(c)) else { continue };
-            if table.return_call(*call) {
+            let company = table.campaign.settings.company;
+            if let Some(row) = table.return_call(*call) {
                 self.calls.remove(call);
+                let key = self.rules(company, &[])?.key(&row.number);
+                self.compliance.take_back_dial(row.dialed_at, company, key);
             }
         }
+        Ok(())
     }
 
     pub(super) fn finish_call(
@@ -45,6 +53,12 @@ impl Tables {
         let table = table.ok_or(StoreError::NotFound("call"))?;
         let was_open = table.open.contains(&record.call);
         let due = table.finish(now, record, extension, retry);
+        let company = table.campaign.settings.company;
+        let number = table.calls[&record.call].number.clone();
+        if was_open && record.outcome == Outcome::Abandoned {
+            let key = self.rules(company, &[])?.key(&number);
+            self.compliance.note_abandoned(record.ended_at, company, key);
+        }
         if was_open {
             self.add_bill(now, record.call);
         }
@@ -80,6 +94,7 @@ impl CampaignTable {
         row.state = LeadState::InFlight;
         row.attempts += 1;
         row.round += 1;
+        row.rule = None;
         let leased = LeasedLead {
             call: slot.call,
             lead: rule::lead_id(campaign, seq),
@@ -103,10 +118,10 @@ impl CampaignTable {
         leased
     }
 
-    /// False when the call is not open.
-    fn return_call(&mut self, call: CallId) -> bool {
+    /// None when the call is not open.
+    fn return_call(&mut self, call: CallId) -> Option<Call> {
         if !self.open.remove(&call) {
-            return false;
+            return None;
         }
         let row = self.calls.remove(&call).expect("an open call has a row");
         let seq = rule::seq_of(row.lead);
@@ -117,7 +132,7 @@ impl CampaignTable {
         let due_at = lead.due_at;
         self.pending.insert((due_at, seq));
         self.in_flight -= 1;
-        true
+        Some(row)
     }
 
     fn finish(

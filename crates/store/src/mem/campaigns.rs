@@ -19,12 +19,17 @@ impl Tables {
         if !new.client_id.is_empty() && others().any(same_client_id) {
             return Err(StoreError::Taken("client_id"));
         }
+        let rules = rule::new_rules(self.rules(new.company, &new.call_windows))?;
         let id = CampaignId(self.campaigns.last_key_value().map_or(0, |(id, _)| id.0) + 1);
         let mut table = CampaignTable::new(rule::created(id, now, new.clone()));
-        let duplicates = table.add_leads(now, leads);
+        let on_dnc = self.on_dnc(new.company, id, &rules, leads)?;
+        if on_dnc.len() == leads.len() {
+            return Err(rule::NO_LEAD);
+        }
+        let skipped = table.add_leads(now, &rules, leads, on_dnc);
         let campaign = table.campaign.clone();
         self.campaigns.insert(id, table);
-        Ok(Created { campaign, duplicates })
+        Ok(Created { campaign, duplicates: skipped.duplicates, on_dnc: skipped.on_dnc })
     }
 
     pub(super) fn append_leads(
@@ -33,12 +38,15 @@ impl Tables {
         campaign: CampaignId,
         leads: &[NewLead],
     ) -> Result<Appended> {
-        let table = self.table_mut(campaign)?;
-        if table.campaign.settings.status == CampaignStatus::Ended {
+        let settings = &self.table(campaign)?.campaign.settings;
+        if settings.status == CampaignStatus::Ended {
             return Err(StoreError::Refused("the campaign has ended"));
         }
-        let duplicates = table.add_leads(now, leads);
-        Ok(Appended { stored: (leads.len() - duplicates.len()) as u64, duplicates })
+        let rules = self.campaign_rules(campaign)?;
+        let on_dnc = self.on_dnc(settings.company, campaign, &rules, leads)?;
+        let table = self.table_mut(campaign)?;
+        let rule::Skipped { duplicates, on_dnc } = table.add_leads(now, &rules, leads, on_dnc);
+        Ok(Appended { stored: (leads.len() - duplicates.len() - on_dnc.len()) as u64, duplicates, on_dnc })
     }
 
     pub(super) fn set_campaign_status(
@@ -130,6 +138,7 @@ impl CampaignTable {
             pending: BTreeSet::new(),
             in_flight: 0,
             holes: BTreeSet::new(),
+            zones: BTreeSet::new(),
             calls: BTreeMap::new(),
             open: BTreeSet::new(),
         }
@@ -164,6 +173,7 @@ impl CampaignTable {
             self.campaign.counters.change(Some(outcome), None);
             self.pending.remove(&(lead.due_at, *seq));
             lead.result = None;
+            lead.rule = None;
             lead.attempts = 0;
             lead.state = LeadState::Pending;
             lead.due_at = rule::DUE_AT_ONCE;

@@ -3,6 +3,8 @@
 mod bills;
 mod calls;
 mod campaigns;
+mod compliance;
+mod directs;
 mod leads;
 mod outbox;
 mod provision;
@@ -35,9 +37,11 @@ struct Tables {
     groups_added: i64,
     registrations: BTreeMap<(AgentId, String), Registration>,
     recordings: BTreeMap<CallId, Recording>,
+    compliance: compliance::Compliance,
     campaigns: BTreeMap<CampaignId, CampaignTable>,
     /// Where each call lies.
     calls: HashMap<CallId, CampaignId>,
+    directs: BTreeMap<CallId, directs::DirectRow>,
     /// The id of a bill is its place, from 1.
     bills: Vec<Bill>,
     pushes: BTreeMap<CompanyId, PushSettings>,
@@ -58,6 +62,8 @@ struct CampaignTable {
     in_flight: u64,
     /// Sequence numbers of deleted leads.
     holes: BTreeSet<u64>,
+    /// Where its leads may be.
+    zones: BTreeSet<String>,
     calls: BTreeMap<CallId, Call>,
     open: BTreeSet<CallId>,
 }
@@ -73,6 +79,8 @@ struct LeadRow {
     /// Calls placed in all rounds.
     round: u32,
     result: Option<LeadResult>,
+    /// Pending: what it waits for. Called: why it was refused.
+    rule: Option<Rule>,
 }
 
 impl MemStore {
@@ -213,6 +221,37 @@ impl Store for MemStore {
         Ok(())
     }
 
+    fn put_compliance(&self, company: CompanyId, settings: &ComplianceSettings) -> Result<()> {
+        self.tables().put_compliance(company, settings)
+    }
+    fn compliance(&self, company: CompanyId) -> Result<ComplianceSettings> {
+        Ok(self.tables().compliance.settings(company))
+    }
+    fn add_dnc(&self, now: Timestamp, list: DncList, entries: &[DncEntry]) -> Result<u64> {
+        self.tables().add_dnc(now, list, entries)
+    }
+    fn remove_dnc(&self, list: DncList, entries: &[DncEntry]) -> Result<u64> {
+        self.tables().remove_dnc(list, entries)
+    }
+    fn list_dnc(&self, list: DncList, after: &str, limit: u32) -> Result<Vec<DncRow>> {
+        self.tables().list_dnc(list, after, limit)
+    }
+    fn may_call(&self, now: Timestamp, company: CompanyId, number: &PhoneNumber) -> Result<Permit> {
+        self.tables().may_call(now, company, number)
+    }
+    fn count_dial(&self, now: Timestamp, company: CompanyId, number: &PhoneNumber) -> Result<()> {
+        self.tables().count_dial(now, company, number)
+    }
+    fn list_refusals(
+        &self,
+        company: CompanyId,
+        campaign: Option<CampaignId>,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Refusal>> {
+        Ok(self.tables().compliance.refusals(company, campaign, after, limit))
+    }
+
     fn create_campaign(&self, now: Timestamp, campaign: &NewCampaign, leads: &[NewLead]) -> Result<Created> {
         self.tables().create_campaign(now, campaign, leads)
     }
@@ -266,20 +305,29 @@ impl Store for MemStore {
         self.tables().lease_leads(now, campaign, slots)
     }
     fn return_leads(&self, calls: &[CallId]) -> Result<()> {
-        self.tables().return_leads(calls);
-        Ok(())
+        self.tables().return_leads(calls)
     }
     fn finish_call(&self, now: Timestamp, call: &CallRecord, retry: &RetryRule) -> Result<Option<Timestamp>> {
         self.tables().finish_call(now, call, retry)
     }
     fn rescue_calls(&self, now: Timestamp, company: CompanyId, retry: &RetryRule) -> Result<Vec<CallId>> {
-        Ok(self.tables().rescue_calls(now, company, retry))
+        let mut tables = self.tables();
+        let mut rescued = tables.rescue_calls(now, company, retry);
+        rescued.extend(tables.rescue_directs(now, company));
+        Ok(rescued)
     }
     fn answered_since(&self, campaign: CampaignId, since: Timestamp) -> Result<(u32, u32)> {
         Ok(self.tables().table(campaign)?.answered_since(since))
     }
     fn list_calls(&self, campaign: CampaignId, after: Option<CallId>, limit: u32) -> Result<Vec<Call>> {
         Ok(self.tables().table(campaign)?.list_calls(after, limit))
+    }
+
+    fn open_direct(&self, company: CompanyId, call: &NewDirect) -> Result<()> {
+        self.tables().open_direct(company, call)
+    }
+    fn finish_direct(&self, now: Timestamp, call: &DirectRecord) -> Result<()> {
+        self.tables().finish_direct(now, call)
     }
 
     fn list_bills(&self, company: CompanyId, filter: &BillFilter, page: Page) -> Result<(u64, Vec<Bill>)> {

@@ -1,7 +1,7 @@
 //! Pushes: where to, and what waits to be told.
 
 use super::*;
-use crate::bill::{CallFacts, json, leg_state_body, task_status_body};
+use crate::bill::{CallFacts, PREDICTIVE, direct_facts, json, leg_state_body, task_status_body};
 use crate::outbox::{DEAD_KEPT, EventState, GIVEN_UP_MAX};
 
 pub(super) struct Waiting {
@@ -44,6 +44,12 @@ impl Tables {
     }
 
     fn leg_state(&self, state: &LegState) -> Option<(CompanyId, String)> {
+        if let Some(row) = self.directs.get(&state.call) {
+            let told = self.told(row.company, PushKind::ExtensionState)?;
+            let extension = self.extension_numbers.get(&state.agent.unwrap_or(row.call.agent));
+            let facts = direct_facts(&row.call, extension.map_or("", String::as_str));
+            return Some((row.company, leg_state_body(state, &facts, &told.settings)));
+        }
         let table = self.campaigns.get(self.calls.get(&state.call)?)?;
         let company = table.campaign.settings.company;
         let told = self.told(company, PushKind::ExtensionState)?;
@@ -51,6 +57,7 @@ impl Tables {
         let lead = table.leads.get(&rule::seq_of(call.lead))?;
         let extension = state.agent.and_then(|a| self.extension_numbers.get(&a));
         let facts = CallFacts {
+            method: PREDICTIVE,
             number: &call.number,
             caller_id: &call.caller_id,
             custom_uuid: &lead.lead.custom_uuid,

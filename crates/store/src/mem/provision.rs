@@ -6,10 +6,13 @@ impl Tables {
     pub(super) fn put_company(&mut self, settings: &NewCompany) -> Result<Company> {
         if let Some(company) = self.companies.iter_mut().find(|c| c.settings.code == settings.code) {
             company.settings = settings.clone();
-            return Ok(company.clone());
+            let company = company.clone();
+            self.rekey(company.id)?;
+            return Ok(company);
         }
         let company = Company { id: CompanyId(next_id(&self.companies)), settings: settings.clone() };
         self.companies.push(company.clone());
+        self.rekey(company.id)?;
         Ok(company)
     }
 

@@ -25,11 +25,30 @@ pub(super) fn add(db: &Connection, record: &CallRecord, result: &LeadResult) -> 
     Ok(db.prepare_cached(sql)?.query_row(values, bill_row)?)
 }
 
+/// A bill that was made already; with its id.
+pub(super) fn put(db: &Connection, bill: &Bill) -> Result<Bill> {
+    let sql = "INSERT INTO bills (company, call, method, taskid, round, number, caller_id, extension, user_id, member_id,
+            ext, custom_uuid, dialed_at, answered_at, ended_at, waiting_seconds, talk_seconds, cause, hangup_by)
+        VALUES (:company, :call, :method, :taskid, :round, :number, :caller_id, :extension, :user_id, :member_id, :ext,
+            :custom_uuid, :dialed_at, :answered_at, :ended_at, :waiting_seconds, :talk_seconds, :cause, :hangup_by)";
+    db.prepare_cached(sql)?.execute(named_params! {
+        ":company": bill.company.0, ":call": call_blob(bill.call), ":method": bill.method, ":taskid": bill.taskid,
+        ":round": bill.round, ":number": bill.number.as_str(), ":caller_id": bill.caller_id,
+        ":extension": bill.extension, ":user_id": bill.user_id, ":member_id": bill.member_id, ":ext": bill.ext,
+        ":custom_uuid": bill.custom_uuid, ":dialed_at": bill.dialed_at.0,
+        ":answered_at": bill.answered_at.map(|t| t.0), ":ended_at": bill.ended_at.0,
+        ":waiting_seconds": bill.waiting_seconds, ":talk_seconds": bill.talk_seconds, ":cause": bill.cause.0,
+        ":hangup_by": bill.hangup_by.name(),
+    })?;
+    Ok(Bill { id: db.last_insert_rowid(), ..bill.clone() })
+}
+
 fn bill_row(row: &Row<'_>) -> rusqlite::Result<Bill> {
     Ok(Bill {
         id: row.get("id")?,
         company: CompanyId(row.get("company")?),
         call: call_at(row, "call")?,
+        method: row.get("method")?,
         taskid: row.get("taskid")?,
         round: row.get("round")?,
         number: number_at(row, "number")?,
@@ -99,6 +118,10 @@ fn condition(company: CompanyId, filter: &BillFilter) -> (String, Vec<Box<dyn To
         Some(true) => text += " AND fetched = 1",
         Some(false) => text += " AND fetched = 0",
     }
+    if let Some(method) = filter.method {
+        text += " AND method = ?";
+        values.push(Box::new(method));
+    }
     let mut and = |condition: &str, value: Option<Box<dyn ToSql>>| {
         if let Some(value) = value {
             text += " AND ";
@@ -130,6 +153,7 @@ mod tests {
                 from: Timestamp(0),
                 to: Timestamp(9),
                 fetched,
+                method: None,
                 extensions: Vec::new(),
                 number: String::new(),
                 user_id: String::new(),

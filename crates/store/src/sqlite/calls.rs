@@ -3,8 +3,10 @@
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use super::column::*;
+use super::compliance::Notes;
 use super::leads::Delta;
 use super::*;
+use crate::permit::Judge;
 use rule::LeadState;
 
 pub(super) fn lease(
@@ -14,12 +16,16 @@ pub(super) fn lease(
     slots: &[LeaseSlot],
 ) -> Result<(Vec<LeasedLead>, Supply)> {
     let (status, company) = campaigns::status(db, campaign)?;
-    if status != CampaignStatus::Running {
-        return Ok((Vec::new(), leads::supply(db, now, campaign, status)?));
+    let rules = compliance::campaign_rules(db, company, campaign)?;
+    let supply = leads::supply(db, now, campaign, status, &rules)?;
+    if status != CampaignStatus::Running || matches!(supply, Supply::Due(at) if at > now) {
+        return Ok((Vec::new(), supply));
     }
-    let due = leads::take_due(db, now, campaign, slots.len().min(rule::LEASE_MAX))?;
-    let sql =
-        "UPDATE leads SET state = 'in_flight', attempts = attempts + 1, round = round + 1 WHERE id = ?1";
+    let mut judge = Judge::new(&rules, Notes::open(db, company, Some(campaign))?, Some(campaign), now);
+    let count = slots.len().min(rule::LEASE_MAX);
+    let due = leads::take_due(db, now, &mut judge, (company, campaign), count)?;
+    let sql = "UPDATE leads SET state = 'in_flight', attempts = attempts + 1, round = round + 1, rule = NULL
+        WHERE id = ?1";
     let mut take = db.prepare_cached(sql)?;
     let sql = "INSERT INTO calls (id, company, campaign, lead, number, attempt, trunk, caller_id, dialed_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
@@ -47,18 +53,26 @@ pub(super) fn lease(
     let count = leased.len() as i64;
     if count > 0 {
         Delta { pending: -count, in_flight: count, ..Delta::default() }.apply(db, campaign)?;
+        compliance::forget(db, now)?;
     }
-    Ok((leased, leads::supply(db, now, campaign, status)?))
+    Ok((leased, leads::supply(db, now, campaign, status, &rules)?))
 }
 
 pub(super) fn give_back(db: &Connection, calls: &[CallId]) -> Result<()> {
-    let sql = "DELETE FROM calls WHERE id = ?1 AND ended_at IS NULL RETURNING campaign, lead";
+    let sql = "DELETE FROM calls WHERE id = ?1 AND ended_at IS NULL
+        RETURNING campaign, lead, company, number, dialed_at";
     let mut delete = db.prepare_cached(sql)?;
     let sql = "UPDATE leads SET state = 'pending', attempts = attempts - 1, round = round - 1 WHERE id = ?1";
     let mut put_back = db.prepare_cached(sql)?;
     for call in calls {
-        let row = |row: &Row<'_>| Ok((CampaignId(row.get(0)?), LeadId(row.get(1)?)));
-        let Some((campaign, lead)) = delete.query_row([call_blob(*call)], row).optional()? else { continue };
+        let row = |row: &Row<'_>| {
+            let dial =
+                (time_at(row, "dialed_at")?, CompanyId(row.get("company")?), number_at(row, "number")?);
+            Ok((CampaignId(row.get("campaign")?), LeadId(row.get("lead")?), dial))
+        };
+        let returned = delete.query_row([call_blob(*call)], row).optional()?;
+        let Some((campaign, lead, (dialed_at, company, number))) = returned else { continue };
+        compliance::take_back_dial(db, dialed_at, company, &number)?;
         put_back.execute([lead.0])?;
         Delta { pending: 1, in_flight: -1, ..Delta::default() }.apply(db, campaign)?;
     }
@@ -83,6 +97,9 @@ pub(super) fn finish(
         let result = rule::result_of(record, extension.transpose()?.flatten());
         store_result(db, now, lead, &result, retry)?;
         let bill = bills::add(db, record, &result)?;
+        if record.outcome == Outcome::Abandoned {
+            compliance::note_abandoned(db, record.ended_at, bill.company, &bill.number)?;
+        }
         outbox::call_finished(db, now, &bill)?;
     }
     due_again(db, lead)
@@ -129,9 +146,9 @@ fn store_result(
             talk_seconds = :talk_seconds, sip_status = :sip_status
         WHERE id = :id";
     db.prepare_cached(sql)?.execute(named_params! {
-        ":id": lead.0, ":state": state.name(), ":due_at": due.map(|t| t.0), ":call": call_blob(result.call),
+        ":id": lead.0, ":state": state.name(), ":due_at": due.map(|t| t.0), ":call": result.call.map(call_blob),
         ":outcome": result.outcome.name(), ":cause": result.cause.0, ":extension": result.extension,
-        ":dialed_at": result.dialed_at.0, ":waiting_seconds": result.waiting_seconds,
+        ":dialed_at": result.dialed_at.map(|t| t.0), ":waiting_seconds": result.waiting_seconds,
         ":talk_seconds": result.talk_seconds, ":sip_status": result.sip_status,
     })?;
     let mut delta = Delta { pending: i64::from(due.is_some()), in_flight: -1, ..Delta::default() };

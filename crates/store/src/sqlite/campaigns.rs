@@ -13,18 +13,23 @@ pub(super) fn create(
     leads: &[NewLead],
 ) -> Result<Created> {
     rule::check_new(new, leads)?;
+    let rules = rule::new_rules(compliance::rules(db, new.company, &new.call_windows))?;
     let id = insert(db, now, new)?;
-    let duplicates = leads::add(db, now, id, leads)?;
+    let skipped = leads::add(db, now, (new.company, id), &rules, leads)?;
+    if skipped.duplicates.len() + skipped.on_dnc.len() == leads.len() {
+        return Err(rule::NO_LEAD);
+    }
     let campaign = by_id(db, id)?.ok_or(StoreError::NotFound("campaign"))?;
-    Ok(Created { campaign, duplicates })
+    Ok(Created { campaign, duplicates: skipped.duplicates, on_dnc: skipped.on_dnc })
 }
 
 fn insert(db: &Connection, now: Timestamp, new: &NewCampaign) -> Result<CampaignId> {
     let sql = "INSERT INTO campaigns (company, taskid, name, client_id, group_id, group_name, scale, manual,
-            calls_max, not_before, run_until, caller_ids, attempts_max, abandon_max, status, created_at, started_at)
+            calls_max, not_before, run_until, caller_ids, attempts_max, abandon_max, status, created_at, started_at,
+            call_windows)
         VALUES (:company, :taskid, :name, :client_id, :group_id, :group_name, :scale, :manual,
             :calls_max, :not_before, :run_until, :caller_ids, :attempts_max, :abandon_max, :status, :created_at,
-            :started_at)";
+            :started_at, :call_windows)";
     let (group, group_name, extensions): (_, _, &[_]) = match &new.assignment {
         Assignment::Group(group, name) => (Some(group.0), name.as_str(), &[]),
         Assignment::Extensions(list) => (None, "", list),
@@ -37,6 +42,7 @@ fn insert(db: &Connection, now: Timestamp, new: &NewCampaign) -> Result<Campaign
         ":run_until": new.run_until.map(|t| t.0), ":caller_ids": list_text(&new.caller_ids),
         ":attempts_max": new.attempts_max, ":abandon_max": new.abandon_max, ":status": status_name(new.status),
         ":created_at": now.0, ":started_at": started_at,
+        ":call_windows": list_text(&new.call_windows),
     };
     db.prepare_cached(sql)?.execute(values).map_err(|e| {
         // Which of the two unique keys it was stands only in the message.
@@ -58,11 +64,14 @@ pub(super) fn append(
     campaign: CampaignId,
     leads: &[NewLead],
 ) -> Result<Appended> {
-    if existing(db, campaign)?.settings.status == CampaignStatus::Ended {
+    let settings = existing(db, campaign)?.settings;
+    if settings.status == CampaignStatus::Ended {
         return Err(StoreError::Refused("the campaign has ended"));
     }
-    let duplicates = leads::add(db, now, campaign, leads)?;
-    Ok(Appended { stored: (leads.len() - duplicates.len()) as u64, duplicates })
+    let rules = compliance::rules(db, settings.company, &settings.call_windows)?;
+    let rule::Skipped { duplicates, on_dnc } =
+        leads::add(db, now, (settings.company, campaign), &rules, leads)?;
+    Ok(Appended { stored: (leads.len() - duplicates.len() - on_dnc.len()) as u64, duplicates, on_dnc })
 }
 
 /// The columns that a command, an end or a recall changes.
@@ -131,7 +140,7 @@ pub(super) fn recall(db: &Connection, now: Timestamp, id: CampaignId, recall: &R
 
 const COLUMNS: &str = "id, company, taskid, name, client_id, group_id, group_name, scale, manual, calls_max, \
     not_before, run_until, caller_ids, attempts_max, abandon_max, status, created_at, started_at, ended_at, \
-    end_reason, total, called, connected, abandoned";
+    end_reason, total, called, connected, abandoned, call_windows";
 
 /// An assignment to extensions is still empty: see `with_extensions`.
 fn campaign_row(row: &Row<'_>) -> rusqlite::Result<Campaign> {
@@ -155,6 +164,7 @@ fn campaign_row(row: &Row<'_>) -> rusqlite::Result<Campaign> {
         attempts_max: row.get("attempts_max")?,
         abandon_max: row.get("abandon_max")?,
         status: parsed(row, "status", status_from_name)?,
+        call_windows: text_list(&row.get::<_, String>("call_windows")?),
     };
     let reason: Option<String> = row.get("end_reason")?;
     Ok(Campaign {

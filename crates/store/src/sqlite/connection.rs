@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::*;
@@ -19,6 +20,9 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("../../migrations/sqlite/0001_initial.sql")),
     (2, include_str!("../../migrations/sqlite/0002_pushes.sql")),
     (3, include_str!("../../migrations/sqlite/0003_recordings.sql")),
+    (4, include_str!("../../migrations/sqlite/0004_compliance.sql")),
+    (6, include_str!("../../migrations/sqlite/0006_commands.sql")),
+    (8, include_str!("../../migrations/sqlite/0008_trunk_details.sql")),
 ];
 
 /// Creates the database where there is none; only its owner may read it, for it holds the passwords of extensions.
@@ -56,6 +60,8 @@ fn open(path: &Path, pragmas: &str) -> Result<Connection> {
     db.busy_timeout(BUSY_TIMEOUT)?;
     db.execute_batch("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;")?;
     db.execute_batch(pragmas)?;
+    // A plan does not look at the values: otherwise LIMIT ?1 has its statement prepared anew for each of them.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     rusqlite::vtab::array::load_module(&db)?;
     Ok(db)
@@ -172,6 +178,7 @@ mod tests {
         let store = SqliteStore::open(&folder.database()).unwrap();
         store.verify().unwrap();
         let filter = BillFilter {
+            method: None,
             from: Timestamp(0),
             to: Timestamp(i64::MAX),
             fetched: Some(false),

@@ -96,6 +96,7 @@ fn campaign(company: CompanyId) -> NewCampaign {
         attempts_max: 2,
         abandon_max: 0,
         status: CampaignStatus::Running,
+        call_windows: Vec::new(),
     }
 }
 
@@ -107,6 +108,7 @@ fn lead(number: &str) -> NewLead {
         member_id: String::new(),
         ext: String::new(),
         custom_uuid: String::new(),
+        time_zone: String::new(),
     }
 }
 

@@ -1,12 +1,15 @@
 //! Leads of a campaign, and the campaign's counters that change with them.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::column::*;
+use super::compliance::Notes;
 use super::*;
+use crate::permit::{self, Judge};
 
 /// What a transaction adds to the counters of a campaign.
 #[derive(Default)]
@@ -44,22 +47,30 @@ impl Delta {
     }
 }
 
-/// The indices of the rows that repeat a number.
+/// `rules`: the campaign's.
 pub(super) fn add(
     db: &Connection,
     now: Timestamp,
-    campaign: CampaignId,
+    (company, campaign): (CompanyId, CampaignId),
+    rules: &Rules,
     leads: &[NewLead],
-) -> Result<Vec<usize>> {
+) -> Result<rule::Skipped> {
     let mut last = db.prepare_cached("SELECT seq_last FROM campaigns WHERE id = ?1")?;
     let first: u64 = last.query_row([campaign.0], |row| row.get(0))?;
-    let sql = "INSERT INTO leads (id, campaign, number, not_after, user_id, member_id, ext, custom_uuid, created_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    let sql = "INSERT INTO leads (id, campaign, number, not_after, user_id, member_id, ext, custom_uuid, created_at,
+            time_zone)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
         ON CONFLICT (campaign, number) DO NOTHING";
     let mut insert = db.prepare_cached(sql)?;
+    let judge = Judge::new(rules, Notes::open(db, company, Some(campaign))?, Some(campaign), now);
     let mut seq = first;
-    let mut duplicates = Vec::new();
+    let mut skipped = rule::Skipped::default();
+    let mut zones = BTreeSet::new();
     for (i, lead) in leads.iter().enumerate() {
+        if judge.on_dnc(&rules.key(&lead.number))?.is_some() {
+            skipped.on_dnc.push(i);
+            continue;
+        }
         let stored = insert.execute(params![
             rule::lead_id(campaign, seq + 1).0,
             campaign.0,
@@ -70,17 +81,23 @@ pub(super) fn add(
             lead.ext,
             lead.custom_uuid,
             now.0,
+            lead.time_zone,
         ])?;
-        match stored {
-            0 => duplicates.push(i),
-            _ => seq += 1,
+        if stored == 0 {
+            skipped.duplicates.push(i);
+            continue;
         }
+        seq += 1;
+        zones.insert(permit::zones_of(rules, lead));
+    }
+    for zones in zones {
+        compliance::note_zones(db, campaign, &zones)?;
     }
     db.prepare_cached("UPDATE campaigns SET seq_last = ?2 WHERE id = ?1")?
         .execute(params![campaign.0, seq])?;
     let stored = (seq - first) as i64;
     Delta { total: stored, pending: stored, ..Delta::default() }.apply(db, campaign)?;
-    Ok(duplicates)
+    Ok(skipped)
 }
 
 pub(super) fn list(db: &Connection, campaign: CampaignId, page: Page) -> Result<(u64, Vec<Lead>)> {
@@ -111,25 +128,28 @@ fn lead_row(row: &Row<'_>) -> rusqlite::Result<Lead> {
         member_id: row.get("member_id")?,
         ext: row.get("ext")?,
         custom_uuid: row.get("custom_uuid")?,
+        time_zone: row.get("time_zone")?,
     };
+    let rule: Option<String> = row.get("rule")?;
     let called = row.get::<_, Option<i64>>("cause")?.is_some();
     Ok(Lead {
         id: LeadId(row.get("id")?),
         lead,
         created_at: time_at(row, "created_at")?,
         round: row.get("round")?,
-        mark: parsed(row, "state", rule::LeadState::from_name)?.mark(),
+        mark: parsed(row, "state", rule::LeadState::from_name)?
+            .mark(rule.as_deref().and_then(Rule::from_name)),
         result: if called { Some(result(row)?) } else { None },
     })
 }
 
 fn result(row: &Row<'_>) -> rusqlite::Result<LeadResult> {
     Ok(LeadResult {
-        call: call_at(row, "call")?,
+        call: row.get::<_, Option<[u8; 16]>>("call")?.map(|bytes| CallId(u128::from_be_bytes(bytes))),
         outcome: parsed(row, "outcome", Outcome::from_name)?,
         cause: Cause(row.get("cause")?),
         extension: row.get("extension")?,
-        dialed_at: time_at(row, "dialed_at")?,
+        dialed_at: time_or_none(row, "dialed_at")?,
         waiting_seconds: row.get("waiting_seconds")?,
         talk_seconds: row.get("talk_seconds")?,
         sip_status: row.get("sip_status")?,
@@ -155,7 +175,8 @@ pub(super) fn recall(db: &Connection, campaign: CampaignId, which: RecallWhich) 
         return Ok(None);
     }
     let sql = "UPDATE leads SET state = 'pending', due_at = ?4, attempts = 0, call = NULL, outcome = NULL, cause = NULL,
-            extension = NULL, dialed_at = NULL, waiting_seconds = NULL, talk_seconds = NULL, sip_status = NULL
+            extension = NULL, dialed_at = NULL, waiting_seconds = NULL, talk_seconds = NULL, sip_status = NULL,
+            rule = NULL
         WHERE id >= ?1 AND id < ?2 AND outcome IN rarray(?3) AND state <> 'in_flight'";
     db.prepare_cached(sql)?.execute(params![first, end, Rc::new(outcomes), rule::DUE_AT_ONCE])?;
     Ok(Some(delta))
@@ -190,35 +211,93 @@ pub(super) struct DueLead {
     pub attempts: u32,
 }
 
-/// Up to `count` leads to call now, in the order of the lease; gives up those past their deadline on the way. They stay
-/// pending.
+/// Leads that are not taken, and what becomes of them.
+#[derive(Default)]
+struct Aside {
+    expired: Vec<LeadId>,
+    waiting: Vec<(LeadId, Rule, Timestamp)>,
+    refused: Vec<(LeadId, PhoneNumber, Rule)>,
+}
+
+impl Aside {
+    fn len(&self) -> usize {
+        self.expired.len() + self.waiting.len() + self.refused.len()
+    }
+}
+
+/// Up to `count` leads to call now, in the order of the lease, their dials counted; sets aside those that may not be
+/// called. Those that are taken stay pending.
 pub(super) fn take_due(
     db: &Connection,
     now: Timestamp,
-    campaign: CampaignId,
+    judge: &mut Judge<'_, Notes<'_>>,
+    (company, campaign): (CompanyId, CampaignId),
     count: usize,
 ) -> Result<Vec<DueLead>> {
     let mut taken = Vec::new();
-    let mut expired = Vec::new();
-    for sql in [DUE_RETRIES, FRESH] {
-        let limit = count - taken.len() + rule::EXPIRED_PER_LEASE_MAX - expired.len() + 1;
+    let mut aside = Aside::default();
+    'all: for sql in [DUE_RETRIES, FRESH] {
+        let limit = count - taken.len() + rule::ASIDE_PER_LEASE_MAX - aside.len() + 1;
         let mut query = db.prepare_cached(sql)?;
         let mut found = query.query(params![campaign.0, now.0, limit])?;
         while taken.len() < count {
             let Some(row) = found.next()? else { break };
-            let id = LeadId(row.get("id")?);
-            if !rule::is_past(time_or_none(row, "not_after")?, now) {
-                taken.push(DueLead { id, number: number_at(row, "number")?, attempts: row.get("attempts")? });
-            } else if expired.len() < rule::EXPIRED_PER_LEASE_MAX {
-                expired.push(id);
-            } else {
-                give_up(db, campaign, &expired)?;
-                return Ok(taken);
+            if aside.len() >= rule::ASIDE_PER_LEASE_MAX {
+                break 'all;
+            }
+            let (id, not_after) = (LeadId(row.get("id")?), time_or_none(row, "not_after")?);
+            if rule::is_past(not_after, now) {
+                aside.expired.push(id);
+                continue;
+            }
+            let number = number_at(row, "number")?;
+            let key = judge.rules.key(&number);
+            let zone =
+                row.get_ref("time_zone")?.as_str().map_err(|_| StoreError::Failed("time_zone".into()))?;
+            match permit::within(judge.permit(&number, &key, zone)?, not_after) {
+                Permit::Wait { rule, until } => aside.waiting.push((id, rule, until)),
+                Permit::Refused(rule) => aside.refused.push((id, number, rule)),
+                Permit::Allowed => {
+                    compliance::note_dial(db, now, company, &key)?;
+                    taken.push(DueLead { id, number, attempts: row.get("attempts")? });
+                }
             }
         }
     }
-    give_up(db, campaign, &expired)?;
+    set_aside(db, now, (company, campaign), &aside)?;
     Ok(taken)
+}
+
+fn set_aside(
+    db: &Connection,
+    now: Timestamp,
+    (company, campaign): (CompanyId, CampaignId),
+    aside: &Aside,
+) -> Result<()> {
+    give_up(db, campaign, &aside.expired)?;
+    let mut wait = db.prepare_cached("UPDATE leads SET due_at = ?2, rule = ?3 WHERE id = ?1")?;
+    for (lead, rule, until) in &aside.waiting {
+        wait.execute(params![lead.0, until.0, rule.name()])?;
+    }
+    for (lead, number, rule) in &aside.refused {
+        refuse(db, *lead, *rule)?;
+        compliance::refused(db, now, company, Some(*lead), number, *rule)?;
+    }
+    Ok(())
+}
+
+/// A pending lead is not called: the rules forbid it.
+fn refuse(db: &Connection, lead: LeadId, rule: Rule) -> Result<()> {
+    let mut old = db.prepare_cached("SELECT outcome FROM leads WHERE id = ?1")?;
+    let old: Option<String> = old.query_row([lead.0], |row| row.get(0))?;
+    let sql = "UPDATE leads SET state = 'called', rule = ?2, outcome = ?3, cause = ?4, extension = NULL,
+            waiting_seconds = 0, talk_seconds = 0, sip_status = 0
+        WHERE id = ?1";
+    let values = params![lead.0, rule.name(), Outcome::Blocked.name(), Cause::BLOCKED.0];
+    db.prepare_cached(sql)?.execute(values)?;
+    let mut delta = Delta { pending: -1, ..Delta::default() };
+    delta.results(old.as_deref().and_then(Outcome::from_name), Some(Outcome::Blocked), 1);
+    delta.apply(db, rule::campaign_of(lead))
 }
 
 /// A lead that was called keeps its result and is not called again.
@@ -226,7 +305,7 @@ fn give_up(db: &Connection, campaign: CampaignId, leads: &[LeadId]) -> Result<()
     if leads.is_empty() {
         return Ok(());
     }
-    let sql = "UPDATE leads SET state = iif(outcome IS NULL, 'expired', 'called') WHERE id = ?1";
+    let sql = "UPDATE leads SET state = iif(outcome IS NULL, 'expired', 'called'), rule = NULL WHERE id = ?1";
     let mut update = db.prepare_cached(sql)?;
     for lead in leads {
         update.execute([lead.0])?;
@@ -247,7 +326,7 @@ pub(super) fn settle(db: &Connection, now: Timestamp, campaign: CampaignId) -> R
     if db.prepare_cached(CALLABLE)?.exists([campaign.0, now.0])? {
         return Ok(false);
     }
-    let sql = "UPDATE leads SET state = iif(outcome IS NULL, 'expired', 'called')
+    let sql = "UPDATE leads SET state = iif(outcome IS NULL, 'expired', 'called'), rule = NULL
         WHERE campaign = ?1 AND state = 'pending'";
     db.prepare_cached(sql)?.execute([campaign.0])?;
     Delta { pending: -pending, ..Delta::default() }.apply(db, campaign)?;
@@ -255,6 +334,21 @@ pub(super) fn settle(db: &Connection, now: Timestamp, campaign: CampaignId) -> R
 }
 
 pub(super) fn supply(
+    db: &Connection,
+    now: Timestamp,
+    campaign: CampaignId,
+    status: CampaignStatus,
+    rules: &Rules,
+) -> Result<Supply> {
+    let supply = due_supply(db, now, campaign, status)?;
+    if !rules.has_hours() || supply == Supply::Exhausted {
+        return Ok(supply);
+    }
+    Ok(permit::supply_in_hours(rules, now, supply, compliance::zones(db, campaign)?))
+}
+
+/// Whatever the hours.
+fn due_supply(
     db: &Connection,
     now: Timestamp,
     campaign: CampaignId,
@@ -273,11 +367,11 @@ pub(super) fn supply(
 
 const PAGE: &str = "SELECT * FROM leads WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3";
 
-const DUE_RETRIES: &str = "SELECT id, number, attempts, not_after FROM leads
+const DUE_RETRIES: &str = "SELECT id, number, attempts, not_after, time_zone FROM leads
     WHERE campaign = ?1 AND state = 'pending' AND due_at > 0 AND due_at <= ?2 ORDER BY due_at, id LIMIT ?3";
 
 /// `?2` is there so that both are asked alike.
-const FRESH: &str = "SELECT id, number, attempts, not_after FROM leads
+const FRESH: &str = "SELECT id, number, attempts, not_after, time_zone FROM leads
     WHERE campaign = ?1 AND state = 'pending' AND due_at = 0 AND ?2 = ?2 ORDER BY id LIMIT ?3";
 
 const CALLABLE: &str = "SELECT 1 FROM leads

@@ -4,7 +4,9 @@ mod bills;
 mod calls;
 mod campaigns;
 mod column;
+mod compliance;
 mod connection;
+mod directs;
 mod groups;
 #[cfg(test)]
 mod killed;
@@ -180,6 +182,48 @@ impl Store for SqliteStore {
         self.write(move |db| recordings::delete(db, call))
     }
 
+    fn put_compliance(&self, company: CompanyId, settings: &ComplianceSettings) -> Result<()> {
+        let settings = settings.clone();
+        self.write(move |db| compliance::put(db, company, &settings))
+    }
+    fn compliance(&self, company: CompanyId) -> Result<ComplianceSettings> {
+        self.read(|db| compliance::settings(db, company))
+    }
+    fn add_dnc(&self, now: Timestamp, list: DncList, entries: &[DncEntry]) -> Result<u64> {
+        let entries = entries.to_vec();
+        self.write(move |db| compliance::add(db, now, list, &entries))
+    }
+    fn remove_dnc(&self, list: DncList, entries: &[DncEntry]) -> Result<u64> {
+        let entries = entries.to_vec();
+        self.write(move |db| compliance::remove(db, list, &entries))
+    }
+    fn list_dnc(&self, list: DncList, after: &str, limit: u32) -> Result<Vec<DncRow>> {
+        self.read(|db| compliance::list(db, list, after, limit))
+    }
+    fn may_call(&self, now: Timestamp, company: CompanyId, number: &PhoneNumber) -> Result<Permit> {
+        let permit = self.read(|db| compliance::may_call(db, now, company, number))?;
+        let rule = match permit {
+            Permit::Allowed => return Ok(permit),
+            Permit::Wait { rule, .. } | Permit::Refused(rule) => rule,
+        };
+        let number = number.clone();
+        self.write(move |db| compliance::refused(db, now, company, None, &number, rule))?;
+        Ok(permit)
+    }
+    fn count_dial(&self, now: Timestamp, company: CompanyId, number: &PhoneNumber) -> Result<()> {
+        let number = number.clone();
+        self.write(move |db| compliance::count_dial(db, now, company, &number))
+    }
+    fn list_refusals(
+        &self,
+        company: CompanyId,
+        campaign: Option<CampaignId>,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<Refusal>> {
+        self.read(|db| compliance::refusals(db, company, campaign, after, limit))
+    }
+
     fn create_campaign(&self, now: Timestamp, campaign: &NewCampaign, leads: &[NewLead]) -> Result<Created> {
         let (campaign, leads) = (campaign.clone(), leads.to_vec());
         self.write(move |db| campaigns::create(db, now, &campaign, &leads))
@@ -245,15 +289,41 @@ impl Store for SqliteStore {
         let (call, retry) = (call.clone(), *retry);
         self.write(move |db| calls::finish(db, now, &call, &retry))
     }
+    fn finish_calls(
+        &self,
+        now: Timestamp,
+        calls: &[&CallRecord],
+        retry: &RetryRule,
+    ) -> Vec<Result<Option<Timestamp>>> {
+        let retry = *retry;
+        let finish = |call: &&CallRecord| {
+            let call = (*call).clone();
+            move |db: &Connection| calls::finish(db, now, &call, &retry)
+        };
+        self.writer.run_all(calls.iter().map(finish))
+    }
     fn rescue_calls(&self, now: Timestamp, company: CompanyId, retry: &RetryRule) -> Result<Vec<CallId>> {
         let retry = *retry;
-        self.write(move |db| calls::rescue(db, now, company, &retry))
+        self.write(move |db| {
+            let mut rescued = calls::rescue(db, now, company, &retry)?;
+            rescued.extend(directs::rescue(db, now, company)?);
+            Ok(rescued)
+        })
     }
     fn answered_since(&self, campaign: CampaignId, since: Timestamp) -> Result<(u32, u32)> {
         self.read(|db| calls::answered_since(db, campaign, since))
     }
     fn list_calls(&self, campaign: CampaignId, after: Option<CallId>, limit: u32) -> Result<Vec<Call>> {
         self.read(|db| calls::list(db, campaign, after, limit))
+    }
+
+    fn open_direct(&self, company: CompanyId, call: &NewDirect) -> Result<()> {
+        let call = call.clone();
+        self.write(move |db| directs::open(db, company, &call))
+    }
+    fn finish_direct(&self, now: Timestamp, call: &DirectRecord) -> Result<()> {
+        let call = call.clone();
+        self.write(move |db| directs::finish(db, now, &call))
     }
 
     fn list_bills(&self, company: CompanyId, filter: &BillFilter, page: Page) -> Result<(u64, Vec<Bill>)> {

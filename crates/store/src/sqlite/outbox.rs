@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use super::column::*;
 use super::*;
-use crate::bill::{CallFacts, json, leg_state_body, task_status_body};
+use crate::bill::{CallFacts, PREDICTIVE, direct_facts, json, leg_state_body, task_status_body};
 use crate::outbox::{DEAD_KEPT, EventState, GIVEN_UP_MAX};
 
 pub(super) fn put_settings(db: &Connection, p: &PushSettings) -> Result<()> {
@@ -67,6 +67,10 @@ pub(super) fn put_leg_states(db: &Connection, now: Timestamp, states: &[LegState
         FROM calls JOIN leads ON leads.id = calls.lead WHERE calls.id = ?1";
     let mut query = db.prepare_cached(sql)?;
     for state in states {
+        if let Some((company, call)) = directs::facts(db, state.call)? {
+            put_direct_state(db, now, company, &call, state)?;
+            continue;
+        }
         let found = query.query_row(params![call_blob(state.call), state.agent.map(|a| a.0)], |row| {
             let texts = (row.get("caller_id")?, row.get("custom_uuid")?, row.get("extension")?);
             Ok((CompanyId(row.get("company")?), number_at(row, "number")?, texts, time_at(row, "dialed_at")?))
@@ -75,6 +79,7 @@ pub(super) fn put_leg_states(db: &Connection, now: Timestamp, states: &[LegState
         let (caller_id, custom_uuid, extension): (String, String, String) = texts;
         let Some(company) = told(db, company, PushKind::ExtensionState)? else { continue };
         let facts = CallFacts {
+            method: PREDICTIVE,
             number: &number,
             caller_id: &caller_id,
             custom_uuid: &custom_uuid,
@@ -85,6 +90,22 @@ pub(super) fn put_leg_states(db: &Connection, now: Timestamp, states: &[LegState
         put(db, now, company.id, PushKind::ExtensionState, Some(state.call), &body)?;
     }
     Ok(())
+}
+
+fn put_direct_state(
+    db: &Connection,
+    now: Timestamp,
+    company: CompanyId,
+    call: &NewDirect,
+    state: &LegState,
+) -> Result<()> {
+    let kind = PushKind::ExtensionState;
+    let Some(company) = told(db, company, kind)? else { return Ok(()) };
+    let mut extension = db.prepare_cached("SELECT number FROM extensions WHERE id = ?1")?;
+    let agent = state.agent.unwrap_or(call.agent);
+    let extension: Option<String> = extension.query_row([agent.0], |row| row.get(0)).optional()?;
+    let facts = direct_facts(call, extension.as_deref().unwrap_or_default());
+    put(db, now, company.id, kind, Some(state.call), &leg_state_body(state, &facts, &company.settings))
 }
 
 fn put(

@@ -20,6 +20,7 @@ pub(super) fn put_company(db: &Connection, c: &NewCompany) -> Result<Company> {
         ":allow_from": list_text(&c.allow_from),
     };
     let id = db.prepare_cached(sql)?.query_row(values, |row| row.get(0))?;
+    compliance::rekey(db, CompanyId(id))?;
     Ok(Company { id: CompanyId(id), settings: c.clone() })
 }
 
@@ -131,18 +132,19 @@ pub(super) fn set_paused(db: &Connection, agent: AgentId, paused: bool) -> Resul
 
 pub(super) fn put_trunk(db: &Connection, t: &NewTrunk) -> Result<Trunk> {
     let sql = "INSERT INTO trunks (company, name, address, transport, username, password, register, prefix,
-            channels_max, cps_max, enabled)
+            channels_max, cps_max, enabled, details)
         VALUES (:company, :name, :address, :transport, :username, :password, :register, :prefix,
-            :channels_max, :cps_max, :enabled)
+            :channels_max, :cps_max, :enabled, :details)
         ON CONFLICT (company, name) DO UPDATE SET address = excluded.address, transport = excluded.transport,
             username = excluded.username, password = excluded.password, register = excluded.register,
             prefix = excluded.prefix, channels_max = excluded.channels_max, cps_max = excluded.cps_max,
-            enabled = excluded.enabled
+            enabled = excluded.enabled, details = excluded.details
         RETURNING id";
+    let details = serde_json::to_string(&t.details).expect("plain fields make JSON");
     let values = named_params! {
         ":company": t.company.0, ":name": t.name, ":address": t.address, ":transport": t.transport,
         ":username": t.username, ":password": t.password, ":register": t.register, ":prefix": t.prefix,
-        ":channels_max": t.channels_max, ":cps_max": t.cps_max, ":enabled": t.enabled,
+        ":channels_max": t.channels_max, ":cps_max": t.cps_max, ":enabled": t.enabled, ":details": details,
     };
     let id = db.prepare_cached(sql)?.query_row(values, |row| row.get(0));
     Ok(Trunk { id: TrunkId(id.map_err(|e| broken(e, "trunk", COMPANY))?), settings: t.clone() })
@@ -162,6 +164,8 @@ pub(super) fn trunks(db: &Connection, company: CompanyId) -> Result<Vec<Trunk>> 
             channels_max: row.get("channels_max")?,
             cps_max: row.get("cps_max")?,
             enabled: row.get("enabled")?,
+            // What a newer version wrote and this one cannot read must not keep the server from starting.
+            details: serde_json::from_str(&row.get::<_, String>("details")?).unwrap_or_default(),
         };
         Ok(Trunk { id: TrunkId(row.get("id")?), settings })
     })

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -42,10 +42,33 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
+        let answer = self.queue_work(work)?;
+        self::answer(&answer)
+    }
+
+    /// Each in a savepoint of its own. Returns when all are committed, or have changed nothing.
+    pub(super) fn run_all<T, F>(&self, works: impl Iterator<Item = F>) -> Vec<Result<T>>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
+        let queued: Vec<_> = works.map(|work| self.queue_work(work)).collect();
+        queued.into_iter().map(|queued| answer(&queued?)).collect()
+    }
+
+    fn queue_work<T, F>(&self, work: F) -> Result<Receiver<Result<T>>>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    {
         let (reply, answer) = sync_channel(1);
         self.queue.push(Box::new(Piece { work: Some(work), result: None, reply }), PLACE_WAIT)?;
-        answer.recv().unwrap_or_else(|_| Err(StoreError::Failed("the writer stopped".to_owned())))
+        Ok(answer)
     }
+}
+
+fn answer<T>(answer: &Receiver<Result<T>>) -> Result<T> {
+    answer.recv().unwrap_or_else(|_| Err(StoreError::Failed("the writer stopped".to_owned())))
 }
 
 impl Drop for Writer {
@@ -213,8 +236,6 @@ fn execute(db: &Connection, sql: &str) -> rusqlite::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::Receiver;
-
     use super::*;
     use crate::conformance::Folder;
 

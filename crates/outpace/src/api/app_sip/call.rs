@@ -1,9 +1,170 @@
-//! `App.Sip_Call`: commands for a live call.
+//! `App.Sip_Call`: calls for agents, and commands for a live call.
+
+use engine::compliance::Permit;
+use engine::{
+    CallCommand, CallTags, FirstRung, MakeCall, PhoneNumber, Refusal, TransferTarget, WatchMode, WatchStart,
+};
+use store::{CallerId, Extension};
 
 use super::Caller;
-use super::code::Code;
+use super::code::{Code, Ret};
 use super::envelope::{Done, Failure, Reply};
 use crate::handle::Command;
+
+const TAG_CHARS_MAX: usize = 255;
+
+/// `MakeCall`: rings the extension and the number, and joins them.
+pub async fn make(caller: &Caller) -> Reply {
+    let caller_ids = match caller.parameters().text("disnumber") {
+        Some(wanted) => vec![own_caller_id(caller, wanted).await?],
+        None => enabled(&caller_ids(caller).await?),
+    };
+    place(caller, caller_ids).await
+}
+
+/// `MakePloyCall`: as `MakeCall`, with a caller id picked by policy: the company's enabled ones take turns.
+pub async fn make_by_policy(caller: &Caller) -> Reply {
+    let all = caller_ids(caller).await?;
+    let enabled = enabled(&all);
+    match (all.is_empty(), enabled.is_empty()) {
+        (true, _) => Err(Code::NO_POLICY.into()),
+        (false, true) => Err(Code::NO_RESOURCE.into()),
+        _ => place(caller, enabled).await,
+    }
+}
+
+async fn place(caller: &Caller, caller_ids: Vec<String>) -> Reply {
+    let p = caller.parameters();
+    let extension = reachable_extension(caller, p.required("extnumber")?).await?;
+    let number = p.required("destnumber")?;
+    let number = PhoneNumber::parse(number).map_err(|_| Failure::about(Code::BAD_NUMBER, number))?;
+    let methods = [("positive", FirstRung::Agent), ("reverse", FirstRung::Customer)];
+    let first = p.word("callmethod", &methods)?.unwrap_or(FirstRung::Agent);
+    let text = |name| p.name(name, TAG_CHARS_MAX).map(str::to_owned);
+    let ext = if p.text("ext").is_some() { text("ext")? } else { text("chengshudu")? };
+    let tags = CallTags {
+        user_id: text("userid")?,
+        member_id: text("memberid")?,
+        ext,
+        custom_uuid: text("customuuid")?,
+    };
+    let (company, now, asked) = (caller.id(), caller.now(), number.clone());
+    if caller.store(move |s| s.may_call(now, company, &asked)).await? != Permit::Allowed {
+        return Err(Failure::about(Code::AGAINST_POLICY, number.as_str()));
+    }
+    let call = MakeCall { agent: extension.id, number, caller_ids, first, tags };
+    command(caller, &extension, CallCommand::MakeCall(call)).await
+}
+
+/// `SpyCall`: `extnumber` comes into the call of `destnumber`, or changes whom it speaks to in it.
+pub async fn spy(caller: &Caller) -> Reply {
+    let p = caller.parameters();
+    let (ring, inside) = (WatchStart::RingIfNeeded, WatchStart::InCallOnly);
+    let (mode, start) = match p.required_int("monitortype", 1..=4)? {
+        1 => (WatchMode::Listen, ring),
+        2 => (WatchMode::Whisper, ring),
+        3 => (WatchMode::Listen, inside),
+        _ => (WatchMode::ThreeWay, ring),
+    };
+    watch(caller, mode, start).await
+}
+
+/// `ForceCall`: `extnumber` comes into the call of `destnumber` and speaks with both, or ends it.
+pub async fn force(caller: &Caller) -> Reply {
+    let p = caller.parameters();
+    if p.required_int("forcetype", 1..=2)? == 1 {
+        return watch(caller, WatchMode::ThreeWay, WatchStart::RingIfNeeded).await;
+    }
+    caller.extension(p.required("extnumber")?).await?;
+    let watched = caller.extension(p.required("destnumber")?).await?;
+    command(caller, &watched, CallCommand::Release { agent: watched.id }).await
+}
+
+/// `TransferCall`: hands the call of `anumber` to an extension or a queue.
+pub async fn transfer(caller: &Caller) -> Reply {
+    let p = caller.parameters();
+    let from = caller.extension(p.required("anumber")?).await?;
+    let to = p.required("destnumber")?;
+    let target = match p.required_int("transfertype", 1..=2)? {
+        1 => TransferTarget::Agent(reachable_extension(caller, to).await?.id),
+        _ => TransferTarget::Group(caller.group(to).await?.id),
+    };
+    let transfer = CallCommand::Transfer { agent: from.id, target };
+    let result = caller.app.handle.call_command(caller.id(), transfer).await?;
+    result.map_err(|refusal| match refusal {
+        Refusal::NotInCall => refused(refusal, &from),
+        Refusal::TargetBusy => Failure::about(Code::EXTENSION_BUSY, to),
+        Refusal::NotRegistered => Failure::about(Code::NOT_REGISTERED, to),
+        other => refused(other, &from),
+    })?;
+    Done::empty()
+}
+
+async fn watch(caller: &Caller, mode: WatchMode, start: WatchStart) -> Reply {
+    let p = caller.parameters();
+    let supervisor = reachable_extension(caller, p.required("extnumber")?).await?;
+    let watched = caller.extension(p.required("destnumber")?).await?;
+    let watch = CallCommand::Watch { supervisor: supervisor.id, agent: watched.id, mode, start };
+    let result = caller.app.handle.call_command(caller.id(), watch).await?;
+    result.map_err(|refusal| match refusal {
+        Refusal::NotInCall => Failure::about(Code::NOT_IN_CALL, watched.number.as_str()),
+        other => refused(other, &supervisor),
+    })?;
+    Done::empty()
+}
+
+/// Hands the command to the engine, and says what it said.
+async fn command(caller: &Caller, extension: &Extension, command: CallCommand) -> Reply {
+    let result = caller.app.handle.call_command(caller.id(), command).await?;
+    result.map_err(|refusal| refused(refusal, extension))?;
+    Done::empty()
+}
+
+fn refused(refusal: Refusal, extension: &Extension) -> Failure {
+    let number = extension.number.as_str();
+    match refusal {
+        Refusal::UnknownAgent => Failure::about(Code::NO_EXTENSION, number),
+        Refusal::Disabled => Failure::about(Code::EXTENSION_DISABLED, number),
+        Refusal::NotRegistered => Failure::about(Code::NOT_REGISTERED, number),
+        Refusal::Busy => Failure::about(Code::EXTENSION_BUSY, number),
+        Refusal::NotInCall | Refusal::NotWatching => Failure::about(Code::NOT_IN_CALL, number),
+        Refusal::TargetBusy => Failure::about(Code::EXTENSION_BUSY, number),
+        Refusal::NoTrunk | Refusal::NobodyReady => Code::NO_RESOURCE.into(),
+        Refusal::Unavailable => Ret::Internal.into(),
+    }
+}
+
+/// 1011, 1012, 1013, 1014.
+async fn reachable_extension(caller: &Caller, number: &str) -> Result<Extension, Failure> {
+    let extension = caller.extension(number).await?;
+    if !extension.enabled {
+        return Err(Failure::about(Code::EXTENSION_DISABLED, number));
+    }
+    if caller.registration(extension.id).is_none() {
+        return Err(Failure::about(Code::NOT_REGISTERED, number));
+    }
+    Ok(extension)
+}
+
+async fn caller_ids(caller: &Caller) -> Result<Vec<CallerId>, Failure> {
+    let company = caller.id();
+    Ok(caller.store(move |s| s.caller_ids(company)).await?)
+}
+
+fn enabled(caller_ids: &[CallerId]) -> Vec<String> {
+    caller_ids.iter().filter(|c| c.enabled).map(|c| c.number.clone()).collect()
+}
+
+/// A company without caller ids may show what it likes, as its tasks may.
+async fn own_caller_id(caller: &Caller, wanted: &str) -> Result<String, Failure> {
+    let all = caller_ids(caller).await?;
+    match all.iter().find(|c| c.number == wanted) {
+        Some(found) if found.enabled => Ok(wanted.to_owned()),
+        Some(_) => Err(Failure::about(Code::NUMBER_DISABLED, wanted)),
+        None if all.is_empty() => Ok(wanted.to_owned()),
+        None => Err(Failure::about(Code::NO_NUMBER, wanted)),
+    }
+}
 
 /// `HangupCall`
 pub async fn hang_up(caller: &Caller) -> Reply {

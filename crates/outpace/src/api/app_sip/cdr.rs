@@ -9,8 +9,6 @@ use super::envelope::{Done, Failure, Reply};
 use super::parameter::Paging;
 
 const EXTENSIONS_MAX: usize = 1000;
-/// The one method by which calls are placed so far.
-const PREDICTIVE: i64 = 5;
 const CALL_METHOD_MAX: i64 = 6;
 
 #[derive(Serialize)]
@@ -43,11 +41,9 @@ pub async fn bills(caller: &Caller) -> Reply {
     let sync = p.word("syncflag", &[("1", Sync::New), ("2", Sync::Fetched), ("3", Sync::All)])?;
     let sync = sync.unwrap_or(Sync::New);
     let filter = filter(caller, sync)?;
-    // All calls are predictive and go out, so far.
+    // All calls go out, so far.
     let wants_out = p.int("direction", 1..=3)?.is_none_or(|d| d != 1);
-    let wants_predictive =
-        p.int("callmethod", 0..=CALL_METHOD_MAX)?.is_none_or(|m| m == 0 || m == PREDICTIVE);
-    let (totalitems, bills) = match wants_out && wants_predictive {
+    let (totalitems, bills) = match wants_out {
         true => found(caller, sync, filter, paging).await?,
         false => (0, Vec::new()),
     };
@@ -69,6 +65,7 @@ fn filter(caller: &Caller, sync: Sync) -> Result<BillFilter, Failure> {
     let time = |name| Failure::missing(p.language, name);
     let from = p.time_as("starttime", |t| zone.parse_from(t))?.ok_or_else(|| time("starttime"))?;
     let to = p.time_as("endtime", |t| zone.parse_to(t))?.ok_or_else(|| time("endtime"))?;
+    let method = p.int("callmethod", 0..=CALL_METHOD_MAX)?.filter(|m| *m != 0);
     let extensions = p.list("extnumber");
     if extensions.len() > EXTENSIONS_MAX {
         return Err(p.wrong("extnumber", Text::new("数量过多", "has too many items")));
@@ -83,6 +80,7 @@ fn filter(caller: &Caller, sync: Sync) -> Result<BillFilter, Failure> {
             Sync::Fetched => Some(true),
             Sync::All => None,
         },
+        method: method.and_then(|m| u16::try_from(m).ok()),
         extensions,
         number: text("destnumber"),
         user_id: text("userid"),

@@ -44,6 +44,7 @@ pub struct Code(pub u16);
 
 impl Code {
     pub const CHECK_FAILED: Code = Code(1002);
+    pub const EXTENSION_BUSY: Code = Code(1010);
     pub const FOREIGN_EXTENSION: Code = Code(1011);
     pub const NO_EXTENSION: Code = Code(1012);
     pub const EXTENSION_DISABLED: Code = Code(1013);
@@ -61,6 +62,9 @@ impl Code {
     pub const PAUSED: Code = Code(1027);
     pub const ENDED: Code = Code(1028);
     pub const NO_FILE: Code = Code(1029);
+    pub const NO_POLICY: Code = Code(1031);
+    pub const AGAINST_POLICY: Code = Code(1032);
+    pub const NO_RESOURCE: Code = Code(1033);
     pub const NOT_CALLED: Code = Code(1035);
     pub const CALLED: Code = Code(1036);
     pub const GROUP_DISABLED: Code = Code(1041);
@@ -82,6 +86,7 @@ impl Code {
     pub const fn text(self) -> Text {
         match self.0 {
             1002 => Text::new("操作异常(校验失败)", "Check failed"),
+            1010 => Text::new("分机异常", "Extension busy"),
             1011 => Text::new("非法分机", "Extension of another company"),
             1012 => Text::new("分机不存在", "Extension does not exist"),
             1013 => Text::new("分机已停用", "Extension disabled"),
@@ -92,6 +97,9 @@ impl Code {
             1021 => Text::new("非法号码", "Bad number"),
             1024 => Text::new("任务不存在", "Task does not exist"),
             1029 => Text::new("文件不存在", "File does not exist"),
+            1031 => Text::new("策略设置异常", "The company has no caller id"),
+            1032 => Text::new("违反策略规则", "Against the rules of the company"),
+            1033 => Text::new("无策略资源", "Nothing is free for it"),
             1041 => Text::new("分机组已停用", "Extension group disabled"),
             1043 => Text::new("分机组不存在", "Extension group does not exist"),
             1044 => Text::new("任务状态不允许此操作", "Not possible in this state of the task"),
@@ -162,8 +170,10 @@ mod tests {
 
     #[test]
     fn every_failure_code_has_its_own_text() {
-        let codes =
-            [1002, 1011, 1012, 1013, 1014, 1015, 1019, 1020, 1021, 1024, 1029, 1041, 1043, 1044, 1045];
+        let codes = [
+            1002, 1010, 1011, 1012, 1013, 1014, 1015, 1019, 1020, 1021, 1024, 1029, 1031, 1032, 1033, 1041,
+            1043, 1044, 1045,
+        ];
         let texts: std::collections::BTreeSet<_> =
             codes.iter().map(|c| Code(*c).text().of(Language::Chinese)).collect();
         assert_eq!(texts.len(), codes.len());

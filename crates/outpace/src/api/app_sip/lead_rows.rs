@@ -28,6 +28,9 @@ const TIME_NOT_SECONDS: Text = Text::new("time不是unix时间戳", "time is not
 const TIME_PAST: Text = Text::new("拨打期限已过", "the deadline is in the past");
 const FIELD_NOT_TEXT: Text = Text::new("字段应为字符串或数字", "a field is neither text nor number");
 const FIELD_TOO_LONG: Text = Text::new("字段超过255个字符", "a field has more than 255 characters");
+const NO_ZONE: Text =
+    Text::new("timezone不是IANA时区名", "timezone is not an IANA name such as Asia/Shanghai");
+pub const ON_DNC: Text = Text::new("号码在免打扰名单中", "the number is on a do-not-call list");
 const DUPLICATE: Text = Text::new("号码重复", "the number is in the task already");
 
 /// What a request submits.
@@ -79,11 +82,14 @@ impl Submission {
         Submission { leads, lead_rows, rows, refused, language }
     }
 
-    /// `invaliddata`: the refused rows in the order of the request. `duplicates`: indices into `leads`.
-    pub fn refused(&self, duplicates: &[usize]) -> Vec<Box<RawValue>> {
-        let duplicate_rows = duplicates.iter().filter_map(|i| self.lead_rows.get(*i));
+    /// `invaliddata`: the refused rows in the order of the request. `duplicates`, `on_dnc`: indices into `leads`.
+    pub fn refused(&self, duplicates: &[usize], on_dnc: &[usize]) -> Vec<Box<RawValue>> {
+        let rows = |leads: &[usize], why: Text| -> Vec<(usize, Text)> {
+            leads.iter().filter_map(|i| self.lead_rows.get(*i)).map(|row| (*row, why)).collect()
+        };
         let mut refused = self.refused.clone();
-        refused.extend(duplicate_rows.map(|row| (*row, DUPLICATE)));
+        refused.extend(rows(duplicates, DUPLICATE));
+        refused.extend(rows(on_dnc, ON_DNC));
         refused.sort_by_key(|(row, _)| *row);
         let with_reason =
             |(row, reason): (usize, Text)| with_reason(&self.rows[row], reason.of(self.language));
@@ -155,6 +161,8 @@ struct Row<'a> {
     ext: Option<&'a RawValue>,
     #[serde(borrow)]
     customuuid: Option<&'a RawValue>,
+    #[serde(borrow)]
+    timezone: Option<&'a RawValue>,
 }
 
 fn read_lead(raw: &RawValue, now: Timestamp) -> Result<NewLead, Text> {
@@ -168,6 +176,7 @@ fn read_lead(raw: &RawValue, now: Timestamp) -> Result<NewLead, Text> {
             member_id: String::new(),
             ext: String::new(),
             custom_uuid: String::new(),
+            time_zone: String::new(),
         });
     }
     let row: Row<'_> = serde_json::from_str(raw.get()).map_err(|_| NOT_AN_OBJECT)?;
@@ -179,6 +188,7 @@ fn read_lead(raw: &RawValue, now: Timestamp) -> Result<NewLead, Text> {
         member_id: read_field(row.memberid)?,
         ext: if ext.is_empty() { read_field(row.chengshudu)? } else { ext },
         custom_uuid: read_field(row.customuuid)?,
+        time_zone: read_zone(row.timezone)?,
     })
 }
 
@@ -231,6 +241,15 @@ fn read_field(raw: Option<&RawValue>) -> Result<String, Text> {
     }
 }
 
+/// Where the customer is: an IANA name, empty when not given.
+fn read_zone(raw: Option<&RawValue>) -> Result<String, Text> {
+    let zone = read_field(raw)?;
+    match zone.is_empty() || engine::compliance::check_zone(&zone).is_ok() {
+        true => Ok(zone),
+        false => Err(NO_ZONE),
+    }
+}
+
 /// The row as sent, with `reason` as its last key. A row that is no object becomes the `phone` of one.
 fn with_reason(row: &RawValue, reason: &str) -> Option<Box<RawValue>> {
     let reason = serde_json::to_string(reason).ok()?;
@@ -265,7 +284,7 @@ mod tests {
             let row: serde_json::Value = serde_json::from_str(row.get()).expect("JSON");
             row["reason"].as_str().expect("a text").to_owned()
         };
-        submission.refused(&[]).into_iter().map(reason).collect()
+        submission.refused(&[], &[]).into_iter().map(reason).collect()
     }
 
     #[test]
@@ -280,7 +299,7 @@ mod tests {
             (&*lead.user_id, &*lead.member_id, &*lead.ext, &*lead.custom_uuid),
             ("7", "m", "old", "u")
         );
-        assert!(got.refused(&[]).is_empty());
+        assert!(got.refused(&[], &[]).is_empty());
     }
 
     #[test]
@@ -302,17 +321,20 @@ mod tests {
     #[test]
     fn refused_rows_come_back_as_sent_with_a_reason() {
         let got = read_as(
-            r#"[{"phone":"13a","userid":1.50, "x":{"y":1}},{"phone":"13800138000"},{}]"#,
+            r#"[{"phone":"13a","userid":1.50, "x":{"y":1}},{"phone":"13800138000"},{},{"phone":"111","timezone":"Mars"},
+            {"phone":"112","timezone":"Asia/Tokyo"}]"#,
             Language::Chinese,
         )
         .expect("rows");
-        let refused: Vec<String> = got.refused(&[0]).iter().map(|r| r.get().to_owned()).collect();
+        let refused: Vec<String> = got.refused(&[0], &[1]).iter().map(|r| r.get().to_owned()).collect();
         assert_eq!(
             refused,
             [
                 r#"{"phone":"13a","userid":1.50, "x":{"y":1},"reason":"号码含有非数字字符"}"#,
                 r#"{"phone":"13800138000","reason":"号码重复"}"#,
                 r#"{"reason":"缺少phone"}"#,
+                r#"{"phone":"111","timezone":"Mars","reason":"timezone不是IANA时区名"}"#,
+                r#"{"phone":"112","timezone":"Asia/Tokyo","reason":"号码在免打扰名单中"}"#,
             ]
         );
     }

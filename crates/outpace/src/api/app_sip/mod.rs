@@ -38,6 +38,7 @@ use self::request::{Fields, Unreadable};
 use self::service::Service;
 use crate::handle::{Command, Handle, HandleError};
 use crate::recording::Archive;
+use crate::switch::TrunkView;
 
 /// The run loop answers within this or counts as not answering: clients wait three seconds for the whole.
 const VIEW_TIMEOUT: Duration = Duration::from_millis(1000);
@@ -225,6 +226,10 @@ impl Caller {
             Ok(Err(error)) => Err(error.into()),
             Err(_) => Err(HandleError::Unavailable.into()),
         }
+    }
+
+    pub async fn trunk_views(&self) -> Result<Vec<TrunkView>, Failure> {
+        Ok(self.app.handle.trunks(self.id()).await?)
     }
 
     fn registration(&self, agent: AgentId) -> Option<std::net::SocketAddr> {

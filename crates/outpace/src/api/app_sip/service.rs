@@ -37,11 +37,16 @@ pub enum Service {
     GetQueueSipStatus,
     GetDisnumberInfo,
     GetRecodeFile,
+    MakeCall,
+    MakePloyCall,
     HangupCall,
+    SpyCall,
+    ForceCall,
+    TransferCall,
     GetBill,
 }
 
-const SERVICES: [(&str, Service); 29] = [
+const SERVICES: [(&str, Service); 34] = [
     ("App.Sip_Auth.Login", Service::Login),
     ("App.Sip_Auth.Logout", Service::Logout),
     ("App.Sip_Yccall.TaskCreat", Service::TaskCreat),
@@ -69,7 +74,12 @@ const SERVICES: [(&str, Service); 29] = [
     ("App.Sip_Queue.GetQueueSipStatus", Service::GetQueueSipStatus),
     ("App.Sip_Disnum.GetDisnumberInfo", Service::GetDisnumberInfo),
     ("App.Sip_Cdr.GetRecodeFile", Service::GetRecodeFile),
+    ("App.Sip_Call.MakeCall", Service::MakeCall),
+    ("App.Sip_Call.MakePloyCall", Service::MakePloyCall),
     ("App.Sip_Call.HangupCall", Service::HangupCall),
+    ("App.Sip_Call.SpyCall", Service::SpyCall),
+    ("App.Sip_Call.ForceCall", Service::ForceCall),
+    ("App.Sip_Call.TransferCall", Service::TransferCall),
     ("App.Sip_Cdr.GetBill", Service::GetBill),
 ];
 
@@ -160,7 +170,12 @@ impl Service {
             Service::EditQueue => CHANGED,
             Service::SipSignIn => SIGNED_IN,
             Service::SipSignOut => SIGNED_OUT,
-            Service::HangupCall => REQUESTED,
+            Service::MakeCall
+            | Service::MakePloyCall
+            | Service::HangupCall
+            | Service::SpyCall
+            | Service::ForceCall
+            | Service::TransferCall => REQUESTED,
             _ => FETCHED,
         }
     }
@@ -194,7 +209,12 @@ impl Service {
             Service::GetQueueSipStatus => queue::seats(caller).await,
             Service::GetDisnumberInfo => caller_id::list(caller).await,
             Service::GetRecodeFile => recording::link(caller).await,
+            Service::MakeCall => call::make(caller).await,
+            Service::MakePloyCall => call::make_by_policy(caller).await,
             Service::HangupCall => call::hang_up(caller).await,
+            Service::SpyCall => call::spy(caller).await,
+            Service::ForceCall => call::force(caller).await,
+            Service::TransferCall => call::transfer(caller).await,
             Service::GetBill => cdr::bills(caller).await,
         }
     }

@@ -44,7 +44,7 @@ pub async fn append(caller: &Caller) -> Reply {
     }
     Done::with(&AppendResult {
         success: appended.stored,
-        invaliddata: submission.refused(&appended.duplicates),
+        invaliddata: submission.refused(&appended.duplicates, &appended.on_dnc),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use engine::compliance::{ComplianceSettings, Rules};
 use engine::{CampaignStatus, PhoneNumber, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -10,11 +11,12 @@ use store::{Assignment, CallerId, Created, NewCampaign, StoreError};
 use super::Caller;
 use super::code::{Code, Language, Text};
 use super::envelope::{Done, Failure, Reply};
-use super::lead_rows::Submission;
+use super::lead_rows::{ON_DNC, Submission};
 use super::parameter::{Parameters, thousandths};
 use crate::handle::{Command, HandleError};
 
 const NAME_CHARS_MAX: usize = 200;
+const WINDOWS_CHARS_MAX: usize = 1000;
 const EXTENSIONS_MAX: usize = 5000;
 const CALLER_IDS_MAX: usize = 1000;
 /// Tries to find a taskid that is free; six random digits follow the second.
@@ -41,6 +43,7 @@ struct Wanted {
     client_id: String,
     attempts_max: u32,
     abandon_max: u32,
+    call_windows: Vec<String>,
 }
 
 enum Assigned {
@@ -70,6 +73,7 @@ pub async fn create(caller: &Caller) -> Reply {
         attempts_max: wanted.attempts_max,
         abandon_max: wanted.abandon_max,
         status: wanted.status,
+        call_windows: wanted.call_windows,
     };
     let submission = Arc::new(submission);
     let created = store(caller, campaign, &submission).await?;
@@ -77,8 +81,8 @@ pub async fn create(caller: &Caller) -> Reply {
     caller.announce(move || Command::CampaignChanged { company, campaign, leads: true }).await;
     Done::with(&CreateResult {
         taskid: &created.campaign.settings.taskid,
-        success: submission.leads.len() - created.duplicates.len(),
-        invaliddata: submission.refused(&created.duplicates),
+        success: submission.leads.len() - created.duplicates.len() - created.on_dnc.len(),
+        invaliddata: submission.refused(&created.duplicates, &created.on_dnc),
     })
 }
 
@@ -104,7 +108,10 @@ async fn store(
                 let taken = Text::new("customtaskid已存在", "customtaskid exists already");
                 return Err(Failure::about(Code::CHECK_FAILED, taken.of(caller.language)));
             }
-            Err(HandleError::Store(StoreError::Refused(_))) => return Err(Code::CHECK_FAILED.into()),
+            Err(HandleError::Store(StoreError::Refused(_))) => {
+                // There are rows and the windows were read: every number is on a do-not-call list.
+                return Err(Failure::about(Code::CHECK_FAILED, ON_DNC.of(caller.language)));
+            }
             Err(other) => return Err(other.into()),
         }
     }
@@ -167,7 +174,25 @@ fn read_wanted(caller: &Caller, p: Parameters<'_>) -> Result<Wanted, Failure> {
         attempts_max: limit(p.int("calltimes", 1..=3)?, 1),
         // Thousandths of a percent to hundredths.
         abandon_max: limit(p.thousandths("maxabandon", 0..=100_000)?.map(|n| n / 10), 300),
+        call_windows: read_windows(p)?,
     })
+}
+
+/// `callwindow`: hours such as `mon-fri 09:00-12:00 14:00-21:00; sat 10:00-18:00`.
+fn read_windows(p: Parameters<'_>) -> Result<Vec<String>, Failure> {
+    let text = p.name("callwindow", WINDOWS_CHARS_MAX)?;
+    let windows = text.split([';', '；', '\n']).map(str::trim).filter(|w| !w.is_empty());
+    let windows: Vec<String> = windows.map(str::to_owned).collect();
+    match Rules::new(&ComplianceSettings::default(), "UTC", &windows) {
+        Ok(_) => Ok(windows),
+        Err(_) => Err(p.wrong(
+            "callwindow",
+            Text::new(
+                "应如mon-fri 09:00-12:00 14:00-21:00",
+                "must be such as mon-fri 09:00-12:00 14:00-21:00",
+            ),
+        )),
+    }
 }
 
 fn read_assigned(p: Parameters<'_>) -> Result<Assigned, Failure> {

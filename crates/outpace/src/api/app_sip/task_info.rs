@@ -1,6 +1,7 @@
 //! `App.Sip_Yccall.TaskInfo`.
 
 use engine::Outcome;
+use engine::compliance::Rule;
 use serde::Serialize;
 use store::{Lead, LeadResult};
 
@@ -68,7 +69,7 @@ fn row(caller: &Caller, taskid: &str, lead: Lead) -> LeadRow {
         extnumber: result.and_then(|r| r.extension.clone()),
         answered: result.map(|r| u8::from(r.outcome == Outcome::Connected)),
         answertype: result.map(|r| answer_type(r.outcome)),
-        calltime: result.map(|r| caller.zone.format(r.dialed_at)),
+        calltime: result.and_then(|r| r.dialed_at).map(|at| caller.zone.format(at)),
         duration: result.map_or(0, |r| r.waiting_seconds),
         billsec: result.map_or(0, |r| r.talk_seconds),
         createtime: caller.zone.format(lead.created_at),
@@ -76,7 +77,7 @@ fn row(caller: &Caller, taskid: &str, lead: Lead) -> LeadRow {
         ext: lead.lead.ext,
         round: lead.round,
         hangupcause: result.map(|r| r.cause.0),
-        uuid: result.map(|r| r.call.to_string()),
+        uuid: result.and_then(|r| r.call).map(|call| call.to_string()),
     }
 }
 
@@ -94,8 +95,42 @@ fn mark(lead: &Lead, caller: &Caller) -> String {
         (_, Some(LeadResult { outcome: Outcome::Connected, .. })) => String::new(),
         ("", Some(result)) => outcome_text(result.outcome).of(caller.language).to_owned(),
         ("expired", _) => Text::new("已过期", "expired").of(caller.language).to_owned(),
-        (mark, _) => mark.to_owned(),
+        (mark, _) => match rule_text(mark) {
+            Some(text) => text.of(caller.language).to_owned(),
+            None => mark.to_owned(),
+        },
     }
+}
+
+/// Which rule refused the number, or what it waits for.
+fn rule_text(mark: &str) -> Option<Text> {
+    let waits = mark.strip_prefix("wait_");
+    let text = match (Rule::from_name(waits.unwrap_or(mark))?, waits) {
+        (Rule::DncCompany, _) => {
+            Text::new("呼叫拦截：公司免打扰名单", "blocked: on the company's do-not-call list")
+        }
+        (Rule::DncCampaign, _) => {
+            Text::new("呼叫拦截：任务免打扰名单", "blocked: on the task's do-not-call list")
+        }
+        (Rule::Zone, _) => {
+            Text::new("呼叫拦截：无法确定号码所在时区", "blocked: no time zone is known for the number")
+        }
+        (Rule::Window, None) => {
+            Text::new("呼叫拦截：允许外呼时段未到即过期", "blocked: never within its call window")
+        }
+        (Rule::Window, Some(_)) => Text::new("等待允许外呼时段", "waits for its call window"),
+        (Rule::Frequency, None) => {
+            Text::new("呼叫拦截：超过呼叫频次", "blocked: over the call frequency cap")
+        }
+        (Rule::Frequency, Some(_)) => Text::new("超过呼叫频次，等待", "over the call frequency cap, waits"),
+        (Rule::Lockout, None) => {
+            Text::new("呼叫拦截：呼损后禁呼期", "blocked: locked out after an abandoned call")
+        }
+        (Rule::Lockout, Some(_)) => {
+            Text::new("呼损后禁呼期，等待", "locked out after an abandoned call, waits")
+        }
+    };
+    Some(text)
 }
 
 const fn outcome_text(outcome: Outcome) -> Text {

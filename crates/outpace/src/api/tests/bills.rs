@@ -50,6 +50,7 @@ fn calls(desk: &Desk, taskid: &str, count: u32, outcome: Outcome) {
             member_id: "m".to_owned(),
             ext: "x".to_owned(),
             custom_uuid: format!("c{i}"),
+            time_zone: String::new(),
         })
         .collect();
     let settings = store::NewCampaign {
@@ -67,6 +68,7 @@ fn calls(desk: &Desk, taskid: &str, count: u32, outcome: Outcome) {
         attempts_max: 1,
         abandon_max: 300,
         status: engine::CampaignStatus::Running,
+        call_windows: Vec::new(),
     };
     let campaign = desk.store().create_campaign(T0, &settings, &leads).expect("created").campaign.id;
     for i in 0..count {

@@ -2,7 +2,9 @@
 
 mod auth;
 mod bills;
+mod calls;
 mod extensions;
+mod fuzz;
 mod groups;
 mod task_results;
 mod tasks;
@@ -33,6 +35,8 @@ struct World {
     told: Vec<String>,
     /// Does not answer.
     is_deaf: bool,
+    /// Of commands for calls.
+    refusal: Option<engine::Refusal>,
 }
 
 struct Desk {
@@ -107,6 +111,10 @@ async fn drain(mut commands: mpsc::Receiver<Command>, world: Arc<Mutex<World>>) 
             command if world.is_deaf => unanswered.push(command),
             Command::Agents { reply, .. } => drop(reply.send(world.agents.clone())),
             Command::Campaigns { reply, .. } => drop(reply.send(world.campaigns.clone())),
+            Command::Call { command, reply, .. } => {
+                world.told.push(format!("{command:?}"));
+                let _ = reply.send(world.refusal.map_or(Ok(()), Err));
+            }
             command => world.told.push(format!("{command:?}")),
         }
     }
@@ -203,7 +211,7 @@ impl Desk {
         let earlier = |s: i64| Timestamp(now.0 - s * 1_000_000);
         let call = matches!(state, AgentState::Offered | AgentState::Talking).then(|| CallView {
             call: CallId(7),
-            campaign: CampaignId(1),
+            campaign: Some(CampaignId(1)),
             number: "13800138000".to_owned(),
             caller_id: "4001".to_owned(),
             dialed_at: earlier(30),

@@ -68,6 +68,7 @@ fn call(desk: &Desk, task: &Task, number: u128, outcome: Outcome, cause: Cause) 
             channels_max: 10,
             cps_max: 0,
             enabled: true,
+            details: store::TrunkDetails::default(),
         })
         .map_or(TrunkId(1), |t| t.id);
     let slot = LeaseSlot { call: CallId(number), trunk, caller_id: "4001".to_owned() };

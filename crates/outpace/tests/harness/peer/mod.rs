@@ -174,6 +174,10 @@ impl Peer {
         }
     }
 
+    pub fn power_on(&self) {
+        self.on.store(true, Ordering::Relaxed);
+    }
+
     /// From now on INVITE and REGISTER must prove these.
     pub fn demand(&self, user: &str, password: &str) {
         *lock(&self.shared.credentials) = Some((user.into(), password.into()));

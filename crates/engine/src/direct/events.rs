@@ -1,0 +1,100 @@
+//! What happens on the legs of such a call, and when it takes too long.
+
+use super::Step;
+use crate::call::{Ending, Legs};
+use crate::{AgentId, CallId, Cause, Effect, Engine, Failure, HangupBy, LegEvent, Outcome, Party};
+
+impl Engine {
+    pub(crate) fn direct_customer_event(&mut self, id: CallId, event: LegEvent) {
+        let Some(direct) = self.directs.get_mut(&id) else { return };
+        match (direct.step, event) {
+            (Step::Dialing, LegEvent::Ringing { .. }) => {
+                direct.ringing_at = Some(self.now.wall);
+                self.set_step(id, Step::Ringing, Some(self.config.ring_outside));
+            }
+            (Step::Dialing | Step::Ringing, LegEvent::Answered) => self.direct_answered(id),
+            (Step::Dialing | Step::Ringing, LegEvent::Failed(failure)) => {
+                // The agent may be there and wait.
+                self.end_direct(id, Ending { legs: Legs::Left, ..Ending::failed(failure) });
+            }
+            (_, LegEvent::Failed(Failure { cause, .. }) | LegEvent::HungUp { cause }) => {
+                self.direct_customer_left(id, cause);
+            }
+            _ => {}
+        }
+    }
+
+    fn direct_answered(&mut self, id: CallId) {
+        let direct = self.directs.get_mut(&id).expect("the caller looked it up");
+        direct.answered_at = Some(self.now.wall);
+        let agent = direct.agent();
+        match direct.row.kind {
+            super::DirectKind::Click => self.direct_talk(id, agent),
+            super::DirectKind::ClickReverse => {
+                self.set_step(id, Step::Offering, Some(self.config.ring_agent));
+                self.emit(Effect::Offer { call: id, agent });
+                self.emit(Effect::PlayRingback { call: id, to: Party::Customer });
+            }
+        }
+    }
+
+    fn direct_talk(&mut self, id: CallId, agent: AgentId) {
+        self.set_step(id, Step::Talking, None);
+        let direct = self.directs.get_mut(&id).expect("the caller looked it up");
+        direct.bridged_at = Some(self.now.wall);
+        direct.talk_began = self.now.mono;
+        self.emit(Effect::Bridge { call: id, agent });
+        self.seat_talking(agent, id);
+    }
+
+    fn direct_customer_left(&mut self, id: CallId, cause: Cause) {
+        let Some(direct) = self.directs.get(&id) else { return };
+        if direct.transfer.is_some() {
+            return self.transfer_abandoned(id, cause);
+        }
+        let ending = match direct.step {
+            Step::Talking => Ending::connected(cause, HangupBy::Customer),
+            _ => Ending::new(Outcome::Abandoned, cause, HangupBy::Customer, Legs::Left),
+        };
+        self.end_direct(id, ending);
+    }
+
+    pub(crate) fn direct_agent_event(&mut self, id: CallId, agent: AgentId, event: LegEvent) {
+        let Some(direct) = self.directs.get(&id).filter(|d| d.agent() == agent) else { return };
+        match (direct.step, event) {
+            _ if direct.transfer.is_some() => self.transfer_event(id, agent, event),
+            (Step::RingingAgent, LegEvent::Answered) => self.dial_when_possible(id),
+            (Step::Offering, LegEvent::Answered) => self.direct_talk(id, agent),
+            (Step::RingingAgent, LegEvent::Failed(failure)) => {
+                let Failure { outcome, cause, sip_status } = failure;
+                let ending = Ending::new(outcome, cause, HangupBy::Agent, Legs::Left);
+                self.end_direct(id, Ending { sip_status, ..ending });
+            }
+            (Step::Offering, LegEvent::Failed(failure)) => {
+                let ending = Ending::new(Outcome::Abandoned, failure.cause, HangupBy::Agent, Legs::Left);
+                self.end_direct(id, ending);
+            }
+            (_, LegEvent::Failed(Failure { cause, .. }) | LegEvent::HungUp { cause }) => {
+                self.direct_hung_up(id, cause);
+            }
+            _ => {}
+        }
+    }
+
+    /// What the call's step allows is over.
+    pub(crate) fn direct_timer(&mut self, id: CallId) {
+        let Some(direct) = self.directs.get(&id) else { return };
+        if direct.transfer.is_some() {
+            return self.transfer_failed(id, Cause::NOT_PICKED_UP);
+        }
+        let (outcome, cause) = match direct.step {
+            Step::Opening | Step::Talking => return,
+            Step::RingingAgent => (Outcome::NoAnswer, Cause::NOT_PICKED_UP),
+            Step::AwaitingTrunk => (Outcome::Failed, Cause::TRUNK_FAILED),
+            Step::Dialing => (Outcome::Failed, Cause::TIMER),
+            Step::Ringing => (Outcome::NoAnswer, Cause::NO_ANSWER),
+            Step::Offering => (Outcome::Abandoned, Cause::NOT_PICKED_UP),
+        };
+        self.end_direct(id, Ending::new(outcome, cause, HangupBy::Platform, Legs::Left));
+    }
+}

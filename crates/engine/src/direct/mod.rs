@@ -1,0 +1,198 @@
+//! Calls that are no campaign's: those that a command asks for. Each belongs to one agent, whose seat it takes from the
+//! command to its end.
+//!
+//! Agent first: `Opening → RingingAgent → AwaitingTrunk → Dialing → Ringing → Talking`. Customer first: `Opening →
+//! AwaitingTrunk → Dialing → Ringing → Offering → Talking`. `end_direct` is the only exit.
+
+mod events;
+mod placing;
+mod record;
+
+use std::time::Duration;
+
+pub use record::*;
+
+use crate::call::{Ending, Legs};
+use crate::timer::TimerKey;
+use crate::transfer::Transfer;
+use crate::{AgentId, CallId, Cause, Effect, Engine, HangupBy, Timestamp, TrunkId};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Step {
+    /// Its row is being written; nothing went out.
+    Opening,
+    RingingAgent,
+    /// No trunk has a channel and a token at the moment.
+    AwaitingTrunk,
+    /// The customer was dialed.
+    Dialing,
+    Ringing,
+    /// The customer is there, the agent is rung.
+    Offering,
+    Talking,
+}
+
+#[derive(Debug)]
+pub(crate) struct Direct {
+    pub(crate) row: NewDirect,
+    pub(crate) step: Step,
+    pub(crate) trunk: Option<TrunkId>,
+    ringing_at: Option<Timestamp>,
+    pub(crate) answered_at: Option<Timestamp>,
+    pub(crate) bridged_at: Option<Timestamp>,
+    /// Start of the talk on the mono clock.
+    talk_began: Duration,
+    /// Another agent is rung to go on with the talk; then the step is `Offering`.
+    pub(crate) transfer: Option<Transfer>,
+    /// It ends as soon as its row is written.
+    ending: Option<Ending>,
+}
+
+impl Direct {
+    fn new(row: NewDirect) -> Direct {
+        Direct {
+            row,
+            step: Step::Opening,
+            trunk: None,
+            ringing_at: None,
+            answered_at: None,
+            bridged_at: None,
+            talk_began: Duration::ZERO,
+            transfer: None,
+            ending: None,
+        }
+    }
+
+    pub(crate) fn agent(&self) -> AgentId {
+        self.row.agent
+    }
+
+    fn record(self, ended_at: Timestamp, ending: Ending) -> DirectRecord {
+        DirectRecord {
+            call: self.row.call,
+            agent: self.row.agent,
+            trunk: self.trunk,
+            ringing_at: self.ringing_at,
+            answered_at: self.answered_at,
+            bridged_at: self.bridged_at,
+            ended_at,
+            outcome: ending.outcome,
+            cause: ending.cause,
+            hangup_by: ending.by,
+            sip_status: if self.answered_at.is_some() { 200 } else { ending.sip_status },
+        }
+    }
+}
+
+impl Engine {
+    /// The only place where such a call changes its step before its end. `limit`: how long the step may last.
+    fn set_step(&mut self, id: CallId, step: Step, limit: Option<Duration>) {
+        let direct = self.directs.get_mut(&id).expect("the caller looked it up");
+        direct.step = step;
+        match limit {
+            Some(limit) => self.timers.set(TimerKey::Call(id), self.now.mono + limit),
+            None => self.timers.cancel(TimerKey::Call(id)),
+        }
+    }
+
+    /// The only exit of such a call.
+    pub(crate) fn end_direct(&mut self, id: CallId, ending: Ending) {
+        let Some(direct) = self.directs.get_mut(&id) else { return };
+        if direct.step == Step::Opening {
+            // The result must not overtake the row.
+            direct.ending = Some(ending);
+            return;
+        }
+        let direct = self.directs.remove(&id).expect("looked up above");
+        self.timers.cancel(TimerKey::Call(id));
+        self.trunkless.remove(&id);
+        if let Some(trunk) = direct.trunk {
+            self.trunks.free(trunk);
+        }
+        if ending.legs == Legs::Left {
+            self.emit(Effect::HangUp { call: id });
+        }
+        let agent = direct.agent();
+        match direct.step {
+            Step::Talking => {
+                self.end_watches_of(id);
+                self.seat_left(agent, self.now.mono.saturating_sub(direct.talk_began));
+            }
+            _ => self.seat_freed(agent),
+        }
+        let record = direct.record(self.now.wall, ending);
+        self.emit(Effect::SaveDirect(Box::new(record.clone())));
+        self.unsaved_directs.insert(id, record);
+        self.wake_starved();
+    }
+
+    pub(crate) fn direct_opened(&mut self, id: CallId) {
+        let Some(direct) = self.directs.get_mut(&id).filter(|d| d.step == Step::Opening) else { return };
+        let (kind, ending) = (direct.row.kind, direct.ending.take());
+        if let Some(ending) = ending {
+            direct.step = Step::RingingAgent;
+            return self.end_direct(id, Ending { legs: Legs::Gone, ..ending });
+        }
+        match kind {
+            DirectKind::Click => self.ring_agent(id),
+            DirectKind::ClickReverse => self.dial_when_possible(id),
+        }
+    }
+
+    /// Its row could not be written: there was no call.
+    pub(crate) fn direct_not_opened(&mut self, id: CallId) {
+        if self.directs.get(&id).is_some_and(|d| d.step == Step::Opening) {
+            let direct = self.directs.remove(&id).expect("looked up above");
+            self.seat_freed(direct.agent());
+        }
+    }
+
+    pub(crate) fn direct_saved(&mut self, id: CallId) {
+        if self.unsaved_directs.remove(&id).is_some() {
+            self.timers.cancel(TimerKey::Save(id));
+            self.wake_starved();
+        }
+    }
+
+    pub(crate) fn direct_save_failed(&mut self, id: CallId) {
+        if self.unsaved_directs.contains_key(&id) {
+            self.timers.set(TimerKey::Save(id), self.now.mono + self.config.save_retry);
+        }
+    }
+
+    pub(crate) fn save_direct_again(&mut self, id: CallId) {
+        if let Some(record) = self.unsaved_directs.get(&id) {
+            let record = Box::new(record.clone());
+            self.emit(Effect::SaveDirect(record));
+        }
+    }
+
+    /// By command, or the agent's leg ended.
+    pub(crate) fn direct_hung_up(&mut self, id: CallId, cause: Cause) {
+        let Some(direct) = self.directs.get(&id) else { return };
+        if direct.transfer.is_some() {
+            return self.transfer_failed(id, Cause::DECLINED);
+        }
+        let ending = match direct.step {
+            Step::Talking => Ending::connected(cause, HangupBy::Agent),
+            _ => Ending::given_up(direct.answered_at.is_some()),
+        };
+        self.end_direct(id, ending);
+    }
+
+    /// Since when the agent talked who has it no more.
+    pub(crate) fn pass_direct_to(&mut self, id: CallId, transfer: Transfer) -> Duration {
+        self.set_step(id, Step::Offering, Some(self.config.ring_agent));
+        let direct = self.directs.get_mut(&id).expect("the caller looked it up");
+        direct.transfer = Some(transfer);
+        direct.row.agent = transfer.to;
+        direct.talk_began
+    }
+
+    pub(crate) fn direct_talks_again(&mut self, id: CallId) {
+        self.set_step(id, Step::Talking, None);
+        let direct = self.directs.get_mut(&id).expect("the caller looked it up");
+        direct.transfer = None;
+        direct.talk_began = self.now.mono;
+    }
+}

@@ -1,0 +1,222 @@
+//! What is said, by whom. Train and held-out parts share neither a text nor a voice.
+
+/// Which part of the corpus.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Split {
+    Train,
+    HeldOut,
+}
+
+/// A voice of espeak-ng, its language, and how fast it speaks (words a minute).
+#[derive(Clone, Copy, Debug)]
+pub struct Voice {
+    pub name: &'static str,
+    pub chinese: bool,
+}
+
+const fn zh(name: &'static str) -> Voice {
+    Voice { name, chinese: true }
+}
+
+const fn en(name: &'static str) -> Voice {
+    Voice { name, chinese: false }
+}
+
+pub fn voices(split: Split) -> &'static [Voice] {
+    match split {
+        Split::Train => TRAIN_VOICES,
+        Split::HeldOut => HELD_OUT_VOICES,
+    }
+}
+
+static TRAIN_VOICES: &[Voice] = &[
+    zh("cmn+m1"),
+    zh("cmn+f1"),
+    zh("cmn+m3"),
+    zh("cmn+f5"),
+    zh("cmn+Andrea"),
+    en("en-us+m1"),
+    en("en-gb+f1"),
+    en("en-us+f3"),
+    en("en-gb-scotland+m3"),
+    en("en-029+m5"),
+    zh("cmn+m2"),
+    zh("cmn+f2"),
+    zh("cmn+m7"),
+    zh("cmn+f4"),
+    zh("cmn+Alex"),
+    en("en-us+m2"),
+    en("en-gb+f2"),
+    en("en-gb-x-rp+f4"),
+    en("en-us-nyc+m7"),
+    en("en-gb-x-gbclan+linda"),
+];
+
+static HELD_OUT_VOICES: &[Voice] = &[
+    zh("cmn+m4"),
+    zh("cmn+f3"),
+    zh("cmn+m6"),
+    zh("cmn+steph"),
+    zh("cmn+victor"),
+    en("en-us+m4"),
+    en("en-gb+m6"),
+    en("en-us+Alicia"),
+    en("en-gb-x-rp+belinda"),
+    en("en-gb-x-gbcwmd+David"),
+];
+
+/// What a person says who answers.
+pub fn human(split: Split, chinese: bool) -> &'static [&'static str] {
+    match (split, chinese) {
+        (Split::Train, true) => &[
+            "喂?",
+            "喂，你好。",
+            "你好。",
+            "哪位?",
+            "喂，哪位?",
+            "喂，你说。",
+            "嗯，喂?",
+            "喂，你好，哪位?",
+            "请讲。",
+            "是我。",
+            "喂，您好。",
+            "您好。",
+            "谁呀?",
+            "喂，谁啊?",
+            "喂喂?",
+            "哎，你好。",
+            "你好，请问哪位?",
+            "喂，找谁?",
+            "你说。",
+            "喂，什么事?",
+        ],
+        (Split::Train, false) => &[
+            "Hello?",
+            "Yes?",
+            "Hello, who is this?",
+            "Hi.",
+            "Good morning.",
+            "Yeah, hello?",
+            "Speaking.",
+            "Hello, Tom here.",
+            "Who's calling?",
+            "Hello, hello?",
+            "Hello.",
+            "Yes, hello?",
+            "Hello, who's there?",
+            "Hey.",
+            "Good afternoon.",
+            "Hello, this is Anna.",
+            "Who is it?",
+            "Hi, Peter speaking.",
+            "Yes, speaking.",
+            "Hello, what is it?",
+        ],
+        (Split::HeldOut, true) => &[
+            "喂，哪里?",
+            "您好，请说。",
+            "喂，在的。",
+            "哪一位?",
+            "嗯，你好。",
+            "喂，你是谁?",
+            "你好，我是小王。",
+            "喂，怎么了?",
+            "什么事?",
+            "喂，听得到吗?",
+        ],
+        (Split::HeldOut, false) => &[
+            "Hello there.",
+            "Yes, who's this?",
+            "Good evening.",
+            "Hello, Mary speaking.",
+            "Hi, who's calling?",
+            "Yep.",
+            "Hello, can I help you?",
+            "This is David.",
+            "Anna Brown.",
+            "Hey, what's up?",
+        ],
+    }
+}
+
+/// What a machine says that answers.
+pub fn machine(split: Split, chinese: bool) -> &'static [&'static str] {
+    match (split, chinese) {
+        (Split::Train, true) => &[
+            "您好，您拨打的用户暂时无法接听，请在滴声后留言。",
+            "你好，我现在不方便接电话，请留言，我会尽快回复。",
+            "您好，这里是张先生的语音信箱，请在提示音之后留下您的口信。",
+            "欢迎致电我们公司，国内业务请按一，国际业务请按二，人工服务请按零。",
+            "对不起，我现在不在，听到滴的一声以后请留言。",
+            "您好，机主已启用来电秘书服务，请说出您找他有什么事。",
+            "您好，我是小李，现在无法接听您的电话，有事请在嘟声后留言，谢谢。",
+            "您呼叫的用户已将来电转接到语音信箱，请在听到提示音后开始录音。",
+            "您好，欢迎致电客户服务中心，您的来电对我们非常重要，请稍候。",
+            "机主正忙，我是他的智能助理，请问您有什么事情需要我转达?",
+            "这里是语音留言系统，请留下您的姓名和电话号码。",
+            "喂，你好，我暂时不能接电话，请你晚一点再打过来。",
+        ],
+        (Split::Train, false) => &[
+            "Hi, you've reached Tom. I can't come to the phone right now, please leave a message after the tone.",
+            "Hello, this is the voicemail of five five five, one two three four. Please record your message after the beep.",
+            "Thank you for calling. Our office is closed. Our opening hours are Monday to Friday from nine to five.",
+            "The person you are trying to reach is not available. At the tone, please record your message.",
+            "Welcome to the service line. For sales press one, for support press two.",
+            "Hey, it's Jenny, sorry I missed your call, leave your name and number and I will call you back.",
+            "You have reached the voice mailbox of Anna Miller. Please leave a message after the tone.",
+            "Sorry, nobody is available to take your call at the moment. Please leave your name after the beep.",
+            "Hello, we are currently helping other customers. Please hold the line, an agent will be with you shortly.",
+            "Your call has been forwarded to an automatic voice message system. The number is not available.",
+            "Hi, this is Peter. I am either on the other line or away from my desk. Leave me a message.",
+            "Good day. This number is not attended at present. Please try again later or send us an email.",
+        ],
+        (Split::HeldOut, true) => &[
+            "您好，我正在开会，稍后给您回电话，如有急事请发短信。",
+            "这是自动应答，您要找的人现在不在，请在信号音后留言。",
+            "感谢您的来电，现在是下班时间，我们的工作时间是上午九点到下午六点。",
+            "你好，你拨打的用户已开通智能助理，请问你是哪里，有什么事?",
+            "对方暂时没有接听，滴声之后可以给对方留言，按井号键结束。",
+            "您好，这里是王医生诊所，请在听到提示音后留下姓名和联系方式。",
+        ],
+        (Split::HeldOut, false) => &[
+            "Hi there, I'm away from my phone. Leave your name, your number and a short message, and I'll get back to you.",
+            "You've reached the Brown family. We're not home right now, so please talk after the beep.",
+            "The customer you are calling is unavailable. Please leave a message, or press one for more options.",
+            "Hello and welcome to city dental care. All our lines are busy, please stay on the line.",
+            "This is David's phone. I'm probably driving. Please send me a text message instead.",
+            "Please hold while I try to connect you. If you know the extension, you may dial it at any time.",
+        ],
+    }
+}
+
+/// What carriers say, with its label.
+pub fn announcements(chinese: bool) -> &'static [(&'static str, &'static str)] {
+    if chinese {
+        &[
+            ("empty_number", "您好，您拨打的号码是空号，请核对后再拨。"),
+            ("switched_off", "您好，您拨打的电话已关机，请稍后再拨。"),
+            ("out_of_service", "您好，您拨打的电话已停机，请稍后再拨。"),
+            ("not_reachable", "您好，您拨打的电话暂时无法接通，请稍后再拨。"),
+            ("line_busy", "您好，您拨打的电话正忙，请稍后再拨。"),
+            ("in_a_call", "您好，您拨打的电话正在通话中，请稍后再拨。"),
+        ]
+    } else {
+        &[
+            (
+                "empty_number",
+                "Sorry, the number you have dialed does not exist. Please check it and dial again.",
+            ),
+            ("switched_off", "Sorry, the subscriber you dialed is powered off. Please redial later."),
+            ("out_of_service", "Sorry, the number you dialed is out of service. Please redial later."),
+            (
+                "not_reachable",
+                "Sorry, the subscriber you dialed cannot be connected for the moment. Please redial later.",
+            ),
+            ("line_busy", "Sorry, the subscriber you dialed is busy now. Please redial later."),
+            (
+                "in_a_call",
+                "Sorry, the subscriber you dialed is talking to somebody else. Please hold on or redial later.",
+            ),
+        ]
+    }
+}

@@ -1,0 +1,199 @@
+//! What is run, and what must come of it.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::crm::{Counted, Crm};
+use crate::field::{Customers, Field, Seen};
+use crate::report::{self, Measured};
+use crate::server::Server;
+use crate::{Result, overload};
+
+/// Everything has happened, or nothing more will, after so long without news.
+const QUIET: Duration = Duration::from_secs(15);
+const REGISTER: Duration = Duration::from_secs(60);
+/// Tasks that share the agents, so that leads are leased for several at a time.
+const TASKS: usize = 4;
+
+pub struct Scenario {
+    pub name: &'static str,
+    pub what: &'static str,
+    pub agents: u32,
+    /// Calls a second, the trunk's limit; 0: none.
+    pub rate: u32,
+    pub seconds: u32,
+    pub calls: usize,
+    pub customers: Customers,
+    pub no_answer: Duration,
+    scale: &'static str,
+    pacing: &'static str,
+    /// Incoming INVITEs a second that the server admits; 0: all.
+    pub admitted: u32,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Dialing,
+    Held,
+    Overload,
+}
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+impl Scenario {
+    /// `numbers` are rate (or calls) and seconds, when given.
+    pub fn named(name: &str, numbers: &[u32]) -> Result<Scenario> {
+        let number = |n: usize, default: u32| numbers.get(n).copied().unwrap_or(default);
+        match name {
+            "attempts" => Ok(Scenario::attempts(number(0, 1500), number(1, 60))),
+            "complete" => Ok(Scenario::complete(number(0, 500), number(1, 30))),
+            "held" => Ok(Scenario::held(number(0, 10_000))),
+            "overload" => Ok(Scenario::overload(number(0, 500), number(1, 20))),
+            _ => Err(format!("there is no scenario {name}").into()),
+        }
+    }
+
+    fn attempts(rate: u32, seconds: u32) -> Scenario {
+        Scenario {
+            name: "attempts",
+            what: "70 % ring for 4 s and are given up, 30 % answer after 1 to 3.5 s and talk for 2 s to an agent",
+            agents: rate,
+            rate,
+            seconds,
+            calls: (rate * seconds) as usize,
+            customers: Customers { unanswered: 70, ring: (ms(1000), ms(3500)), talk: ms(2000) },
+            no_answer: ms(4000),
+            scale: "1:20",
+            pacing: "manual",
+            admitted: 0,
+            kind: Kind::Dialing,
+        }
+    }
+
+    fn complete(rate: u32, seconds: u32) -> Scenario {
+        Scenario {
+            name: "complete",
+            what: "predictive; all answer after 0.2 to 0.5 s and talk for 2 s to an agent whose phone is rung",
+            agents: rate * 4,
+            customers: Customers { unanswered: 0, ring: (ms(200), ms(500)), talk: ms(2000) },
+            scale: "1:2",
+            pacing: "auto",
+            ..Scenario::attempts(rate, seconds)
+        }
+    }
+
+    /// Half of the dialogs are customers', half agents'.
+    fn held(dialogs: u32) -> Scenario {
+        Scenario {
+            name: "held",
+            what: "calls are built up and kept: half of the dialogs customers, half agents",
+            agents: dialogs / 2,
+            rate: 250,
+            seconds: 0,
+            calls: dialogs as usize / 2,
+            customers: Customers { unanswered: 0, ring: (ms(100), ms(200)), talk: Duration::from_secs(3600) },
+            kind: Kind::Held,
+            ..Scenario::attempts(0, 0)
+        }
+    }
+
+    fn overload(admitted: u32, seconds: u32) -> Scenario {
+        Scenario {
+            name: "overload",
+            what: "strangers call in at twice the rate that is admitted",
+            agents: 1,
+            admitted,
+            seconds,
+            kind: Kind::Overload,
+            ..Scenario::attempts(1, 1)
+        }
+    }
+
+    pub fn run(&self, program: &Path) -> Result<()> {
+        println!("{}: {}", self.name, self.what);
+        let mut field = Field::bind(self.agents, self.customers)?;
+        let server = Server::start(program, self, field.carrier)?;
+        if self.kind == Kind::Overload {
+            return overload::run(&server, self.admitted, self.seconds);
+        }
+        field.start(server.sip)?;
+        wait_until(REGISTER, || field.seen().registered >= self.agents as usize)?;
+        let crm = Crm::log_in(server.api)?;
+        let tasks = self.create_tasks(&crm)?;
+        std::thread::sleep(Duration::from_secs(2));
+        let (cpu, memory) = (server.cpu()?, server.memory_kb()?);
+        for task in &tasks {
+            crm.set_task(task, 1)?;
+        }
+        let peak = self.watch(&field, &server)?;
+        let cpu = report::since(&server.cpu()?, &cpu);
+        let counted = self.settle(&crm, &tasks)?;
+        let measured = Measured { seen: field.seen(), counted, cpu, memory, peak, server: &server };
+        report::print(self, &measured)
+    }
+
+    fn create_tasks(&self, crm: &Crm) -> Result<Vec<String>> {
+        let numbers: Vec<String> = (0..self.calls as u64).map(number).collect();
+        let part = numbers.len().div_ceil(TASKS).max(1);
+        numbers.chunks(part).map(|numbers| crm.create_task(numbers, self.scale, self.pacing)).collect()
+    }
+
+    /// Until nothing happens any more, or all calls are held; memory and files at the fullest.
+    fn watch(&self, field: &Field, server: &Server) -> Result<(u64, usize)> {
+        let (mut before, mut news_at) = (0, Instant::now());
+        let mut peak = (0, 0);
+        loop {
+            std::thread::sleep(ms(200));
+            let seen = field.seen();
+            let happened = seen.invites + seen.cancelled + seen.over + seen.offered;
+            if happened != before {
+                (before, news_at) = (happened, Instant::now());
+            }
+            peak = peak.max(server.memory_kb()?);
+            let all_over = self.kind == Kind::Dialing && self.is_over(&seen);
+            let all_held = self.kind == Kind::Held && seen.agents_up as usize >= self.calls;
+            if all_over || all_held || news_at.elapsed() > QUIET {
+                return Ok(peak.max(server.memory_kb()?));
+            }
+        }
+    }
+
+    fn is_over(&self, seen: &Seen) -> bool {
+        seen.invites as usize >= self.calls
+            && seen.cancelled + seen.answered >= seen.invites
+            && seen.customers_up == 0
+            && seen.agents_up == 0
+    }
+
+    /// What the API says once it says the same twice.
+    fn settle(&self, crm: &Crm, tasks: &[String]) -> Result<Counted> {
+        let mut counted = crm.counted(tasks)?;
+        loop {
+            std::thread::sleep(Duration::from_secs(2));
+            let again = crm.counted(tasks)?;
+            if again == counted {
+                return Ok(counted);
+            }
+            counted = again;
+        }
+    }
+}
+
+/// Different numbers in no order.
+fn number(n: u64) -> String {
+    format!("1{:010}", n * 7_368_787 % 10_000_000_000)
+}
+
+fn wait_until(limit: Duration, mut ready: impl FnMut() -> bool) -> Result<()> {
+    let end = Instant::now() + limit;
+    while !ready() {
+        if Instant::now() > end {
+            return Err("the phones could not register".into());
+        }
+        std::thread::sleep(ms(20));
+    }
+    Ok(())
+}

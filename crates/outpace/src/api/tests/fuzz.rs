@@ -1,0 +1,100 @@
+//! Goal: no body that a client sends, and no SDP that a peer sends, breaks what reads it.
+
+#[path = "../../../../../fuzz/mutate.rs"]
+mod mutate;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use media::Codec;
+use mutate::fuzz;
+
+use crate::api::app_sip::request::{Encoding, Fields};
+use crate::switch::sdp;
+
+/// Stands for what was read: how many fields, or why none.
+fn shape(fields: Result<Fields, crate::api::app_sip::request::Unreadable>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match fields {
+        Ok(fields) => {
+            for name in ["service", "token", "telphone", "a", "b"] {
+                fields.get(name).is_some().hash(&mut hasher);
+                fields.text(name).map_or(0, |t| t.len() / 4).hash(&mut hasher);
+            }
+        }
+        Err(why) => why.detail.split(' ').next().unwrap_or("").len().hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
+#[test]
+fn no_form_or_json_body_breaks_the_reader() {
+    let seeds: &[&[u8]] = &[
+        b"service=App.Sip_Yccall.TaskCreat&token=abc&telphone=[{\"phone\":\"13800000001\",\"a\":\"x&y=z\"}]&a=%E4%BD%A0+b",
+        b"{\"service\":\"App.Sip_Auth.Login\",\"a\":[1,2,{\"b\":null}],\"b\":\"\\ud83d\\ude00\"}",
+        b"telphone=%5B%7B%22phone%22%3A%221%22%7D%5D&a=&=b&c",
+    ];
+    let words = &[
+        "&", "=", "%", "%5B", "%7B", "%22", "%00", "+", "[", "{", "}", "]", "\\\"", "\\u", "null", "a=",
+        "\u{feff}",
+    ];
+    fuzz("form", seeds, words, |input| {
+        let encoding = Encoding::of(None, input);
+        let query = std::str::from_utf8(input).ok();
+        let of_query = shape(Fields::read(&Encoding::Form, query, b""));
+        shape(Fields::read(&encoding, None, input)) ^ of_query.rotate_left(3)
+    });
+}
+
+#[test]
+fn no_multipart_body_breaks_the_reader() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let seed: &[u8] = b"--x\r\nContent-Disposition: form-data; name=\"service\"\r\n\r\nApp.Sip_Auth.Login\r\n--x\r\n\
+        Content-Disposition: form-data; name=\"a\"; filename=\"n.csv\"\r\nContent-Type: text/csv\r\n\r\n1,2\r\n--x--\r\n";
+    let words = &[
+        "--x",
+        "--x--",
+        "\r\n\r\n",
+        "\r\n",
+        "Content-Disposition: form-data; name=",
+        "filename*=UTF-8''",
+        "\"",
+        ";",
+    ];
+    fuzz("multipart", &[seed], words, |input| match Encoding::of(Some("multipart/form-data"), input) {
+        Encoding::Multipart { boundary } => {
+            shape(runtime.block_on(Fields::read_multipart(&boundary, None, input.to_vec())))
+        }
+        _ => shape(runtime.block_on(Fields::read_multipart("x", None, input.to_vec()))),
+    });
+}
+
+#[test]
+fn no_sdp_breaks_the_reader() {
+    let seeds: &[&[u8]] = &[
+        b"v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 8 101\r\n\
+          a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\na=sendonly\r\n",
+        b"v=0\r\no=- 1 1 IN IP6 ::1\r\ns=-\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\nm=audio 4000/2 RTP/AVP 96 8\r\nc=IN IP6 ::1\r\n\
+          a=rtpmap:96 PCMU/8000/1\r\na=inactive\r\n",
+    ];
+    let words = &[
+        "m=audio ",
+        "c=IN IP4 ",
+        "a=rtpmap:",
+        "a=",
+        "RTP/AVP ",
+        "/8000",
+        "\r\n",
+        "\n",
+        "0.0.0.0",
+        "255.255.255.255",
+        "::",
+    ];
+    let codecs = [Codec::Pcma, Codec::Pcmu];
+    fuzz("sdp", seeds, words, |input| match sdp::read(input, &codecs) {
+        Ok(media) => {
+            10 + u64::from(media.send) + 2 * u64::from(media.receive) + 4 * u64::from(media.dtmf.is_some())
+        }
+        Err(sdp::SdpError::Unreadable) => 0,
+        Err(sdp::SdpError::NoCommonCodec) => 1,
+    });
+}

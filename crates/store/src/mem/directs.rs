@@ -1,0 +1,44 @@
+//! Calls that are no campaign's.
+
+use super::*;
+use crate::bill::direct_bill;
+
+pub(super) struct DirectRow {
+    pub(super) company: CompanyId,
+    pub(super) call: NewDirect,
+    is_open: bool,
+}
+
+impl Tables {
+    pub(super) fn open_direct(&mut self, company: CompanyId, call: &NewDirect) -> Result<()> {
+        if self.directs.contains_key(&call.call) {
+            return Err(StoreError::Taken("call"));
+        }
+        self.directs.insert(call.call, DirectRow { company, call: call.clone(), is_open: true });
+        Ok(())
+    }
+
+    pub(super) fn finish_direct(&mut self, now: Timestamp, record: &DirectRecord) -> Result<()> {
+        let row = self.directs.get_mut(&record.call).ok_or(StoreError::NotFound("call"))?;
+        if !std::mem::replace(&mut row.is_open, false) {
+            return Ok(());
+        }
+        let (company, call) = (row.company, row.call.clone());
+        let extension = self.extension_numbers.get(&record.agent).cloned().unwrap_or_default();
+        let recording = self.recording_name(record.call);
+        let mut bill = direct_bill(company, &call, record, extension, recording);
+        bill.id = next_id(&self.bills);
+        self.tell_call_finished(now, &bill);
+        self.bills.push(bill);
+        Ok(())
+    }
+
+    pub(super) fn rescue_directs(&mut self, now: Timestamp, company: CompanyId) -> Vec<CallId> {
+        let open = self.directs.values().filter(|d| d.is_open && d.company == company);
+        let lost: Vec<DirectRecord> = open.map(|d| rule::lost_direct(&d.call, now)).collect();
+        for record in &lost {
+            self.finish_direct(now, record).expect("its row was just read");
+        }
+        lost.into_iter().map(|r| r.call).collect()
+    }
+}

@@ -1,0 +1,89 @@
+//! Calls that are no campaign's.
+
+use rusqlite::{Connection, OptionalExtension, Row, named_params};
+
+use super::column::*;
+use super::*;
+use crate::bill::direct_bill;
+
+pub(super) fn open(db: &Connection, company: CompanyId, call: &NewDirect) -> Result<()> {
+    let sql = "INSERT INTO direct_calls (id, company, kind, agent, number, caller_id, user_id, member_id, ext, custom_uuid,
+            dialed_at)
+        VALUES (:id, :company, :kind, :agent, :number, :caller_id, :user_id, :member_id, :ext, :custom_uuid, :dialed_at)";
+    let values = named_params! {
+        ":id": call_blob(call.call), ":company": company.0, ":kind": call.kind.name(), ":agent": call.agent.0,
+        ":number": call.number.as_str(), ":caller_id": call.caller_id, ":user_id": call.tags.user_id,
+        ":member_id": call.tags.member_id, ":ext": call.tags.ext, ":custom_uuid": call.tags.custom_uuid,
+        ":dialed_at": call.dialed_at.0,
+    };
+    db.prepare_cached(sql)?.execute(values).map_err(|e| broken(e, "call", "company"))?;
+    Ok(())
+}
+
+pub(super) fn finish(db: &Connection, now: Timestamp, record: &DirectRecord) -> Result<()> {
+    let sql =
+        "SELECT *, (SELECT filename FROM recordings WHERE recordings.call = direct_calls.id) AS recording
+        FROM direct_calls WHERE id = ?1";
+    let mut query = db.prepare_cached(sql)?;
+    let found = query.query_row([call_blob(record.call)], |row| {
+        let recording: Option<String> = row.get("recording")?;
+        let ended_at = time_or_none(row, "ended_at")?;
+        Ok((CompanyId(row.get("company")?), direct_row(row)?, ended_at, recording.unwrap_or_default()))
+    });
+    let (company, call, ended_at, recording) = found.optional()?.ok_or(StoreError::NotFound("call"))?;
+    if ended_at.is_some() {
+        return Ok(());
+    }
+    close(db, record)?;
+    let mut extension = db.prepare_cached("SELECT number FROM extensions WHERE id = ?1")?;
+    let extension = extension.query_row([record.agent.0], |row| row.get(0)).optional()?.unwrap_or_default();
+    let bill = bills::put(db, &direct_bill(company, &call, record, extension, recording))?;
+    outbox::call_finished(db, now, &bill)
+}
+
+fn close(db: &Connection, r: &DirectRecord) -> Result<()> {
+    let sql = "UPDATE direct_calls SET agent = :agent, trunk = :trunk, ringing_at = :ringing_at,
+            answered_at = :answered_at, bridged_at = :bridged_at, ended_at = :ended_at, outcome = :outcome,
+            cause = :cause, hangup_by = :hangup_by, sip_status = :sip_status
+        WHERE id = :id";
+    db.prepare_cached(sql)?.execute(named_params! {
+        ":id": call_blob(r.call), ":agent": r.agent.0, ":trunk": r.trunk.map(|t| t.0),
+        ":ringing_at": r.ringing_at.map(|t| t.0), ":answered_at": r.answered_at.map(|t| t.0),
+        ":bridged_at": r.bridged_at.map(|t| t.0), ":ended_at": r.ended_at.0, ":outcome": r.outcome.name(),
+        ":cause": r.cause.0, ":hangup_by": r.hangup_by.name(), ":sip_status": r.sip_status,
+    })?;
+    Ok(())
+}
+
+pub(super) fn rescue(db: &Connection, now: Timestamp, company: CompanyId) -> Result<Vec<CallId>> {
+    let sql = "SELECT * FROM direct_calls WHERE company = ?1 AND ended_at IS NULL ORDER BY id";
+    let open = rows(db, sql, [company.0], direct_row)?;
+    for call in &open {
+        finish(db, now, &rule::lost_direct(call, now))?;
+    }
+    Ok(open.into_iter().map(|c| c.call).collect())
+}
+
+/// What an extension state says of the call, with its company.
+pub(super) fn facts(db: &Connection, call: CallId) -> Result<Option<(CompanyId, NewDirect)>> {
+    let mut query = db.prepare_cached("SELECT * FROM direct_calls WHERE id = ?1")?;
+    let row = |row: &Row<'_>| Ok((CompanyId(row.get("company")?), direct_row(row)?));
+    Ok(query.query_row([call_blob(call)], row).optional()?)
+}
+
+fn direct_row(row: &Row<'_>) -> rusqlite::Result<NewDirect> {
+    Ok(NewDirect {
+        call: call_at(row, "id")?,
+        kind: parsed(row, "kind", DirectKind::from_name)?,
+        agent: AgentId(row.get("agent")?),
+        number: number_at(row, "number")?,
+        caller_id: row.get("caller_id")?,
+        tags: CallTags {
+            user_id: row.get("user_id")?,
+            member_id: row.get("member_id")?,
+            ext: row.get("ext")?,
+            custom_uuid: row.get("custom_uuid")?,
+        },
+        dialed_at: time_at(row, "dialed_at")?,
+    })
+}
