@@ -202,3 +202,63 @@ fn count(buckets: &mut VecDeque<Bucket>, index: u64, lost: f64) {
         _ => buckets.push_back(Bucket { index, answered: 1.0, abandoned: lost }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers every `pause` seconds for some hours; whenever a call may be abandoned, it is. After two hours answers
+    /// come `slower` times more rarely. Times of all answers, and whether each was abandoned.
+    fn spend_all(pause: f64, slower: f64) -> Vec<(f64, bool)> {
+        let mut budget = Budget::new(0.03, 0.02, (0, 0), 0.0);
+        let (mut now, mut answers) = (0.0, Vec::new());
+        while now < 5.0 * 3600.0 {
+            now += if now < 7200.0 { pause } else { pause * slower };
+            budget.advance(now);
+            let is_abandoned = budget.left() > 0;
+            budget.note(now, is_abandoned);
+            answers.push((now, is_abandoned));
+        }
+        answers
+    }
+
+    fn worst_hour(answers: &[(f64, bool)]) -> f64 {
+        let mut worst = 0.0;
+        for (n, (end, _)) in answers.iter().enumerate() {
+            let first = answers.partition_point(|a| a.0 <= end - 3600.0);
+            let hour = &answers[first..=n];
+            if hour.len() >= 100 {
+                worst = f64::max(worst, hour.iter().filter(|a| a.1).count() as f64 / hour.len() as f64);
+            }
+        }
+        worst
+    }
+
+    #[test]
+    fn whoever_spends_all_that_is_left_passes_the_cap_in_no_hour() {
+        for pause in [3.0, 7.3, 17.0, 34.0] {
+            let answers = spend_all(pause, 1.0);
+            let worst = worst_hour(&answers);
+            assert!(worst <= 0.03, "{pause}: {worst}");
+            assert!(worst > 0.02, "it is not kept by spending nothing: {pause}: {worst}");
+        }
+    }
+
+    #[test]
+    fn the_hour_holds_when_a_fifth_of_the_answers_stay_away() {
+        for pause in [3.0, 7.3, 17.0] {
+            let worst = worst_hour(&spend_all(pause, 1.25));
+            assert!(worst <= 0.03, "{pause}: {worst}");
+        }
+    }
+
+    #[test]
+    fn an_abandoned_call_comes_back_an_hour_later_and_no_sooner() {
+        let mut budget = Budget::new(0.03, 0.02, (1000, 0), 0.0);
+        (0..3).for_each(|n| budget.note(f64::from(n), true));
+        budget.advance(3600.0);
+        assert_eq!(budget.left(), 0);
+        budget.advance(3600.0 + 2.0 * BUCKET);
+        assert_eq!(budget.left(), 3);
+    }
+}
