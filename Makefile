@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint deny fuzz bench-store bench-relay bench-calls clean bench-pacing
+.PHONY: help demo test lint deny fuzz bench-store bench-relay bench-calls soak clean bench-pacing
 
 help: ## list the targets
 	@echo "make <target>:"
@@ -52,6 +52,10 @@ bench-relay: ## measure the media relay (docs/performance.md; ARGS="calls second
 bench-calls: ## measure calls of the whole server (docs/performance.md; ARGS="attempts|complete|held|overload [rate] [seconds]")
 	cargo build --release --locked --package outpace
 	ulimit -n "$$(ulimit -Hn)" && cargo run --release --locked --package outpace --example bench_calls -- $(ARGS)
+
+soak: ## run calls for long, and show what the server holds before and after (ARGS="minutes rate", 10 and 600 when not given)
+	cargo build --release --locked --package outpace
+	ulimit -n "$$(ulimit -Hn)" && cargo run --release --locked --package outpace --example bench_calls -- soak $(ARGS)
 
 bench-pacing: ## compare the ways of pacing over simulated shifts (docs/pacing.md; ARGS="--quick" for a short run)
 	cargo run --release --locked --package sim -- compare $(ARGS)

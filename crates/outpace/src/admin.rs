@@ -1,5 +1,7 @@
-//! `outpace admin …`: companies, keys, extensions, groups, trunks, caller ids and pushes by command. A running server
-//! sees a change within a few seconds.
+//! `outpace admin …`: companies, keys, extensions, groups, trunks, caller ids, pushes, do-not-call lists and compliance
+//! by command. A running server sees a change within a few seconds.
+
+mod compliance;
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
@@ -33,6 +35,12 @@ pub enum Admin {
     /// Pushes: the URLs that are told what happens, and what could not be told.
     #[command(subcommand)]
     Push(PushCommand),
+    /// Do-not-call lists: numbers that are never dialed.
+    #[command(subcommand)]
+    Dnc(compliance::DncCommand),
+    /// Call windows, holidays, frequency caps, lock-out; what was refused.
+    #[command(subcommand)]
+    Compliance(compliance::ComplianceCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -215,6 +223,8 @@ pub fn run(store: &dyn Store, command: Admin) -> anyhow::Result<()> {
         Admin::Trunk(c) => trunk(store, c),
         Admin::CallerId(c) => caller_id(store, c),
         Admin::Push(c) => pushes(store, c),
+        Admin::Dnc(c) => compliance::dnc(store, c),
+        Admin::Compliance(c) => compliance::compliance(store, c),
     }
 }
 

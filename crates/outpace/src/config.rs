@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Deserialize;
 
+mod compliance;
+
+pub use compliance::{CapConfig, ComplianceConfig, check as check_compliance};
+
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -157,6 +161,9 @@ pub struct CompanyConfig {
     pub caller_id: Vec<CallerIdConfig>,
     #[serde(default)]
     pub push: PushConfig,
+    /// None: what is in the store stays.
+    #[serde(default)]
+    pub compliance: Option<ComplianceConfig>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -451,6 +458,10 @@ impl Config {
                 "company {}: language must be zh or en",
                 c.code
             );
+            if let Some(compliance) = &c.compliance {
+                let settings = compliance.settings(&c.time_zone);
+                settings.with_context(|| format!("company {}: compliance", c.code))?;
+            }
             for (key, url) in c.push.urls().into_iter().filter(|(_, url)| !url.is_empty()) {
                 crate::push::check_url(url)
                     .map_err(|why| anyhow::anyhow!("company {}: push.{key} {url:?}: {why}", c.code))?;
@@ -563,6 +574,8 @@ mod tests {
         assert!(error("[dialing]\nno_answer_s = -1").contains("dialing.no_answer_s"));
         assert!(error("[[company]]\ncode = \"1\"\ntime_zone = \"Mars\"").contains("Mars"));
         assert!(error("[sip").contains("TOML"));
+        let window = error("[[company]]\ncode = \"7\"\n[company.compliance]\nwindows = [\"9 to 5\"]");
+        assert!(window.contains("company 7") && window.contains("9 to 5"), "{window}");
         let push =
             |url: &str| error(&format!("[[company]]\ncode = \"1\"\n[company.push]\nbill_url = {url:?}"));
         for url in ["crm.example", "ftp://crm.example/", "https://", "http://user:word@crm.example/"] {

@@ -88,6 +88,9 @@ fn put_company(store: &dyn Store, config: &CompanyConfig) -> anyhow::Result<()> 
     for group in &config.group {
         put_group(store, &company, group).with_context(|| format!("group {}", group.name))?;
     }
+    if let Some(compliance) = &config.compliance {
+        store.put_compliance(company.id, &compliance.settings(&config.time_zone)?)?;
+    }
     put_pushes(store, company.id, &config.push)
 }
 

@@ -224,6 +224,7 @@ fn company(agents: u32, carrier: SocketAddr, accesskey: &str, password: &str, la
         trunk: vec![TrunkConfig { channels_max: 1000, ..TrunkConfig::new("lab", &carrier.to_string()) }],
         caller_id: vec![CallerIdConfig { number: "02154321000".into(), automatic: true, enabled: true }],
         push: PushConfig::default(),
+        compliance: None,
     }
 }
 

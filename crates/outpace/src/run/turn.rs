@@ -2,6 +2,7 @@
 //! switch, so neither has a lock, and a turn never waits.
 
 mod ending;
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -156,6 +157,7 @@ impl Dialer {
         let udp = self.edge.udp.clone();
         let mut buffer = vec![0; DATAGRAM_MAX];
         let mut directory_tick = tokio::time::interval(DIRECTORY_EVERY);
+        let mut budget_tick = tokio::time::interval(rules::BUDGET_EVERY);
         let mut sample_tick = tokio::time::interval(SAMPLE_EVERY);
         sample_tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
@@ -173,6 +175,7 @@ impl Dialer {
                 Some(command) = commands.recv() => self.command(command),
                 _ = directory_tick.tick() => self.store.load_directory(),
                 _ = sample_tick.tick() => self.sample(),
+                _ = budget_tick.tick() => self.count_budgets(),
                 () = tokio::time::sleep_until(deadline) => self.timeout(),
             }
         }
@@ -432,7 +435,7 @@ impl Dialer {
             if loaded.campaign.settings.status == engine::CampaignStatus::Ended {
                 run.campaign_loads.remove(&campaign);
             }
-            let settings = directory::campaign_settings(&loaded.campaign, loaded.today);
+            let settings = directory::campaign_settings(&loaded.campaign, loaded.today, loaded.budget);
             self.input(company, Input::Campaign(settings));
         }
         if leads {
@@ -539,7 +542,10 @@ impl Dialer {
         let mono = self.started.elapsed();
         self.handle.put_company(c.company.clone());
         let run = self.companies.entry(company).or_insert_with(|| CompanyRun {
-            engine: Engine::new(self.engine_config.clone(), self.seed ^ company.0.unsigned_abs()),
+            engine: Engine::new(
+                rules::engine_config(&self.engine_config, &c.compliance),
+                self.seed ^ company.0.unsigned_abs(),
+            ),
             time_zone: String::new(),
             campaign_loads: BTreeMap::new(),
             group_loads: BTreeMap::new(),
@@ -566,6 +572,9 @@ impl Dialer {
             if before.and_then(|b| b.groups.iter().find(|g| g.id == group.id)) != Some(group) {
                 self.load_or_put_group(company, group, before.is_none());
             }
+        }
+        if before.is_some_and(|b| b.compliance != c.compliance) {
+            self.rules_changed(company);
         }
     }
 

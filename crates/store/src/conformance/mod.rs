@@ -3,6 +3,7 @@
 mod bills;
 mod calls;
 mod campaigns;
+mod compliance;
 mod directs;
 mod leads;
 mod provision;
@@ -146,6 +147,25 @@ conformance! {
         a_rescue_ends_open_calls_as_lost
         answered_calls_are_counted_from_a_time
         calls_are_listed_by_id
+    }
+    compliance {
+        settings_read_back_as_put
+        a_list_holds_each_entry_once
+        a_prefix_covers_what_begins_so_even_beside_others
+        listed_numbers_are_not_stored
+        a_number_listed_later_ends_as_blocked
+        nothing_is_leased_while_the_window_is_closed
+        a_retry_falls_into_the_window
+        leads_in_other_zones_wait_for_their_own_window
+        a_lead_whose_deadline_is_before_its_window_is_refused
+        a_number_of_no_country_is_refused_when_there_are_hours
+        a_campaigns_own_windows_narrow_the_companys
+        a_cap_counts_calls_of_every_campaign
+        a_returned_lease_gives_its_dial_back
+        a_capped_lead_with_an_early_deadline_is_refused
+        an_abandoned_call_locks_its_number_out
+        new_settings_wake_what_waits
+        a_list_keeps_its_meaning_in_another_country
     }
     directs {
         a_direct_call_has_its_bill_once
