@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 const BUCKET: f64 = 15.0;
 /// Buckets of the rolling hour.
 const HOUR: u64 = 240;
+/// Part of what an hour can bear that is never planned with: the tails of many people's sums are not exact.
+const RESERVE: f64 = 0.03;
 /// Below so many answered calls an hour has no share yet.
 const COUNTED_FROM: f64 = 100.0;
 /// The aim lies this far below the cap: 2.4 % for a cap of 3 %.
@@ -171,7 +173,8 @@ impl Budget {
             let expected = self.rate * step as f64 * BUCKET;
             let coming = COMING * expected;
             let most = (answered + coming).max(COUNTED_FROM);
-            left = left.min((self.cap * most + 1e-9).floor() - abandoned);
+            let may_be_lost = (self.cap * most + 1e-9).floor();
+            left = left.min(may_be_lost - (RESERVE * may_be_lost).floor() - abandoned);
         }
         self.hour_left = left;
         self.is_counted = true;
