@@ -47,6 +47,8 @@ pub struct Api {
     pub request_timeout_s: u64,
     pub requests_per_second_max: u32,
     pub login_failures_per_minute_max: u32,
+    pub show_extension_passwords: bool,
+    pub audit_keep_days: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -349,6 +351,8 @@ impl Default for Api {
             request_timeout_s: 30,
             requests_per_second_max: 1000,
             login_failures_per_minute_max: 10,
+            show_extension_passwords: true,
+            audit_keep_days: 400,
         }
     }
 }

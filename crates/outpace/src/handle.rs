@@ -11,6 +11,7 @@ use engine::{
 use store::{Company, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::live::Live;
 use crate::recording::Archive;
 use crate::switch::TrunkView;
 
@@ -96,6 +97,7 @@ pub struct Handle {
     commands: mpsc::Sender<Command>,
     companies: Arc<RwLock<BTreeMap<CompanyId, Arc<Company>>>>,
     archive: Option<Arc<Archive>>,
+    live: Arc<Live>,
     /// Where each registered extension is reached.
     registrations: Arc<RwLock<BTreeMap<AgentId, SocketAddr>>>,
 }
@@ -103,7 +105,8 @@ pub struct Handle {
 impl Handle {
     pub fn new(store: Arc<dyn Store>, commands: mpsc::Sender<Command>) -> Handle {
         let (companies, registrations) = Default::default();
-        Handle { store, commands, companies, archive: None, registrations }
+        let live = Arc::new(Live::new());
+        Handle { store, commands, companies, archive: None, live, registrations }
     }
 
     pub fn with_archive(self, archive: Arc<Archive>) -> Handle {
@@ -113,6 +116,11 @@ impl Handle {
     /// Where recordings lie.
     pub fn archive(&self) -> Option<&Arc<Archive>> {
         self.archive.as_ref()
+    }
+
+    /// What happens now.
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {

@@ -6,6 +6,8 @@ mod config;
 mod demo;
 mod handle;
 mod lab;
+mod live;
+mod password;
 mod plan;
 mod provision;
 mod push;

@@ -34,6 +34,8 @@ pub struct AppKey {
     /// SHA-256 of the accesskey (a random key of 128 bits or more needs no slow hash).
     pub accesskey_sha256: [u8; 32],
     pub enabled: bool,
+    /// What its tokens may do.
+    pub scopes: Scopes,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -4,6 +4,8 @@ use super::*;
 
 /// Rows of one page at most; a greater `Page::limit` is cut to it.
 pub const PAGE_MAX: u32 = 10_000;
+/// Entries of the audit trail that one verb deletes at most.
+pub(crate) const AUDIT_DELETED_MAX: usize = 1_000;
 /// Leads of one lease at most; further slots stay unused.
 pub const LEASE_MAX: usize = 1_000;
 /// Leads that one lease sets aside at most (past their deadline, refused, or have to wait), so that it stays short.
@@ -69,7 +71,7 @@ impl LeadState {
 }
 
 /// A lead's id is its campaign and its sequence number in it, so that a campaign's leads lie together and in order.
-pub(crate) const fn lead_id(campaign: CampaignId, seq: u64) -> LeadId {
+pub const fn lead_id(campaign: CampaignId, seq: u64) -> LeadId {
     LeadId(campaign.0 << 32 | seq as i64)
 }
 
@@ -77,7 +79,8 @@ pub(crate) const fn campaign_of(lead: LeadId) -> CampaignId {
     CampaignId(lead.0 >> 32)
 }
 
-pub(crate) const fn seq_of(lead: LeadId) -> u64 {
+/// The place of a lead in its campaign, from 1.
+pub const fn seq_of(lead: LeadId) -> u64 {
     (lead.0 & 0xffff_ffff) as u64
 }
 
@@ -191,7 +194,8 @@ pub(crate) fn check_new(campaign: &NewCampaign, leads: &[NewLead]) -> Result<()>
     if !matches!(campaign.status, CampaignStatus::Draft | CampaignStatus::Running) {
         return Err(StoreError::Refused("a campaign begins as draft or running"));
     }
-    if leads.is_empty() {
+    // A draft may get its leads later.
+    if leads.is_empty() && campaign.status != CampaignStatus::Draft {
         return Err(StoreError::Refused("the campaign has no lead"));
     }
     Ok(())

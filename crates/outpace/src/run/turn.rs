@@ -22,6 +22,7 @@ use super::directory::{self, CompanyDirectory, Directory};
 use super::store_work::{Done, Loaded, StoreWork};
 use crate::config::Config;
 use crate::handle::{Command, Handle, Stats, wall_clock};
+use crate::live::Reporter;
 use crate::push::{States, Wake};
 use crate::switch::edge::{Edge, TcpEvent};
 use crate::switch::names::Names;
@@ -50,6 +51,8 @@ pub struct Dialer {
     store: StoreWork,
     /// What happens to the legs, for who wants to be told.
     states: States,
+    /// The same, and agents and campaigns, for who watches.
+    reporter: Reporter,
     done: UnboundedReceiver<Done>,
     directory: Directory,
     names: Names,
@@ -90,6 +93,7 @@ impl Dialer {
             store: StoreWork::new(handle.store().clone(), done_in, retry, wake)
                 .context("cannot start a thread")?,
             states,
+            reporter: Reporter::new(handle.live().clone()),
             handle,
             companies: BTreeMap::new(),
             switch,
@@ -287,6 +291,7 @@ impl Dialer {
 
     pub(super) fn input(&mut self, company: CompanyId, input: Input) {
         self.states.saw_input(&input);
+        self.reporter.saw_input(company, &input);
         let now = self.now();
         if let Some(run) = self.companies.get_mut(&company) {
             run.engine.handle(now, input);
@@ -295,6 +300,7 @@ impl Dialer {
 
     fn effect(&mut self, company: CompanyId, effect: Effect) {
         self.states.saw_effect(company, &effect);
+        self.reporter.saw_effect(company, &effect);
         let mono = self.started.elapsed();
         let bridged = match &effect {
             Effect::Bridge { call, .. } => Some(*call),
@@ -430,6 +436,7 @@ impl Dialer {
 
     fn campaign_loaded(&mut self, company: CompanyId, load: u64, leads: bool, loaded: Loaded) {
         let campaign = loaded.campaign.id;
+        self.reporter.saw_campaign(company, campaign, loaded.campaign.settings.status);
         let Some(run) = self.companies.get_mut(&company) else { return };
         if run.campaign_loads.get(&campaign) == Some(&load) {
             if loaded.campaign.settings.status == engine::CampaignStatus::Ended {
@@ -510,8 +517,9 @@ impl Dialer {
 
     fn sample(&mut self) {
         let s = SAMPLE_EVERY.as_secs_f64();
-        for run in self.companies.values_mut() {
+        for (company, run) in &mut self.companies {
             for agent in run.engine.agent_views() {
+                self.reporter.saw_agent(*company, &agent);
                 let stats = &mut run.stats;
                 match agent.state {
                     AgentState::SignedOut | AgentState::Paused => continue,

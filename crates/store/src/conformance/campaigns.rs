@@ -46,6 +46,10 @@ pub(super) fn a_campaign_begins_as_draft_or_running_with_leads(store: &dyn Store
     }
     assert!(refused(store.create_campaign(T0, &scene.settings("1"), &[])));
     assert_eq!(store.campaign(scene.company, "1").unwrap(), None);
+    let draft = NewCampaign { status: CampaignStatus::Draft, ..scene.settings("1") };
+    let draft = store.create_campaign(T0, &draft, &[]).unwrap().campaign;
+    assert_eq!(draft.counters.total, 0, "it may get its leads later");
+    assert_eq!(store.append_leads(T0, draft.id, &leads(2)).unwrap().stored, 2);
 }
 
 pub(super) fn repeated_numbers_are_listed_and_not_stored(store: &dyn Store) {

@@ -199,7 +199,7 @@ pub(super) fn list(
     rows(db, sql, params![campaign.0, after, limit.min(rule::PAGE_MAX)], call_row)
 }
 
-fn call_row(row: &Row<'_>) -> rusqlite::Result<Call> {
+pub(super) fn call_row(row: &Row<'_>) -> rusqlite::Result<Call> {
     let mut call = Call {
         id: call_at(row, "id")?,
         campaign: CampaignId(row.get("campaign")?),

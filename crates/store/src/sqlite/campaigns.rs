@@ -16,7 +16,7 @@ pub(super) fn create(
     let rules = rule::new_rules(compliance::rules(db, new.company, &new.call_windows))?;
     let id = insert(db, now, new)?;
     let skipped = leads::add(db, now, (new.company, id), &rules, leads)?;
-    if skipped.duplicates.len() + skipped.on_dnc.len() == leads.len() {
+    if !leads.is_empty() && skipped.duplicates.len() + skipped.on_dnc.len() == leads.len() {
         return Err(rule::NO_LEAD);
     }
     let campaign = by_id(db, id)?.ok_or(StoreError::NotFound("campaign"))?;
@@ -241,6 +241,20 @@ pub(super) fn list(
     let values: Vec<&dyn ToSql> = values.iter().map(AsRef::as_ref).collect();
     let rest = format!("WHERE {condition} ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?");
     Ok((total, select(db, &rest, &values)?))
+}
+
+pub(super) fn before(
+    db: &Connection,
+    company: CompanyId,
+    filter: &CampaignFilter,
+    before: Option<CampaignId>,
+    limit: u32,
+) -> Result<Vec<Campaign>> {
+    let (condition, mut values) = condition(company, filter);
+    values.push(Box::new(before.map_or(i64::MAX, |c| c.0)));
+    values.push(Box::new(limit.min(rule::PAGE_MAX)));
+    let values: Vec<&dyn ToSql> = values.iter().map(AsRef::as_ref).collect();
+    select(db, &format!("WHERE {condition} AND id < ? ORDER BY id DESC LIMIT ?"), &values)
 }
 
 /// The text hangs only on which filters there are, so that the prepared statements stay few.

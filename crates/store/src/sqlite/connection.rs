@@ -21,6 +21,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (2, include_str!("../../migrations/sqlite/0002_pushes.sql")),
     (3, include_str!("../../migrations/sqlite/0003_recordings.sql")),
     (4, include_str!("../../migrations/sqlite/0004_compliance.sql")),
+    (5, include_str!("../../migrations/sqlite/0005_access.sql")),
     (6, include_str!("../../migrations/sqlite/0006_commands.sql")),
     (8, include_str!("../../migrations/sqlite/0008_trunk_details.sql")),
 ];
@@ -130,7 +131,10 @@ mod tests {
     fn a_reopened_database_holds_what_was_written() {
         let folder = Folder::new();
         let path = folder.0.join("new folder").join("outpace.db");
-        let key = |company| AppKey { appid: "a".into(), company, accesskey_sha256: [1; 32], enabled: true };
+        let key = |company| {
+            let (accesskey_sha256, scopes) = ([1; 32], Scopes::ALL);
+            AppKey { appid: "a".into(), company, accesskey_sha256, enabled: true, scopes }
+        };
         let new = NewCompany {
             code: "1".into(),
             name: "one".into(),

@@ -109,10 +109,20 @@ pub(super) fn list(db: &Connection, campaign: CampaignId, page: Page) -> Result<
     }
     let mut holes = db.prepare_cached("SELECT seq FROM deleted_leads WHERE campaign = ?1 ORDER BY seq")?;
     let holes = holes.query_map([campaign.0], |row| row.get::<_, u64>(0))?;
-    let first = rule::lead_id(campaign, rule::first_seq(page.offset, holes)?);
+    Ok((total, from(db, campaign, rule::first_seq(page.offset, holes)?, page.limit)?))
+}
+
+/// Beginning with this sequence number.
+pub(super) fn from(db: &Connection, campaign: CampaignId, first: u64, limit: u32) -> Result<Vec<Lead>> {
     let (_, end) = range(campaign);
-    let values = params![first.0, end, page.limit.min(rule::PAGE_MAX)];
-    Ok((total, rows(db, PAGE, values, lead_row)?))
+    let values = params![rule::lead_id(campaign, first).0, end, limit.min(rule::PAGE_MAX)];
+    rows(db, PAGE, values, lead_row)
+}
+
+pub(super) fn of_number(db: &Connection, campaign: CampaignId, number: &PhoneNumber) -> Result<Option<Lead>> {
+    campaigns::status(db, campaign)?;
+    let mut query = db.prepare_cached("SELECT * FROM leads WHERE campaign = ?1 AND number = ?2")?;
+    Ok(query.query_row(params![campaign.0, number.as_str()], lead_row).optional()?)
 }
 
 /// The ids of a campaign's leads: from the first, to before the second.
