@@ -1,9 +1,11 @@
 //! One call: `Dialing → Ringing → Waiting ⇄ Offering → Bridged`, or `Message` when no agent came, then `end`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::agent::Seat;
 use crate::heard::Judging;
+use crate::look_ahead::slot;
 use crate::timer::TimerKey;
 use crate::transfer::Transfer;
 use crate::{
@@ -41,6 +43,10 @@ pub(crate) struct Call {
     /// The same moment on the mono clock.
     placed: Duration,
     ringing_at: Option<Timestamp>,
+    /// The same moment on the mono clock.
+    rings_since: Option<Duration>,
+    /// It was ended while it rang, for ringing too late.
+    is_given_up: bool,
     pub(crate) answered_at: Option<Timestamp>,
     pub(crate) bridged_at: Option<Timestamp>,
     /// Start of the talk on the mono clock.
@@ -73,6 +79,8 @@ impl Call {
             dialed_at: now.wall,
             placed: now.mono,
             ringing_at: None,
+            rings_since: None,
+            is_given_up: false,
             answered_at: None,
             bridged_at: None,
             talk_began: Duration::ZERO,
@@ -210,6 +218,7 @@ impl Engine {
     pub(crate) fn customer_rings(&mut self, id: CallId) {
         let Some(call) = self.calls.get_mut(&id).filter(|c| c.stage == Stage::Dialing) else { return };
         call.ringing_at = Some(self.now.wall);
+        call.rings_since = Some(self.now.mono);
         let length = self.config.no_answer.max(self.config.ring_min);
         self.timers.set(TimerKey::Call(id), self.now.mono + length);
         self.set_stage(id, Stage::Ringing);
@@ -260,16 +269,40 @@ impl Engine {
             Stage::Dialing => {
                 self.end(id, Ending::new(Outcome::Failed, Cause::TIMER, HangupBy::Platform, Legs::Left));
             }
-            Stage::Ringing => {
-                self.end(
-                    id,
-                    Ending::new(Outcome::NoAnswer, Cause::NO_ANSWER, HangupBy::Platform, Legs::Left),
-                );
-            }
+            Stage::Ringing => self.end_unanswered(id),
             Stage::Waiting | Stage::Offering(_) => self.abandon(id),
             Stage::Message => self.message_played(id),
             Stage::Transfer(_) => self.transfer_failed(id, Cause::NOT_PICKED_UP),
             Stage::Bridged(_) => {}
+        }
+    }
+
+    fn end_unanswered(&mut self, id: CallId) {
+        self.end(id, Ending::new(Outcome::NoAnswer, Cause::NO_ANSWER, HangupBy::Platform, Legs::Left));
+    }
+
+    /// Of each of these slots a call that has rung for long enough, if there is one, is at the end of its time now.
+    pub(crate) fn give_up(&mut self, campaign: CampaignId, slots: &[u64]) {
+        let ring_min = self.config.ring_min;
+        let mut wanted: BTreeMap<u64, usize> = BTreeMap::new();
+        slots.iter().for_each(|slot| *wanted.entry(*slot).or_default() += 1);
+        let has_rung = |c: &Call| c.rings_since.is_some_and(|since| self.now.mono >= since + ring_min);
+        let mut late = Vec::new();
+        for call in self
+            .calls
+            .values()
+            .filter(|c| c.campaign == campaign && c.stage == Stage::Ringing && !c.is_given_up)
+        {
+            if let Some(left) = wanted.get_mut(&slot(call.placed)).filter(|n| **n > 0)
+                && has_rung(call)
+            {
+                *left -= 1;
+                late.push(call.id);
+            }
+        }
+        for id in late {
+            self.calls.get_mut(&id).expect("found above").is_given_up = true;
+            self.timers.set(TimerKey::Call(id), self.now.mono);
         }
     }
 
@@ -476,8 +509,10 @@ impl Engine {
         let is_talk = ending.outcome == Outcome::Connected;
         let wrap_up = if is_talk { self.config.wrap_up } else { Duration::ZERO };
         match call.stage {
+            Stage::Ringing if call.is_given_up => campaign.pacer.look.given_up(self.now.mono, call.placed),
             Stage::Dialing | Stage::Ringing => campaign.pacer.look.failed(self.now.mono, call.placed),
             Stage::Bridged(_) => {
+                // The timer of the wrap-up runs for this long, no agent can end it: its length is known beforehand.
                 campaign.pacer.look.talk_ended(talked);
                 campaign.pacer.look.wrap_up_ended(wrap_up);
             }

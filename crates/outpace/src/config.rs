@@ -105,6 +105,7 @@ pub struct Dialing {
     pub offer_timeout_ms: u64,
     pub no_answer_s: f64,
     pub ring_min_s: f64,
+    pub give_up_late: bool,
     pub setup_timeout_s: f64,
     pub message_max_s: u64,
     pub wrap_up_s: f64,
@@ -441,6 +442,7 @@ impl Default for Dialing {
             offer_timeout_ms: 1000,
             no_answer_s: 25.0,
             ring_min_s: 15.0,
+            give_up_late: false,
             setup_timeout_s: 32.0,
             message_max_s: 30,
             wrap_up_s: 3.0,
@@ -554,6 +556,7 @@ impl Config {
             offer_timeout: Duration::from_millis(d.offer_timeout_ms),
             no_answer: Duration::from_secs_f64(d.no_answer_s),
             ring_min: Duration::from_secs_f64(d.ring_min_s),
+            give_up_late: d.give_up_late,
             setup_timeout: Duration::from_secs_f64(d.setup_timeout_s),
             message_max: Duration::from_secs(d.message_max_s),
             // The verdict comes at the limit; half a second more for packets that are late and threads that are busy.
