@@ -193,7 +193,7 @@ impl Reporter {
         let (state, was) = match event {
             LegEvent::Ringing { .. } => (CallState::Ringing, std::mem::replace(&mut seen.has_rung, true)),
             LegEvent::Answered => (CallState::Answered, std::mem::replace(&mut seen.is_answered, true)),
-            LegEvent::Failed(_) | LegEvent::HungUp { .. } => return,
+            LegEvent::Failed(_) | LegEvent::HungUp { .. } | LegEvent::Heard(_) => return,
         };
         if !was {
             self.call(company, call, state, None);
@@ -315,7 +315,7 @@ mod tests {
         let (trunk, caller_id) = (engine::TrunkId(1), String::new());
         reporter.saw_effect(
             company,
-            &Effect::Dial(engine::Dial { call, trunk, caller_id, number: number.clone() }),
+            &Effect::Dial(engine::Dial { call, trunk, caller_id, number: number.clone(), amd: false }),
         );
         for event in [LegEvent::Ringing { early_media: false }, LegEvent::Answered] {
             for _ in 0..2 {

@@ -114,6 +114,11 @@ fn new_schema() -> Schema {
                 list(line(1, 200), 0, WINDOWS_MAX),
                 "Hours in which leads may be called, in their own zone, such as `mon-fri 09:00-12:00 14:00-21:00`. Default: the company's.",
             ),
+            optional(
+                "amd",
+                boolean(),
+                "Whether it hangs up on answering machines. Default: as the settings say.",
+            ),
             optional("start", boolean(), "Whether it runs at once. Default: false, it is a draft."),
             optional("leads", list(leads::new_schema(), 0, leads::ROWS_MAX), "Its first leads."),
         ],
@@ -330,6 +335,7 @@ async fn read_new(visit: &Visit) -> Result<NewCampaign, Problem> {
         // Bounded by the schema, so the cast cannot be wrong.
         abandon_max: (b.number("abandon_max_percent").unwrap_or(3.0) * 100.0).round() as u32,
         call_windows: call_windows(b)?,
+        amd: b.boolean("amd"),
         status: if start { CampaignStatus::Running } else { CampaignStatus::Draft },
     })
 }

@@ -130,6 +130,7 @@ impl Desk {
             cause: engine::Cause::NORMAL,
             hangup_by: engine::HangupBy::Customer,
             sip_status: 200,
+            notice: None,
         };
         let never = store::RetryRule { busy: None, no_answer: None, failed: None, lost: None };
         self.store().finish_call(now, &record, &never).expect("finished");
