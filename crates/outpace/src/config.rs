@@ -20,6 +20,7 @@ pub struct Config {
     pub dialing: Dialing,
     pub retry: Retry,
     pub recording: Recording,
+    pub detection: Detection,
     pub company: Vec<CompanyConfig>,
 }
 
@@ -51,6 +52,8 @@ pub struct Api {
     pub upload_rows_max: u64,
     pub upload_timeout_s: u64,
     pub upload_report_keep_days: u32,
+    pub show_extension_passwords: bool,
+    pub audit_keep_days: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -65,6 +68,16 @@ pub struct Sip {
     pub register_expires_min_s: u64,
     pub register_expires_max_s: u64,
     pub invites_per_second_max: u32,
+    /// User-Agent and Server of what we send; None: `outpace/` and the version.
+    pub user_agent: Option<String>,
+    pub tls_listen: Option<SocketAddr>,
+    pub ws_listen: Option<SocketAddr>,
+    pub wss_listen: Option<SocketAddr>,
+    /// PEM files with our certificate chain and its key.
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    /// Pages that may open a WebSocket; empty: any.
+    pub ws_origins: Vec<String>,
 }
 
 /// What phones are challenged with (RFC 8760).
@@ -96,6 +109,7 @@ pub struct Dialing {
     pub offer_timeout_ms: u64,
     pub no_answer_s: f64,
     pub ring_min_s: f64,
+    pub give_up_late: bool,
     pub setup_timeout_s: f64,
     pub message_max_s: u64,
     pub wrap_up_s: f64,
@@ -133,6 +147,29 @@ pub struct Recording {
     pub disk_min_free_mb: u64,
     /// None: as the client wrote the API's address.
     pub download_url: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Detection {
+    pub early_media: bool,
+    /// Whose tones.
+    pub plans: Vec<TonePlan>,
+    /// For tasks that do not say.
+    pub amd: bool,
+    pub amd_limit_s: f64,
+    /// Legs that may be listened to at once; 0: none.
+    pub listeners_max: usize,
+}
+
+/// The tones of a country's network.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TonePlan {
+    Cn,
+    Us,
+    Uk,
+    Eu,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -233,6 +270,14 @@ pub struct TrunkConfig {
     pub silence_max_s: u32,
     #[serde(default)]
     pub redirects_max: u32,
+    #[serde(default)]
+    pub tls_ca: String,
+    #[serde(default)]
+    pub from_user: String,
+    #[serde(default)]
+    pub asserted_identity: String,
+    #[serde(default)]
+    pub privacy: bool,
 }
 
 impl TrunkConfig {
@@ -254,6 +299,10 @@ impl TrunkConfig {
             options_every_s: details.options_every_s,
             silence_max_s: details.silence_max_s,
             redirects_max: details.redirects_max,
+            tls_ca: details.tls_ca,
+            from_user: details.from_user,
+            asserted_identity: details.asserted_identity,
+            privacy: details.privacy,
         }
     }
 
@@ -264,6 +313,10 @@ impl TrunkConfig {
             options_every_s: self.options_every_s,
             silence_max_s: self.silence_max_s,
             redirects_max: self.redirects_max,
+            tls_ca: self.tls_ca.clone(),
+            from_user: self.from_user.clone(),
+            asserted_identity: self.asserted_identity.clone(),
+            privacy: self.privacy,
         }
     }
 }
@@ -356,6 +409,8 @@ impl Default for Api {
             upload_rows_max: 2_000_000,
             upload_timeout_s: 600,
             upload_report_keep_days: 7,
+            show_extension_passwords: true,
+            audit_keep_days: 400,
         }
     }
 }
@@ -371,6 +426,13 @@ impl Default for Sip {
             register_expires_min_s: 30,
             register_expires_max_s: 3600,
             invites_per_second_max: 2000,
+            user_agent: None,
+            tls_listen: None,
+            ws_listen: None,
+            wss_listen: None,
+            tls_cert: None,
+            tls_key: None,
+            ws_origins: Vec::new(),
         }
     }
 }
@@ -388,6 +450,7 @@ impl Default for Dialing {
             offer_timeout_ms: 1000,
             no_answer_s: 25.0,
             ring_min_s: 15.0,
+            give_up_late: false,
             setup_timeout_s: 32.0,
             message_max_s: 30,
             wrap_up_s: 3.0,
@@ -409,6 +472,18 @@ impl Default for Retry {
 impl Default for Recording {
     fn default() -> Recording {
         Recording { enabled: false, dir: None, keep_days: 90, disk_min_free_mb: 500, download_url: None }
+    }
+}
+
+impl Default for Detection {
+    fn default() -> Detection {
+        Detection {
+            early_media: true,
+            plans: vec![TonePlan::Cn],
+            amd: false,
+            amd_limit_s: 4.0,
+            listeners_max: 500,
+        }
     }
 }
 
@@ -451,6 +526,11 @@ impl Config {
             self.media.port_first < self.media.port_last,
             "media.port_first must be below media.port_last"
         );
+        anyhow::ensure!(
+            (1.0..=30.0).contains(&self.detection.amd_limit_s),
+            "detection.amd_limit_s must be between 1 and 30, not {}",
+            self.detection.amd_limit_s
+        );
         for c in &self.company {
             anyhow::ensure!(!c.code.is_empty(), "a [[company]] needs a code");
             anyhow::ensure!(
@@ -484,8 +564,11 @@ impl Config {
             offer_timeout: Duration::from_millis(d.offer_timeout_ms),
             no_answer: Duration::from_secs_f64(d.no_answer_s),
             ring_min: Duration::from_secs_f64(d.ring_min_s),
+            give_up_late: d.give_up_late,
             setup_timeout: Duration::from_secs_f64(d.setup_timeout_s),
             message_max: Duration::from_secs(d.message_max_s),
+            // The verdict comes at the limit; half a second more for packets that are late and threads that are busy.
+            judge_limit: Duration::from_secs_f64(self.detection.amd_limit_s + 0.5),
             wrap_up: Duration::from_secs_f64(d.wrap_up_s),
             miss_pause: Duration::from_secs_f64(d.miss_pause_s),
             misses_max: d.misses_max,
@@ -515,7 +598,7 @@ fn override_key(table: &mut toml::Table, name: &str, value: &str) {
     let Some(rest) = name.strip_prefix("OUTPACE_") else { return };
     let rest = rest.to_ascii_lowercase();
     let Some((section, key)) = rest.split_once('_') else { return };
-    if !["server", "api", "sip", "media", "dialing", "retry", "recording"].contains(&section) {
+    if !["server", "api", "sip", "media", "dialing", "retry", "recording", "detection"].contains(&section) {
         return;
     }
     let value = format!("v = {value}")

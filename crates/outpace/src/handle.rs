@@ -12,6 +12,7 @@ use store::{Company, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::api::upload::Uploads;
+use crate::live::Live;
 use crate::recording::Archive;
 use crate::switch::TrunkView;
 
@@ -64,6 +65,8 @@ pub enum Command {
         company: CompanyId,
         reply: oneshot::Sender<Stats>,
     },
+    /// What was learned of the carriers' announcements changed.
+    Announcements(Arc<media::detect::Library>),
     /// Look at what was provisioned again, now.
     Reload,
     /// Stop dialing; the run loop ends when nothing is in flight.
@@ -98,6 +101,7 @@ pub struct Handle {
     companies: Arc<RwLock<BTreeMap<CompanyId, Arc<Company>>>>,
     archive: Option<Arc<Archive>>,
     uploads: Option<Arc<Uploads>>,
+    live: Arc<Live>,
     /// Where each registered extension is reached.
     registrations: Arc<RwLock<BTreeMap<AgentId, SocketAddr>>>,
 }
@@ -105,7 +109,8 @@ pub struct Handle {
 impl Handle {
     pub fn new(store: Arc<dyn Store>, commands: mpsc::Sender<Command>) -> Handle {
         let (companies, registrations) = Default::default();
-        Handle { store, commands, companies, archive: None, uploads: None, registrations }
+        let live = Arc::new(Live::new());
+        Handle { store, commands, companies, archive: None, uploads: None, live, registrations }
     }
 
     pub fn with_archive(self, archive: Arc<Archive>) -> Handle {
@@ -124,6 +129,11 @@ impl Handle {
     /// Where recordings lie.
     pub fn archive(&self) -> Option<&Arc<Archive>> {
         self.archive.as_ref()
+    }
+
+    /// What happens now.
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {

@@ -83,6 +83,30 @@ fn a_number_that_is_listed_after_it_was_added_is_never_dialed() {
     assert!(refusals.contains("\t13800060001\tdnc_company"), "{refusals}");
 }
 
+#[test]
+fn a_list_is_imported_shown_and_shortened_by_command() {
+    let ports = harness::ports::Ports::reserve();
+    let server = Setup::new(&ports).company(harness::server::Company::new("1")).start();
+    let file = server.setup.dir.path().join("numbers.csv");
+    std::fs::write(
+        &file,
+        "\u{feff}number,reason\r\n13800138000,asked\r\n\"139 0013 9000\";x\n# none\n\n138*\n",
+    )
+    .expect("the temp directory can be written");
+    let import = ["dnc", "import", file.to_str().expect("UTF-8")];
+    assert_eq!(server.admin(&import), "3 read, 3 new\n");
+    assert_eq!(server.admin(&import), "3 read, 0 new\n");
+    assert_eq!(server.admin(&["dnc", "remove", "+8613800138000"]), "1 removed\n");
+    let listed = server.admin(&["dnc", "list"]);
+    let entries: Vec<&str> = listed.lines().filter_map(|line| line.split('\t').next()).collect();
+    assert_eq!(entries, ["13900139000", "138*"]);
+    server.admin(&["compliance", "set", "--profile", "us", "--holiday", "2026-12-25", "--cap", "7/168"]);
+    let shown = server.admin(&["compliance", "show"]);
+    for line in ["profile\tus", "windows\t08:00-21:00", "caps\t7 in 168 h", "lock-out\t72 h"] {
+        assert!(shown.lines().any(|l| l == line), "{line:?} in {shown}");
+    }
+}
+
 /// Hours of today and tomorrow in Shanghai that begin some hours after now.
 fn window_in_three_hours() -> String {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");

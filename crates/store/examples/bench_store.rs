@@ -104,6 +104,7 @@ fn settings(company: CompanyId, taskid: String, agent: &str) -> NewCampaign {
         caller_ids: Vec::new(),
         attempts_max: 3,
         abandon_max: 300,
+        amd: None,
         status: CampaignStatus::Running,
         call_windows: Vec::new(),
     }
@@ -202,6 +203,7 @@ fn record(campaign: CampaignId, leased: &LeasedLead, outcome: Outcome) -> CallRe
         agent: None,
         outcome,
         cause: Cause::NORMAL,
+        notice: None,
         hangup_by: HangupBy::Customer,
         sip_status: 200,
     }

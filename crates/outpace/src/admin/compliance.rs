@@ -79,7 +79,7 @@ pub struct SetArguments {
 
 /// Which list a command is about.
 #[derive(Debug, Args)]
-pub struct List {
+pub struct OfList {
     #[command(flatten)]
     of: Of,
     /// The list of this task instead of the company's
@@ -92,25 +92,25 @@ pub enum DncCommand {
     /// Adds the numbers of a file: one a line, or the first column of a CSV file.
     Import {
         #[command(flatten)]
-        list: List,
+        list: OfList,
         file: PathBuf,
     },
     /// Adds numbers; a star at the end stands for every number that begins so.
     Add {
         #[command(flatten)]
-        list: List,
+        list: OfList,
         #[arg(required = true)]
         entries: Vec<String>,
     },
     Remove {
         #[command(flatten)]
-        list: List,
+        list: OfList,
         #[arg(required = true)]
         entries: Vec<String>,
     },
     List {
         #[command(flatten)]
-        list: List,
+        list: OfList,
     },
 }
 
@@ -236,7 +236,7 @@ pub fn dnc(store: &dyn Store, command: DncCommand) -> anyhow::Result<()> {
     }
 }
 
-fn find_list(store: &dyn Store, list: &List) -> anyhow::Result<DncList> {
+fn find_list(store: &dyn Store, list: &OfList) -> anyhow::Result<DncList> {
     let company = find(store, &list.of)?.id;
     let Some(taskid) = &list.task else { return Ok(DncList { company, campaign: None }) };
     let campaign = store.campaign(company, taskid)?.with_context(|| format!("no task {taskid:?}"))?;

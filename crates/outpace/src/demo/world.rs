@@ -60,6 +60,7 @@ pub const SHARES: Shares = Shares {
     invalid: 0.07,
     failed: 0.04,
     early_media: 0.15,
+    machine: 0.0,
 };
 
 impl Pace {
@@ -133,7 +134,7 @@ impl World {
         let running =
             run::start(config(pace, data, vec![company])).await.context("the server did not start")?;
         let options = AgentsOptions {
-            server: running.sip,
+            server: running.bound.plain,
             listen: anywhere(),
             accounts: agents::numbered(FIRST_EXTENSION, u64::from(agents), &password),
             behaviour: behaviour(seed),

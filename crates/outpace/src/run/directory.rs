@@ -82,8 +82,13 @@ impl AbandonBudget {
     }
 }
 
-/// `today`: answered by a person and abandoned since midnight.
-pub fn campaign_settings(campaign: &Campaign, today: (u32, u32), budget: AbandonBudget) -> CampaignSettings {
+/// `today`: answered by a person and abandoned since midnight. `amd`: for campaigns that do not say.
+pub fn campaign_settings(
+    campaign: &Campaign,
+    today: (u32, u32),
+    budget: AbandonBudget,
+    amd: bool,
+) -> CampaignSettings {
     let s = &campaign.settings;
     let ratio = ratio_milli(&s.scale);
     CampaignSettings {
@@ -105,6 +110,7 @@ pub fn campaign_settings(campaign: &Campaign, today: (u32, u32), budget: Abandon
         abandon_max: budget.abandon_max,
         answered_before: today.0,
         abandoned_before: today.1,
+        amd: s.amd.unwrap_or(amd),
     }
 }
 

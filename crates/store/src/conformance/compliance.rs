@@ -125,6 +125,7 @@ pub(super) fn a_number_listed_later_ends_as_blocked(store: &dyn Store) {
     let leased = scene.lease(at(100), id, 9);
     assert_eq!(leased.iter().map(|l| l.number.clone()).collect::<Vec<_>>(), [3, 4].map(number));
     let blocked = |call, dialed_at| LeadResult {
+        notice: None,
         call,
         outcome: Outcome::Blocked,
         cause: Cause::BLOCKED,

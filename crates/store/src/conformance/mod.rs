@@ -1,11 +1,13 @@
 //! What every driver must do: one function for each behaviour, run on a fresh store of each driver.
 
+mod access;
 mod bills;
 mod calls;
 mod campaigns;
 mod compliance;
 mod directs;
 mod leads;
+mod pages;
 mod provision;
 mod pushes;
 mod random;
@@ -200,6 +202,23 @@ conformance! {
         a_dead_event_can_be_sent_again
         expired_events_are_given_up_and_later_forgotten
         event_ids_are_not_used_again
+    }
+    pages {
+        campaigns_go_by_id_from_the_newest
+        leads_go_by_their_place
+        calls_go_by_id_from_the_newest_and_belong_to_their_company
+        calls_are_found_by_each_filter
+        a_call_shows_the_names_of_what_it_was_about
+    }
+    access {
+        a_user_has_the_name_alone_in_the_company
+        sessions_end_with_time_with_logout_and_with_the_user
+        a_key_is_found_until_it_is_revoked
+        the_audit_trail_reads_from_the_newest_by_page
+        old_entries_of_the_audit_trail_are_deleted
+        a_request_is_claimed_once
+        a_request_cut_off_may_be_done_again
+        eight_claims_at_once_give_one_new_request
     }
     random {
         the_driver_answers_as_the_memory_does

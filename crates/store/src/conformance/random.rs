@@ -130,6 +130,7 @@ impl<'a> Life<'a> {
             caller_ids: Vec::new(),
             attempts_max: 2,
             abandon_max: 300,
+            amd: None,
             status: CampaignStatus::Running,
             call_windows: Vec::new(),
         };

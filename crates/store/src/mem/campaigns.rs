@@ -14,7 +14,7 @@ impl Tables {
         rule::check_new(new, leads)?;
         let (id, mut table, rules) = self.new_campaign(now, new)?;
         let on_dnc = self.on_dnc(new.company, id, &rules, leads)?;
-        if on_dnc.len() == leads.len() {
+        if !leads.is_empty() && on_dnc.len() == leads.len() {
             return Err(rule::NO_LEAD);
         }
         let skipped = table.add_leads(now, &rules, leads, on_dnc);
@@ -138,9 +138,13 @@ impl Tables {
         filter: &CampaignFilter,
         page: Page,
     ) -> (u64, Vec<Campaign>) {
-        let mut found: Vec<&Campaign> = self.of_company(company).filter(|c| matches(c, filter)).collect();
+        let mut found = self.matching(company, filter);
         found.sort_by_key(|c| std::cmp::Reverse((c.created_at, c.id)));
         (found.len() as u64, page_of(found.into_iter().cloned(), page))
+    }
+
+    pub(super) fn matching(&self, company: CompanyId, filter: &CampaignFilter) -> Vec<&Campaign> {
+        self.of_company(company).filter(|c| matches(c, filter)).collect()
     }
 
     fn of_company(&self, company: CompanyId) -> impl Iterator<Item = &Campaign> {

@@ -119,7 +119,7 @@ impl CampaignTable {
         (self.campaign.counters.total, page_of(rows, Page { offset: 0, limit: page.limit }))
     }
 
-    fn shown(&self, seq: u64, row: &LeadRow) -> Lead {
+    pub(super) fn shown(&self, seq: u64, row: &LeadRow) -> Lead {
         Lead {
             id: rule::lead_id(self.campaign.id, seq),
             lead: row.lead.clone(),

@@ -1,6 +1,6 @@
 //! The compatible `App.Sip_*` API: one URL, the service named by a field.
 
-mod auth;
+pub mod auth;
 mod call;
 mod caller_id;
 mod cdr;
@@ -21,14 +21,15 @@ mod task;
 pub mod task_create;
 mod task_info;
 mod task_list;
+mod trail;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{AgentId, AgentView, CampaignId, CampaignView, CompanyId, Timestamp};
-use store::{Company, Extension, Group, Store};
+use engine::{AgentId, AgentView, CompanyId, Timestamp};
+use store::{Company, Extension, Group, Scopes, Store};
 
 use self::clock::Zone;
 use self::code::{Code, Language, Ret};
@@ -36,9 +37,11 @@ use self::envelope::{Failure, Form};
 use self::parameter::Parameters;
 use self::request::{Fields, Unreadable};
 use self::service::Service;
+#[cfg(test)]
+pub use self::service::names as service_names;
+use crate::config::Api;
 use crate::handle::{Command, Handle, HandleError};
 use crate::recording::Archive;
-use crate::switch::TrunkView;
 
 /// The run loop answers within this or counts as not answering: clients wait three seconds for the whole.
 const VIEW_TIMEOUT: Duration = Duration::from_millis(1000);
@@ -49,6 +52,7 @@ const ANNOUNCE_ATTEMPTS: u32 = 60;
 pub struct AppSip {
     handle: Handle,
     doorkeeper: auth::Doorkeeper,
+    shows_passwords: bool,
 }
 
 /// One request, before it is known who sends it.
@@ -83,8 +87,17 @@ impl Request {
 }
 
 impl AppSip {
-    pub fn new(handle: Handle, login_failures_per_minute_max: u32) -> AppSip {
-        AppSip { handle, doorkeeper: auth::Doorkeeper::new(login_failures_per_minute_max) }
+    pub fn new(handle: Handle, config: &Api) -> AppSip {
+        AppSip {
+            handle,
+            doorkeeper: auth::Doorkeeper::new(config.login_failures_per_minute_max),
+            shows_passwords: config.show_extension_passwords,
+        }
+    }
+
+    /// Passwords of extensions, to whoever may see them.
+    pub fn shows_passwords(&self) -> bool {
+        self.shows_passwords
     }
 
     pub fn now(&self) -> Timestamp {
@@ -118,7 +131,11 @@ impl AppSip {
             Service::Login => auth::login(&self, &request).await,
             Service::Logout => auth::logout(&self, &request).await,
             service => match auth::caller(&self, request).await {
-                Ok(caller) => (Some(caller.company.clone()), service.run(&caller).await),
+                Ok(caller) => {
+                    let reply = service.run(&caller).await;
+                    trail::note(&caller, service, &reply).await;
+                    (Some(caller.company.clone()), reply)
+                }
                 Err(failure) => (None, Err(failure)),
             },
         };
@@ -157,15 +174,18 @@ pub struct Caller {
     app: Arc<AppSip>,
     request: Request,
     company: Arc<Company>,
+    appid: String,
+    scopes: Scopes,
     zone: Zone,
     language: Language,
 }
 
 impl Caller {
-    fn new(app: Arc<AppSip>, request: Request, company: Arc<Company>) -> Caller {
+    fn new(app: Arc<AppSip>, request: Request, admitted: auth::Admitted) -> Caller {
+        let auth::Admitted { company, appid, scopes } = admitted;
         let zone = Zone::named(&company.settings.time_zone);
         let language = request.wished_language().unwrap_or_else(|| language_of(&company));
-        Caller { app, request, company, zone, language }
+        Caller { app, request, company, appid, scopes, zone, language }
     }
 
     /// Whoever sends the request with a good token.
@@ -242,19 +262,6 @@ impl Caller {
             Ok(Err(error)) => Err(error.into()),
             Err(_) => Err(HandleError::Unavailable.into()),
         }
-    }
-
-    /// The campaign as the engine sees it now; None when the engine does not have it.
-    pub async fn campaign_view(&self, campaign: CampaignId) -> Result<Option<CampaignView>, Failure> {
-        match tokio::time::timeout(VIEW_TIMEOUT, self.app.handle.campaigns(self.id())).await {
-            Ok(Ok(views)) => Ok(views.into_iter().find(|view| view.campaign == campaign)),
-            Ok(Err(error)) => Err(error.into()),
-            Err(_) => Err(HandleError::Unavailable.into()),
-        }
-    }
-
-    pub async fn trunk_views(&self) -> Result<Vec<TrunkView>, Failure> {
-        Ok(self.app.handle.trunks(self.id()).await?)
     }
 
     fn registration(&self, agent: AgentId) -> Option<std::net::SocketAddr> {

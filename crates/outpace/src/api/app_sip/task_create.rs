@@ -43,6 +43,7 @@ struct Wanted {
     client_id: String,
     attempts_max: u32,
     abandon_max: u32,
+    amd: Option<bool>,
     call_windows: Vec<String>,
 }
 
@@ -111,6 +112,7 @@ async fn campaign(caller: &Caller, wanted: Wanted) -> Result<NewCampaign, Failur
         caller_ids: wanted.caller_ids,
         attempts_max: wanted.attempts_max,
         abandon_max: wanted.abandon_max,
+        amd: wanted.amd,
         status: wanted.status,
         call_windows: wanted.call_windows,
     })
@@ -203,6 +205,7 @@ fn read_wanted(caller: &Caller, p: Parameters<'_>) -> Result<Wanted, Failure> {
         attempts_max: limit(p.int("calltimes", 1..=3)?, 1),
         // Thousandths of a percent to hundredths.
         abandon_max: limit(p.thousandths("maxabandon", 0..=100_000)?.map(|n| n / 10), 300),
+        amd: p.int("amd", 0..=1)?.map(|n| n == 1),
         call_windows: read_windows(p)?,
     })
 }

@@ -1,7 +1,7 @@
 //! `App.Sip_Yccall.TaskInfo`.
 
 use engine::compliance::Rule;
-use engine::{Outcome, Timestamp};
+use engine::{Notice, Outcome, Timestamp};
 use serde::Serialize;
 use store::{Lead, LeadResult};
 
@@ -119,12 +119,30 @@ const fn answer_type(outcome: Outcome) -> &'static str {
 fn mark(lead: &Lead, caller: &Caller) -> String {
     match (lead.mark.as_str(), lead.result.as_ref()) {
         (_, Some(LeadResult { outcome: Outcome::Connected, .. })) => String::new(),
+        ("", Some(LeadResult { notice: Some(notice), .. })) => {
+            notice_text(*notice).of(caller.language).to_owned()
+        }
         ("", Some(result)) => outcome_text(result.outcome).of(caller.language).to_owned(),
         ("expired", _) => Text::new("已过期", "expired").of(caller.language).to_owned(),
         (mark, _) => match rule_text(mark) {
             Some(text) => text.of(caller.language).to_owned(),
             None => mark.to_owned(),
         },
+    }
+}
+
+/// In the network's words.
+const fn notice_text(notice: Notice) -> Text {
+    match notice {
+        Notice::EmptyNumber => Text::new("空号", "number does not exist"),
+        Notice::OutOfService => Text::new("停机", "out of service"),
+        Notice::SwitchedOff => Text::new("关机", "switched off"),
+        Notice::NotReachable => Text::new("不在服务区", "not reachable"),
+        Notice::LineBusy => Text::new("占线", "line busy"),
+        Notice::InACall => Text::new("通话中", "in a call"),
+        Notice::NoAnswer => Text::new("无人接听", "no answer"),
+        Notice::Barred => Text::new("呼入限制", "incoming calls barred"),
+        Notice::Congestion => Text::new("网络忙", "network busy"),
     }
 }
 

@@ -6,6 +6,7 @@ mod calls;
 mod extensions;
 mod fuzz;
 mod groups;
+mod rest;
 mod task_results;
 mod tasks;
 mod transport;
@@ -74,6 +75,7 @@ fn provision(handle: &Handle, settings: &NewCompany, extensions: &[(&str, bool)]
             company: id,
             accesskey_sha256: Sha256::digest(format!("key-{code}")).into(),
             enabled: true,
+            scopes: store::Scopes::ALL,
         })
         .expect("a new key");
     for (number, enabled) in extensions {

@@ -44,15 +44,23 @@ impl Desk {
         self.submit("", form(&fields, file)).await
     }
 
-    async fn get(&self, uri: &str) -> Response<Body> {
+    async fn fetch(&self, uri: &str) -> Response<Body> {
         self.send(
             Request::get(uri).header("host", "crm.example:8080").body(Body::empty()).expect("a request"),
         )
         .await
     }
 
+    /// Below `/v1/uploads`, with a token.
+    async fn shown(&self, token: &str, path: &str) -> Response<Body> {
+        let request = Request::get(format!("/v1/uploads{path}"))
+            .header("host", "crm.example:8080")
+            .header("authorization", format!("Bearer {token}"));
+        self.send(request.body(Body::empty()).expect("a request")).await
+    }
+
     async fn progress(&self, token: &str, id: &str) -> Value {
-        json_body(self.get(&format!("/v1/uploads/{id}?token={token}")).await).await
+        json_body(self.shown(token, &format!("/{id}")).await).await
     }
 
     /// Nothing is left of uploads that failed.
@@ -191,7 +199,7 @@ async fn refused_rows_are_listed_by_line_in_a_report_that_only_its_link_opens() 
     );
     let url = data["report_url"].as_str().expect("a link");
     let path = url.strip_prefix("http://crm.example:8080").expect("where the client reached us");
-    let report = desk.get(path).await;
+    let report = desk.fetch(path).await;
     assert_eq!(report.status(), StatusCode::OK);
     assert_eq!(report.headers()["content-type"], "text/csv;charset=utf-8");
     let text = axum::body::to_bytes(report.into_body(), usize::MAX).await.expect("a body");
@@ -203,9 +211,9 @@ async fn refused_rows_are_listed_by_line_in_a_report_that_only_its_link_opens() 
          6,13800000001,the number is in the task already\r\n"
     );
     let (bare, _) = path.split_once('?').expect("a query");
-    assert_eq!(desk.get(bare).await.status(), StatusCode::FORBIDDEN);
-    assert_eq!(desk.get(&path.replace("signature=", "signature=0")).await.status(), StatusCode::FORBIDDEN);
-    assert_eq!(desk.get(&path.replace("mine", "yours")).await.status(), StatusCode::FORBIDDEN);
+    assert_eq!(desk.fetch(bare).await.status(), StatusCode::FORBIDDEN);
+    assert_eq!(desk.fetch(&path.replace("signature=", "signature=0")).await.status(), StatusCode::FORBIDDEN);
+    assert_eq!(desk.fetch(&path.replace("mine", "yours")).await.status(), StatusCode::FORBIDDEN);
 
     let shown = desk.progress(&desk.token, "mine-1").await;
     assert_eq!((&shown["state"], &shown["task_id"]), (&json!("done"), &data["task_id"]), "{shown}");
@@ -269,17 +277,17 @@ async fn progress_is_shown_while_the_file_comes_in_and_to_its_company_only() {
     let talk = async {
         let shown = watch.await;
         assert_eq!((&shown["state"], &shown["task_id"]), (&json!("receiving"), &Value::Null), "{shown}");
-        let other = desk.get(&format!("/v1/uploads/big?token={}", desk.other_token)).await;
+        let other = desk.shown(&desk.other_token, "/big").await;
         assert_eq!(other.status(), StatusCode::NOT_FOUND);
-        assert_eq!(desk.get("/v1/uploads/big").await.status(), StatusCode::UNAUTHORIZED);
-        let list = json_body(desk.get(&format!("/v1/uploads?token={}", desk.other_token)).await).await;
+        assert_eq!(desk.fetch("/v1/uploads/big").await.status(), StatusCode::UNAUTHORIZED);
+        let list = json_body(desk.shown(&desk.other_token, "").await).await;
         assert_eq!(list, json!({"uploads": []}));
         pieces.send(Bytes::copy_from_slice(last)).await.expect("there is room");
         drop(pieces);
     };
     let (answer, ()) = tokio::join!(desk.submit("", Body::new(Trickle(received))), talk);
     data(&answer);
-    let list = json_body(desk.get(&format!("/v1/uploads?token={}", desk.token)).await).await;
+    let list = json_body(desk.shown(&desk.token, "").await).await;
     assert_eq!(list["uploads"][0]["state"], json!("done"), "{list}");
 }
 

@@ -19,11 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::extract::{ConnectInfo, Path, Request, State};
-use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, Uri};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::response::{IntoResponse, Response};
-use engine::CampaignId;
+use engine::{CampaignId, CompanyId, Timestamp};
 use serde_json::{Value, json};
 use store::Campaign;
 use tokio::sync::Semaphore;
@@ -34,9 +32,8 @@ use self::intake::{Intake, Taken};
 use self::progress::{Progress, State as UploadState, Upload};
 use super::app_sip::code::{Code, Language, Ret};
 use super::app_sip::envelope::Failure;
-use super::app_sip::request::{Encoding, Fields};
-use super::app_sip::{self, Caller, task_create};
-use super::{Server, base_url, bearer_token, json as json_body, text_header, v1};
+use super::app_sip::{Caller, task_create};
+use super::{Server, json as json_body};
 use crate::config::{Config, StoreKind};
 use crate::handle::Handle;
 use crate::recording::key;
@@ -172,14 +169,15 @@ async fn create(
         return Err(Failure::about(Code::CHECK_FAILED, nothing_stored(&imported, language)));
     }
     let campaign = task_create::publish(caller, campaign).await?;
-    let report = (imported.refused > 0).then(|| report_url(uploads, caller.base_url(), upload, caller));
+    let report = (imported.refused > 0)
+        .then(|| report_url(uploads, caller.handle(), upload, caller.base_url(), caller.now()));
     Ok(succeeded(&campaign, &imported, upload, report))
 }
 
-fn report_url(uploads: &Uploads, base: &str, upload: &Upload, caller: &Caller) -> String {
-    let archive = caller.handle().archive();
+fn report_url(uploads: &Uploads, handle: &Handle, upload: &Upload, base: &str, now: Timestamp) -> String {
+    let archive = handle.archive();
     let base = archive.and_then(|archive| archive.base_url.as_deref()).unwrap_or(base);
-    format!("{base}{}", uploads.folder.link(&report_name(upload), caller.now()))
+    format!("{base}{}", uploads.folder.link(&report_name(upload), now))
 }
 
 fn nothing_stored(imported: &Imported, language: Language) -> String {
@@ -230,58 +228,18 @@ fn message(failure: &Failure, language: Language) -> (u16, String) {
     }
 }
 
-/// `GET /v1/uploads`: those of the company, newest first, since the server's start.
-pub(super) async fn list(
-    State(server): State<Arc<Server>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let shown = async {
-        let (caller, uploads) = v1_caller(&server, peer, &uri, &headers).await?;
-        let all = uploads.progress.all(caller.id());
-        let all: Vec<Value> = all.iter().map(|upload| shown(&uploads, upload, &caller)).collect();
-        Ok(json!({ "uploads": all }))
-    };
-    v1::answer(shown.await)
+/// Those of the company, newest first, since the server's start.
+pub fn list(handle: &Handle, company: CompanyId, base: &str, now: Timestamp) -> Vec<Value> {
+    let Some(uploads) = handle.uploads() else { return Vec::new() };
+    uploads.progress.all(company).iter().map(|upload| shown(uploads, handle, upload, base, now)).collect()
 }
 
-/// `GET /v1/uploads/{id}`: how far it is.
-pub(super) async fn one(
-    State(server): State<Arc<Server>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    Path(id): Path<String>,
-    uri: Uri,
-    headers: HeaderMap,
-) -> Response {
-    let shown = async {
-        let (caller, uploads) = v1_caller(&server, peer, &uri, &headers).await?;
-        let upload = uploads.progress.of(caller.id(), &id).ok_or(Code::NO_FILE)?;
-        Ok(shown(&uploads, &upload, &caller))
-    };
-    v1::answer(shown.await)
+/// How far it is.
+pub fn one(handle: &Handle, company: CompanyId, id: &str, base: &str, now: Timestamp) -> Option<Value> {
+    let uploads = handle.uploads()?;
+    Some(shown(uploads, handle, &*uploads.progress.of(company, id)?, base, now))
 }
 
-fn shown(uploads: &Uploads, upload: &Upload, caller: &Caller) -> Value {
-    let report = upload.has_refused().then(|| report_url(uploads, caller.base_url(), upload, caller));
-    upload.shown(caller.zone().format(upload.begun_at()), report)
-}
-
-async fn v1_caller(
-    server: &Server,
-    peer: SocketAddr,
-    uri: &Uri,
-    headers: &HeaderMap,
-) -> Result<(Caller, Arc<Uploads>), Failure> {
-    server.admit(peer)?;
-    let request = app_sip::Request {
-        fields: Fields::read(&Encoding::Form, uri.query(), b"").unwrap_or_default(),
-        peer: peer.ip(),
-        bearer: text_header(headers, AUTHORIZATION.as_str()).and_then(bearer_token),
-        received: server.app_sip.now(),
-        base_url: base_url(headers),
-    };
-    let caller = Caller::of(&server.app_sip, request).await?;
-    let uploads = server.app_sip.handle().uploads().cloned().ok_or(Ret::NotFound)?;
-    Ok((caller, uploads))
+fn shown(uploads: &Uploads, handle: &Handle, upload: &Upload, base: &str, now: Timestamp) -> Value {
+    upload.shown(upload.has_refused().then(|| report_url(uploads, handle, upload, base, now)))
 }

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use engine::{CompanyId, Timestamp};
 use serde_json::{Value, json};
 
+use crate::api::v1::moment;
+
 /// Uploads that are remembered, of all companies.
 const UPLOADS_MAX: usize = 1000;
 /// Shown of one company at once.
@@ -92,7 +94,7 @@ impl Upload {
     }
 
     /// `report_url`: where the refused rows are listed.
-    pub fn shown(&self, begun_at: String, report_url: Option<String>) -> Value {
+    pub fn shown(&self, report_url: Option<String>) -> Value {
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (state, task_id, error) = match self.state() {
             State::Receiving => ("receiving", None, None),
@@ -103,7 +105,7 @@ impl Upload {
         json!({
             "upload_id": self.id,
             "state": state,
-            "begun_at": begun_at,
+            "begun_at": moment::json(self.begun_at),
             "bytes_total": (self.bytes_announced > 0).then_some(self.bytes_announced),
             "bytes_received": of(&self.bytes_received),
             "rows_read": of(&self.rows_read),
