@@ -36,6 +36,9 @@ const DOUBT_WEIGHT: f64 = 1.0;
 const DOUBT_MIN: f64 = 0.1;
 /// A late call rings on while its risk is below so many times that of a new one.
 const LATE_RISK: f64 = 3.0;
+/// A call that fails in fewer quarter seconds says something of the trunk, nothing of customers: thousands of them in an
+/// outage must not teach that nobody answers.
+const AT_ONCE: u64 = 4;
 /// New calls of one look at most.
 const WANTED_MAX: u32 = 200;
 /// Tables that follow from what was learned are made bit by bit: so many ages and rows in each look.
@@ -191,6 +194,9 @@ impl LookAhead {
         self.listen(now);
         let age = slot(now).saturating_sub(slot(placed));
         self.flight.remove(slot(placed));
+        if !is_answer && age < AT_ONCE {
+            return;
+        }
         self.answers.ended(usize::try_from(age).unwrap_or(usize::MAX), is_answer);
     }
 
@@ -472,4 +478,47 @@ impl LookAhead {
 fn arrival(new_call: &Seconds) -> Seconds {
     let all = new_call[HORIZON - 1].max(1e-9);
     std::array::from_fn(|k| (new_call[k] - if k == 0 { 0.0 } else { new_call[k - 1] }) / all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_fail_at_once_do_not_teach_that_nobody_answers() {
+        let rules = Rules {
+            abandon_max: 0.03,
+            grace: 2.0,
+            no_answer: 25.0,
+            start_ratio: 1.5,
+            give_up_from: None,
+            before: (0, 0),
+        };
+        let mut look = LookAhead::new(rules, Duration::ZERO);
+        let (mut now, mut last) = (Duration::ZERO, PacingDecision::default());
+        for n in 0..40_000_u32 {
+            now += Duration::from_millis(if n < 600 { 1000 } else { 5 });
+            look.placed(now);
+            match n {
+                0..600 if n % 3 == 0 => look.answered(now + Duration::from_secs(8), now),
+                0..600 => look.failed(now + Duration::from_secs(25), now),
+                _ => look.failed(now + Duration::from_millis(200), now),
+            }
+            let floor = Floor {
+                now,
+                idle: 1,
+                waiting: 0,
+                reserved: 0,
+                talking: &[],
+                wrapping_up: &[],
+                part: 1.0,
+                room: 100,
+            };
+            if n % 100 == 0 {
+                last = look.decide(&floor, &[]);
+            }
+        }
+        assert!(last.answer_share > 0.2, "{last:?}");
+        assert!(last.wanted < 5, "{last:?}");
+    }
 }
