@@ -1,5 +1,6 @@
 //! How fast the SQLite store is on this machine: `cargo run --release --example bench_store -p store [folder]`.
-//! Makes a database in the folder (the temporary one when not given) and removes it in the end.
+//! A second argument `rules` leaves all but the rules out. Makes a database in the folder (the temporary one when not
+//! given) and removes it in the end.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,8 +25,11 @@ fn main() {
 
 fn run(path: &Path) {
     let store = SqliteStore::open(path).expect("a new database");
-    let company = company(&store, "1");
     println!("| what | p50 | p99 |\n| --- | --- | --- |");
+    if std::env::args().nth(2).as_deref() == Some("rules") {
+        return compliance(&store);
+    }
+    let company = company(&store, "1");
     create(&store, company);
     let big = fill(&store, company);
     pages(&store, big);
