@@ -20,6 +20,7 @@ const ABOUT: &str = "Campaigns, leads, calls, agents and all they need.\n\n\
 const TAGS: &[(&str, &str)] = &[
     ("company", "The company of who asks."),
     ("campaigns", "Campaigns and their leads, and how fast they dial."),
+    ("uploads", "Files of numbers, and how far they are."),
     ("calls", "Calls and their recordings."),
     ("agents", "People at extensions, and what they are doing."),
     ("groups", "Agents who share campaigns."),

@@ -67,6 +67,8 @@ impl Everything {
             created_at: wall_clock(),
         };
         store.put_recording(&recording).expect("put");
+        let upload = desk.upload(&[("uploadid", "mark-upload")], b"13877770001\n").await;
+        assert_eq!(upload["code"], json!(0), "{upload}");
         desk.register("1001");
         desk.show_agents(vec![]);
         Everything { campaign, call, group, event: events[0].id, key }
@@ -103,6 +105,7 @@ impl Everything {
             "caller_id" => "7001".to_owned(),
             "event" => self.event.to_string(),
             "user" => "mark-user".to_owned(),
+            "upload" => "mark-upload".to_owned(),
             "api_key" => self.key.to_string(),
             other => panic!("say what {other} of company 1 is, so that company 2 can try it"),
         }
