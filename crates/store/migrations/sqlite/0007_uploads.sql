@@ -3,8 +3,8 @@
 ALTER TABLE campaigns ADD COLUMN unpublished TEXT;
 
 DROP INDEX campaigns_by_age;
--- `unpublished` is in it so that counting reads nothing else.
-CREATE INDEX campaigns_by_age ON campaigns (company, created_at, unpublished) WHERE unpublished IS NULL;
+-- `id` is in it so that a page is read in its order, `unpublished` so that counting reads nothing else.
+CREATE INDEX campaigns_by_age ON campaigns (company, created_at, id, unpublished) WHERE unpublished IS NULL;
 DROP INDEX campaigns_open;
 CREATE INDEX campaigns_open ON campaigns (company, created_at) WHERE status <> 'ended' AND unpublished IS NULL;
 CREATE INDEX campaigns_unpublished ON campaigns (id) WHERE unpublished IS NOT NULL;
