@@ -6,6 +6,7 @@ mod latch;
 mod leg;
 mod listening;
 mod outgoing;
+mod piece;
 mod playback;
 mod ports;
 mod recorder;

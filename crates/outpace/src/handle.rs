@@ -16,6 +16,9 @@ use crate::live::Live;
 use crate::recording::Archive;
 use crate::switch::TrunkView;
 
+/// A command that the run loop did not take is offered to it again for so many seconds.
+const ANNOUNCE_ATTEMPTS: u32 = 60;
+
 /// Told to the run loop after the store was changed.
 #[derive(Debug)]
 pub enum Command {
@@ -163,6 +166,24 @@ impl Handle {
             .send_timeout(command, Duration::from_secs(1))
             .await
             .map_err(|_| HandleError::Unavailable)
+    }
+
+    /// Tells the run loop of a change that is stored: a command that is not taken is offered again in the background.
+    pub async fn announce(&self, command: impl Fn() -> Command + Send + 'static) {
+        if self.tell(command()).await.is_ok() {
+            return;
+        }
+        tracing::error!(command = ?command(), "the run loop did not take a command; offering it again");
+        let handle = self.clone();
+        tokio::spawn(async move {
+            for _ in 0..ANNOUNCE_ATTEMPTS {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                if handle.tell(command()).await.is_ok() {
+                    return;
+                }
+            }
+            tracing::error!(command = ?command(), "the run loop never took a command");
+        });
     }
 
     pub async fn agents(&self, company: CompanyId) -> Result<Vec<AgentView>, HandleError> {

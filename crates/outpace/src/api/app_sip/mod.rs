@@ -45,8 +45,6 @@ use crate::recording::Archive;
 
 /// The run loop answers within this or counts as not answering: clients wait three seconds for the whole.
 const VIEW_TIMEOUT: Duration = Duration::from_millis(1000);
-/// A command that the run loop did not take is offered to it again for so many seconds.
-const ANNOUNCE_ATTEMPTS: u32 = 60;
 
 /// The API's state.
 pub struct AppSip {
@@ -236,23 +234,9 @@ impl Caller {
         Ok(self.app.handle.tell(command).await?)
     }
 
-    /// Tells the run loop of a change that is stored and must not be asked for again: a command that is not taken is
-    /// offered again in the background.
+    /// Tells the run loop of a change that is stored and must not be asked for again.
     async fn announce(&self, command: impl Fn() -> Command + Send + 'static) {
-        if self.app.handle.tell(command()).await.is_ok() {
-            return;
-        }
-        tracing::error!(command = ?command(), "the run loop did not take a command; offering it again");
-        let handle = self.app.handle.clone();
-        tokio::spawn(async move {
-            for _ in 0..ANNOUNCE_ATTEMPTS {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                if handle.tell(command()).await.is_ok() {
-                    return;
-                }
-            }
-            tracing::error!(command = ?command(), "the run loop never took a command");
-        });
+        self.app.handle.announce(command).await;
     }
 
     /// The company's agents as the engine sees them now.

@@ -19,9 +19,6 @@ use super::visitor::Visitor;
 use crate::api::{Server, json as json_body};
 use crate::handle::{Command, Handle, HandleError};
 
-/// A command that the run loop did not take is offered to it again for so many seconds.
-const ANNOUNCE_ATTEMPTS: u32 = 60;
-
 pub struct Visit {
     pub server: Arc<Server>,
     /// None only where a route needs nobody.
@@ -180,21 +177,9 @@ impl Visit {
         self.handle().with_store(verb).await
     }
 
-    /// Tells the run loop of a change that is stored: a command that is not taken is offered again in the background.
+    /// Tells the run loop of a change that is stored.
     pub async fn announce(&self, command: impl Fn() -> Command + Send + 'static) {
-        if self.handle().tell(command()).await.is_ok() {
-            return;
-        }
-        let handle = self.handle().clone();
-        tokio::spawn(async move {
-            for _ in 0..ANNOUNCE_ATTEMPTS {
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-                if handle.tell(command()).await.is_ok() {
-                    return;
-                }
-            }
-            tracing::error!("the run loop never took a command");
-        });
+        self.handle().announce(command).await;
     }
 
     /// A part of the path; the router has checked that it is there.
