@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint deny fuzz bench-store bench-relay bench-calls clean bench-pacing
+.PHONY: help demo test lint deny fuzz bench-api bench-upload bench-store bench-relay bench-calls bench-detect soak clean bench-pacing
 
 help: ## list the targets
 	@echo "make <target>:"
@@ -49,9 +49,24 @@ bench-relay: ## measure the media relay (docs/performance.md; ARGS="calls second
 	@case "$(ARGS)" in *rtpengine*) scripts/install-rtpengine ;; esac
 	ulimit -n "$$(ulimit -Hn)" && cargo run --release --locked --package media --example bench_relay -- $(ARGS)
 
+bench-api: ## measure the API while a campaign runs, and files of a million numbers (about three minutes; ARGS="all 10": seconds for each)
+	cargo build --release --locked --package outpace --bins --example bench_api
+	"$${CARGO_TARGET_DIR:-target}/release/examples/bench_api" "$${CARGO_TARGET_DIR:-target}/release/outpace" $(ARGS)
+
+bench-upload: ## measure only the files of a million numbers
+	@$(MAKE) --no-print-directory bench-api ARGS=upload
+
+bench-detect: ## how well tones, announcements and machines are recognised (docs/detection.md; ARGS="train" or "misses")
+	@scripts/install-speech-tools
+	cargo run --release --locked --package media --example detect_report -- $(ARGS)
+
 bench-calls: ## measure calls of the whole server (docs/performance.md; ARGS="attempts|complete|held|overload [rate] [seconds]")
 	cargo build --release --locked --package outpace
 	ulimit -n "$$(ulimit -Hn)" && cargo run --release --locked --package outpace --example bench_calls -- $(ARGS)
+
+soak: ## run calls for long, and show what the server holds before and after (ARGS="minutes rate", 10 and 600 when not given)
+	cargo build --release --locked --package outpace
+	ulimit -n "$$(ulimit -Hn)" && cargo run --release --locked --package outpace --example bench_calls -- soak $(ARGS)
 
 bench-pacing: ## compare the ways of pacing over simulated shifts (docs/pacing.md; ARGS="--quick" for a short run)
 	cargo run --release --locked --package sim -- compare $(ARGS)

@@ -254,10 +254,14 @@ impl Engine {
 
     /// The talk is over.
     pub(crate) fn seat_left(&mut self, id: AgentId, talked: Duration) {
+        self.seat_left_after(id, talked, self.config.wrap_up);
+    }
+
+    pub(crate) fn seat_left_after(&mut self, id: AgentId, talked: Duration, wrap_up: Duration) {
         let agent = self.agents.get_mut(&id).expect("only known agents talk");
         agent.talked = agent.talked.saturating_add(talked);
         self.seats_taken -= 1;
-        self.rest(id, self.config.wrap_up);
+        self.rest(id, wrap_up);
     }
 
     fn rest(&mut self, id: AgentId, length: Duration) {

@@ -1,13 +1,16 @@
 //! One call: `Dialing → Ringing → Waiting ⇄ Offering → Bridged`, or `Message` when no agent came, then `end`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::agent::Seat;
+use crate::heard::Judging;
+use crate::look_ahead::slot;
 use crate::timer::TimerKey;
 use crate::transfer::Transfer;
 use crate::{
     AgentId, CallId, CallRecord, CampaignId, Cause, Effect, Engine, Failure, HangupBy, LeadId, LeasedLead,
-    LegEvent, Now, Outcome, PhoneNumber, Supply, Timestamp, TrunkId,
+    LegEvent, Notice, Now, Outcome, PhoneNumber, Supply, Timestamp, TrunkId,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -40,12 +43,19 @@ pub(crate) struct Call {
     /// The same moment on the mono clock.
     placed: Duration,
     ringing_at: Option<Timestamp>,
+    /// The same moment on the mono clock.
+    rings_since: Option<Duration>,
+    /// It was ended while it rang, for ringing too late.
+    is_given_up: bool,
     pub(crate) answered_at: Option<Timestamp>,
     pub(crate) bridged_at: Option<Timestamp>,
     /// Start of the talk on the mono clock.
     talk_began: Duration,
     /// The agent to whom the call was offered last.
     agent: Option<AgentId>,
+    pub(crate) judging: Judging,
+    /// What the network said.
+    pub(crate) notice: Option<Notice>,
 }
 
 impl Call {
@@ -69,10 +79,14 @@ impl Call {
             dialed_at: now.wall,
             placed: now.mono,
             ringing_at: None,
+            rings_since: None,
+            is_given_up: false,
             answered_at: None,
             bridged_at: None,
             talk_began: Duration::ZERO,
             agent: None,
+            judging: Judging::Off,
+            notice: None,
         }
     }
 
@@ -99,6 +113,7 @@ impl Call {
             agent: self.agent,
             outcome: ending.outcome,
             cause: ending.cause,
+            notice: self.notice,
             hangup_by: ending.by,
             sip_status: if self.answered_at.is_some() { 200 } else { ending.sip_status },
         }
@@ -192,6 +207,7 @@ impl Engine {
         match event {
             LegEvent::Ringing { .. } => self.customer_rings(id),
             LegEvent::Answered => self.customer_answered(id),
+            LegEvent::Heard(heard) => self.customer_heard(id, heard),
             LegEvent::Failed(failure) => self.customer_left(id, failure),
             LegEvent::HungUp { cause } => {
                 self.customer_left(id, Failure { outcome: Outcome::Failed, cause, sip_status: 0 });
@@ -199,9 +215,10 @@ impl Engine {
         }
     }
 
-    fn customer_rings(&mut self, id: CallId) {
+    pub(crate) fn customer_rings(&mut self, id: CallId) {
         let Some(call) = self.calls.get_mut(&id).filter(|c| c.stage == Stage::Dialing) else { return };
         call.ringing_at = Some(self.now.wall);
+        call.rings_since = Some(self.now.mono);
         let length = self.config.no_answer.max(self.config.ring_min);
         self.timers.set(TimerKey::Call(id), self.now.mono + length);
         self.set_stage(id, Stage::Ringing);
@@ -220,6 +237,7 @@ impl Engine {
         self.timers.set(TimerKey::Call(id), self.now.mono + self.config.answer_wait);
         self.set_stage(id, Stage::Waiting);
         self.unplaced.insert((order, id));
+        self.judge(id);
     }
 
     /// The customer's leg is gone. `failure` counts when it was not answered.
@@ -251,16 +269,40 @@ impl Engine {
             Stage::Dialing => {
                 self.end(id, Ending::new(Outcome::Failed, Cause::TIMER, HangupBy::Platform, Legs::Left));
             }
-            Stage::Ringing => {
-                self.end(
-                    id,
-                    Ending::new(Outcome::NoAnswer, Cause::NO_ANSWER, HangupBy::Platform, Legs::Left),
-                );
-            }
+            Stage::Ringing => self.end_unanswered(id),
             Stage::Waiting | Stage::Offering(_) => self.abandon(id),
             Stage::Message => self.message_played(id),
             Stage::Transfer(_) => self.transfer_failed(id, Cause::NOT_PICKED_UP),
             Stage::Bridged(_) => {}
+        }
+    }
+
+    fn end_unanswered(&mut self, id: CallId) {
+        self.end(id, Ending::new(Outcome::NoAnswer, Cause::NO_ANSWER, HangupBy::Platform, Legs::Left));
+    }
+
+    /// Of each of these slots a call that has rung for long enough, if there is one, is at the end of its time now.
+    pub(crate) fn give_up(&mut self, campaign: CampaignId, slots: &[u64]) {
+        let ring_min = self.config.ring_min;
+        let mut wanted: BTreeMap<u64, usize> = BTreeMap::new();
+        slots.iter().for_each(|slot| *wanted.entry(*slot).or_default() += 1);
+        let has_rung = |c: &Call| c.rings_since.is_some_and(|since| self.now.mono >= since + ring_min);
+        let mut late = Vec::new();
+        for call in self
+            .calls
+            .values()
+            .filter(|c| c.campaign == campaign && c.stage == Stage::Ringing && !c.is_given_up)
+        {
+            if let Some(left) = wanted.get_mut(&slot(call.placed)).filter(|n| **n > 0)
+                && has_rung(call)
+            {
+                *left -= 1;
+                late.push(call.id);
+            }
+        }
+        for id in late {
+            self.calls.get_mut(&id).expect("found above").is_given_up = true;
+            self.timers.set(TimerKey::Call(id), self.now.mono);
         }
     }
 
@@ -436,13 +478,6 @@ impl Engine {
         }
     }
 
-    /// A person answered, and it is known whether an agent came.
-    fn note_answered(&mut self, id: CallId, abandoned: bool) {
-        let call = self.calls.get(&id).expect("the caller looked it up");
-        let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
-        campaign.pacer.note(self.now.mono, abandoned);
-    }
-
     /// Since when the agent talked who has it no more.
     pub(crate) fn pass_call_to(&mut self, id: CallId, transfer: Transfer) -> Duration {
         self.set_stage(id, Stage::Transfer(transfer));
@@ -460,6 +495,7 @@ impl Engine {
 
     /// The only exit of a call.
     pub(crate) fn end(&mut self, id: CallId, ending: Ending) {
+        self.judging_over(id);
         if self.calls.get(&id).is_some_and(|c| c.offered_to().is_some()) {
             self.stop_offer(id, OfferEnd::Withdrawn);
         }
@@ -469,11 +505,16 @@ impl Engine {
         let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
         *campaign.in_flight.of(call.stage) -= 1;
         let talked = self.now.mono.saturating_sub(call.talk_began);
+        // After what was no talk there is nothing to write down.
+        let is_talk = ending.outcome == Outcome::Connected;
+        let wrap_up = if is_talk { self.config.wrap_up } else { Duration::ZERO };
         match call.stage {
+            Stage::Ringing if call.is_given_up => campaign.pacer.look.given_up(self.now.mono, call.placed),
             Stage::Dialing | Stage::Ringing => campaign.pacer.look.failed(self.now.mono, call.placed),
             Stage::Bridged(_) => {
+                // The timer of the wrap-up runs for this long, no agent can end it: its length is known beforehand.
                 campaign.pacer.look.talk_ended(talked);
-                campaign.pacer.look.wrap_up_ended(self.config.wrap_up);
+                campaign.pacer.look.wrap_up_ended(wrap_up);
             }
             _ => {}
         }
@@ -486,7 +527,7 @@ impl Engine {
         match call.stage {
             Stage::Bridged(agent) => {
                 self.end_watches_of(id);
-                self.seat_left(agent, talked);
+                self.seat_left_after(agent, talked, wrap_up);
             }
             Stage::Transfer(transfer) => self.seat_freed(transfer.to),
             _ => {}

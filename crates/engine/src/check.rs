@@ -7,6 +7,7 @@ use crate::call::Stage;
 use crate::campaign::InFlight;
 use crate::direct::Step;
 use crate::group::PoolKey;
+use crate::heard::Judging;
 use crate::timer::TimerKey;
 use crate::{CampaignId, Engine};
 
@@ -216,6 +217,12 @@ impl Engine {
                 "the stage of call {} ends",
                 call.id
             );
+            assert_eq!(
+                self.timers.is_set(TimerKey::Judge(call.id)),
+                call.judging != Judging::Off,
+                "the verdict on call {} is not awaited for ever",
+                call.id
+            );
         }
         for key in self.timers.keys() {
             match key {
@@ -229,6 +236,7 @@ impl Engine {
                     let offered = self.calls.get(&id).is_some_and(|c| c.offered_to().is_some());
                     assert!(offered, "no timer outlives its offer");
                 }
+                TimerKey::Judge(id) => assert!(self.calls.contains_key(&id), "no timer outlives its call"),
                 TimerKey::Save(id) => {
                     let waits = self.unsaved.contains_key(&id) || self.unsaved_directs.contains_key(&id);
                     assert!(waits, "no timer outlives its result");

@@ -12,10 +12,15 @@ pub struct Config {
     pub no_answer: Duration,
     /// A ringing customer leg is never cancelled before this.
     pub ring_min: Duration,
+    /// Predictive campaigns may give up a call that has rung for `ring_min` when its customer would likely find nobody.
+    pub give_up_late: bool,
     /// A leg that shows no sign of ringing is given up after this.
     pub setup_timeout: Duration,
     /// The abandon message is cut off after this.
     pub message_max: Duration,
+    /// Who answered is no longer asked this long after the answer: the time limit of the listening, and a little for its
+    /// word to come.
+    pub judge_limit: Duration,
     /// After a talk the agent is not offered a call for this long.
     pub wrap_up: Duration,
     /// After a missed offer the agent is not offered a call for this long.
@@ -51,8 +56,10 @@ impl Default for Config {
             offer_timeout: Duration::from_millis(1000),
             no_answer: Duration::from_secs(25),
             ring_min: Duration::from_secs(15),
+            give_up_late: false,
             setup_timeout: Duration::from_secs(32),
             message_max: Duration::from_secs(30),
+            judge_limit: Duration::from_millis(4500),
             wrap_up: Duration::from_secs(3),
             miss_pause: Duration::from_secs(3),
             misses_max: 3,

@@ -1,8 +1,8 @@
 //! What the engine wants done. The order of effects is the order in which they must be begun.
 
 use crate::{
-    AgentId, CallId, CampaignId, Cause, DirectRecord, HangupBy, LeadId, LeaseId, LineId, NewDirect, Outcome,
-    PhoneNumber, Refusal, RequestId, Timestamp, TrunkId, WatchMode,
+    AgentId, CallId, CampaignId, Cause, DirectRecord, HangupBy, LeadId, LeaseId, LineId, NewDirect, Notice,
+    Outcome, PhoneNumber, Refusal, RequestId, Timestamp, TrunkId, WatchMode,
 };
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -77,6 +77,8 @@ pub struct Dial {
     pub trunk: TrunkId,
     pub caller_id: String,
     pub number: PhoneNumber,
+    /// It is to be told who answers (`Heard::Answerer`).
+    pub amd: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,6 +107,8 @@ pub struct CallRecord {
     pub agent: Option<AgentId>,
     pub outcome: Outcome,
     pub cause: Cause,
+    /// What the network said, when that ended the call.
+    pub notice: Option<Notice>,
     pub hangup_by: HangupBy,
     pub sip_status: u16,
 }
@@ -115,9 +119,10 @@ impl CallRecord {
         rounded(self.answered_at.unwrap_or(self.ended_at).since(self.dialed_at))
     }
 
-    /// Seconds of conversation, 0 when none; rounded.
+    /// Seconds of conversation, 0 when none; rounded. An agent who heard a machine had none.
     pub fn talk_seconds(&self) -> u32 {
-        self.bridged_at.map_or(0, |b| rounded(self.ended_at.since(b)))
+        let bridged_at = self.bridged_at.filter(|_| self.outcome == Outcome::Connected);
+        bridged_at.map_or(0, |b| rounded(self.ended_at.since(b)))
     }
 }
 

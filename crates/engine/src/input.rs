@@ -1,7 +1,7 @@
 //! What the engine is told.
 
 use crate::{
-    AgentId, CallCommand, CallId, CampaignId, Cause, Failure, GroupId, LeadId, LeaseId, OutboundRule,
+    AgentId, CallCommand, CallId, CampaignId, Cause, Failure, GroupId, Heard, LeadId, LeaseId, OutboundRule,
     PhoneCall, PhoneNumber, RequestId, Timestamp, TrunkId,
 };
 
@@ -140,6 +140,8 @@ pub enum LegEvent {
     Answered,
     /// Ended before it was answered.
     Failed(Failure),
+    /// Something was recognised in its sound.
+    Heard(Heard),
     /// Ended after it was answered, by its far end or by a time-out.
     HungUp {
         cause: Cause,
@@ -210,6 +212,8 @@ pub struct CampaignSettings {
     pub caller_ids: Vec<String>,
     /// Abandoned per answered, in hundredths of a percent: 3 % is 300.
     pub abandon_max: u32,
+    /// It is judged whether people or machines answer; machines are hung up on.
+    pub amd: bool,
     /// What happened before the engine started: answered and abandoned today.
     pub answered_before: u32,
     pub abandoned_before: u32,

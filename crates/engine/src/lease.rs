@@ -157,12 +157,13 @@ impl Engine {
     fn dial(&mut self, id: CampaignId, slot: LeaseSlot, lead: LeasedLead) {
         let campaign = self.campaigns.get_mut(&id).expect("a campaign outlives its leases");
         campaign.pacer.look.placed(self.now.mono);
+        let amd = campaign.settings.amd;
         let is_first = !std::mem::replace(&mut campaign.is_started, true);
         if is_first {
             self.emit(Effect::CampaignStarted { campaign: id });
         }
         let LeaseSlot { call, trunk, caller_id } = slot;
-        let dial = Dial { call, trunk, caller_id: caller_id.clone(), number: lead.number.clone() };
+        let dial = Dial { call, trunk, caller_id: caller_id.clone(), number: lead.number.clone(), amd };
         self.add_call(Call::new(id, trunk, caller_id, lead, self.now));
         self.emit(Effect::Dial(dial));
     }

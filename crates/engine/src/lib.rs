@@ -16,6 +16,7 @@ mod config;
 mod direct;
 mod effect;
 mod group;
+mod heard;
 mod id;
 mod input;
 mod lease;
@@ -37,6 +38,7 @@ pub use command::*;
 pub use config::*;
 pub use direct::*;
 pub use effect::*;
+pub use heard::{Answerer, Heard, Notice};
 pub use id::*;
 pub use input::*;
 pub use number::*;
@@ -214,6 +216,7 @@ impl Engine {
         match key {
             TimerKey::Call(call) => self.call_timer(call),
             TimerKey::Offer(call) => self.offer_overdue(call),
+            TimerKey::Judge(call) => self.judging_over(call),
             TimerKey::Save(call) => self.save_again(call),
             TimerKey::Returns => self.return_again(),
             TimerKey::Seat(agent) => self.rest_over(agent),

@@ -94,6 +94,9 @@ impl Engine {
             part: predictive.len() as f64 / sharing.max(1) as f64,
             room: campaign.room(),
         };
+        let too_late = campaign.pacer.look.too_late(&floor, others);
+        self.give_up(id, &too_late);
+        let campaign = self.campaigns.get_mut(&id)?;
         let decision = campaign.pacer.look.decide(&floor, others);
         campaign.pacer.decided(mono, decision);
         Some(decision)

@@ -12,6 +12,8 @@ pub(crate) enum TimerKey {
     Call(CallId),
     /// The offered agent has had its time; another may be tried.
     Offer(CallId),
+    /// No verdict on who answered came.
+    Judge(CallId),
     /// Offer the result to the store again.
     Save(CallId),
     /// Give failed returns to the store again.

@@ -6,6 +6,7 @@ mod latch;
 mod leg;
 mod listening;
 mod outgoing;
+mod piece;
 mod playback;
 mod ports;
 mod recorder;
@@ -278,7 +279,8 @@ impl Relay {
         self.handle.command(Command::Listen { leg, config: Box::new(config) });
     }
 
-    /// The leg has answered: from here on it is judged who speaks, if its listener was told how.
+    /// A leg that sounded before its answer has answered: its RTP may come from elsewhere from now on. If it is listened to, it
+    /// is judged from here on who speaks.
     pub fn answered(&self, leg: LegId) {
         self.handle.command(Command::Answered { leg });
     }

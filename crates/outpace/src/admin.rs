@@ -1,5 +1,8 @@
-//! `outpace admin …`: companies, keys, extensions, groups, trunks, caller ids and pushes by command. A running server
-//! sees a change within a few seconds.
+//! `outpace admin …`: companies, keys, users, extensions, groups, trunks, caller ids, pushes, do-not-call lists and
+//! compliance by command. A running server sees a change within a few seconds.
+
+mod access;
+mod compliance;
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
@@ -33,6 +36,18 @@ pub enum Admin {
     /// Pushes: the URLs that are told what happens, and what could not be told.
     #[command(subcommand)]
     Push(PushCommand),
+    /// API keys of /v1.
+    #[command(subcommand)]
+    Key(access::KeyCommand),
+    /// Users: people who log in.
+    #[command(subcommand)]
+    User(access::UserCommand),
+    /// Do-not-call lists: numbers that are never dialed.
+    #[command(subcommand)]
+    Dnc(compliance::DncCommand),
+    /// Call windows, holidays, frequency caps, lock-out; what was refused.
+    #[command(subcommand)]
+    Compliance(compliance::ComplianceCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -67,6 +82,9 @@ pub enum AppCommand {
     Add {
         #[command(flatten)]
         of: Of,
+        /// What its tokens may do: read, write, calls, admin, personal, secrets; comma-separated
+        #[arg(long, default_value = "read,write,calls,admin,personal,secrets")]
+        scopes: String,
     },
     List {
         #[command(flatten)]
@@ -119,7 +137,7 @@ pub enum TrunkCommand {
         name: String,
         /// host:port
         address: String,
-        /// udp or tcp
+        /// udp, tcp or tls
         #[arg(long, default_value = "udp")]
         transport: String,
         #[arg(long, default_value = "")]
@@ -215,6 +233,10 @@ pub fn run(store: &dyn Store, command: Admin) -> anyhow::Result<()> {
         Admin::Trunk(c) => trunk(store, c),
         Admin::CallerId(c) => caller_id(store, c),
         Admin::Push(c) => pushes(store, c),
+        Admin::Key(c) => access::key(store, c),
+        Admin::User(c) => access::user(store, c),
+        Admin::Dnc(c) => compliance::dnc(store, c),
+        Admin::Compliance(c) => compliance::compliance(store, c),
     }
 }
 
@@ -251,15 +273,17 @@ fn company(store: &dyn Store, command: CompanyCommand) -> anyhow::Result<()> {
 
 fn app(store: &dyn Store, command: AppCommand) -> anyhow::Result<()> {
     match command {
-        AppCommand::Add { of } => {
+        AppCommand::Add { of, scopes } => {
             let company = find(store, &of)?;
+            let scopes = access::scopes(&scopes)?;
             let (appid, accesskey) = (provision::random_hex(8)?, provision::random_hex(16)?);
-            provision::put_app(store, company.id, &appid, &accesskey)?;
+            provision::put_app(store, company.id, &appid, &accesskey, Some(scopes))?;
             println!("appid {appid}\naccesskey {accesskey}\n(the accesskey is not shown again)");
         }
         AppCommand::List { of } => {
             for key in store.app_keys(find(store, &of)?.id)? {
-                println!("{}\t{}", key.appid, if key.enabled { "enabled" } else { "disabled" });
+                let state = if key.enabled { "enabled" } else { "disabled" };
+                println!("{}\t{state}\t{}", key.appid, key.scopes.text());
             }
         }
     }
@@ -317,7 +341,10 @@ fn trunk(store: &dyn Store, command: TrunkCommand) -> anyhow::Result<()> {
             disabled,
         } => {
             let company = find(store, &of)?.id;
-            ensure!(crate::switch::names::transport(&transport).is_some(), "transport must be udp or tcp");
+            ensure!(
+                crate::switch::names::transport(&transport).is_some(),
+                "transport must be udp, tcp or tls"
+            );
             let enabled = !disabled;
             let known = store.trunks(company)?.into_iter().find(|t| t.settings.name == name);
             let details = known.map(|t| t.settings.details).unwrap_or_default();

@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Deserialize;
 
+mod compliance;
+mod defaults;
+
+pub use compliance::{CapConfig, ComplianceConfig, check as check_compliance};
+
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -16,6 +21,7 @@ pub struct Config {
     pub dialing: Dialing,
     pub retry: Retry,
     pub recording: Recording,
+    pub detection: Detection,
     pub company: Vec<CompanyConfig>,
 }
 
@@ -43,6 +49,12 @@ pub struct Api {
     pub request_timeout_s: u64,
     pub requests_per_second_max: u32,
     pub login_failures_per_minute_max: u32,
+    pub upload_max_bytes: u64,
+    pub upload_rows_max: u64,
+    pub upload_timeout_s: u64,
+    pub upload_report_keep_days: u32,
+    pub show_extension_passwords: bool,
+    pub audit_keep_days: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -57,6 +69,16 @@ pub struct Sip {
     pub register_expires_min_s: u64,
     pub register_expires_max_s: u64,
     pub invites_per_second_max: u32,
+    /// User-Agent and Server of what we send; None: `outpace/` and the version.
+    pub user_agent: Option<String>,
+    pub tls_listen: Option<SocketAddr>,
+    pub ws_listen: Option<SocketAddr>,
+    pub wss_listen: Option<SocketAddr>,
+    /// PEM files with our certificate chain and its key.
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    /// Pages that may open a WebSocket; empty: any.
+    pub ws_origins: Vec<String>,
 }
 
 /// What phones are challenged with (RFC 8760).
@@ -88,6 +110,7 @@ pub struct Dialing {
     pub offer_timeout_ms: u64,
     pub no_answer_s: f64,
     pub ring_min_s: f64,
+    pub give_up_late: bool,
     pub setup_timeout_s: f64,
     pub message_max_s: u64,
     pub wrap_up_s: f64,
@@ -128,6 +151,29 @@ pub struct Recording {
 }
 
 #[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Detection {
+    pub early_media: bool,
+    /// Whose tones.
+    pub plans: Vec<TonePlan>,
+    /// For tasks that do not say.
+    pub amd: bool,
+    pub amd_limit_s: f64,
+    /// Legs that may be listened to at once; 0: none.
+    pub listeners_max: usize,
+}
+
+/// The tones of a country's network.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TonePlan {
+    Cn,
+    Us,
+    Uk,
+    Eu,
+}
+
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CompanyConfig {
     pub code: String,
@@ -158,6 +204,9 @@ pub struct CompanyConfig {
     pub push: PushConfig,
     #[serde(default)]
     pub outbound: OutboundConfig,
+    /// None: what is in the store stays.
+    #[serde(default)]
+    pub compliance: Option<ComplianceConfig>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -224,6 +273,14 @@ pub struct TrunkConfig {
     pub silence_max_s: u32,
     #[serde(default)]
     pub redirects_max: u32,
+    #[serde(default)]
+    pub tls_ca: String,
+    #[serde(default)]
+    pub from_user: String,
+    #[serde(default)]
+    pub asserted_identity: String,
+    #[serde(default)]
+    pub privacy: bool,
 }
 
 impl TrunkConfig {
@@ -245,6 +302,10 @@ impl TrunkConfig {
             options_every_s: details.options_every_s,
             silence_max_s: details.silence_max_s,
             redirects_max: details.redirects_max,
+            tls_ca: details.tls_ca,
+            from_user: details.from_user,
+            asserted_identity: details.asserted_identity,
+            privacy: details.privacy,
         }
     }
 
@@ -255,6 +316,10 @@ impl TrunkConfig {
             options_every_s: self.options_every_s,
             silence_max_s: self.silence_max_s,
             redirects_max: self.redirects_max,
+            tls_ca: self.tls_ca.clone(),
+            from_user: self.from_user.clone(),
+            asserted_identity: self.asserted_identity.clone(),
+            privacy: self.privacy,
         }
     }
 }
@@ -354,76 +419,6 @@ fn silence_max() -> u32 {
     store::TrunkDetails::default().silence_max_s
 }
 
-impl Default for Server {
-    fn default() -> Server {
-        Server { data: "data".into(), store: StoreKind::Sqlite, drain_s: 120 }
-    }
-}
-
-impl Default for Api {
-    fn default() -> Api {
-        Api {
-            listen: SocketAddr::from(([0, 0, 0, 0], 8080)),
-            body_max_bytes: 16 << 20,
-            request_timeout_s: 30,
-            requests_per_second_max: 1000,
-            login_failures_per_minute_max: 10,
-        }
-    }
-}
-
-impl Default for Sip {
-    fn default() -> Sip {
-        Sip {
-            listen: SocketAddr::from(([0, 0, 0, 0], 5060)),
-            advertise: None,
-            realm: "outpace".into(),
-            digest: DigestAlgorithms::Md5,
-            session_expires_s: 600,
-            register_expires_min_s: 30,
-            register_expires_max_s: 3600,
-            invites_per_second_max: 2000,
-        }
-    }
-}
-
-impl Default for Media {
-    fn default() -> Media {
-        Media { bind: None, port_first: 20000, port_last: 29999, rtp_timeout_s: 30, abandon_message: None }
-    }
-}
-
-impl Default for Dialing {
-    fn default() -> Dialing {
-        Dialing {
-            answer_wait_ms: 2000,
-            offer_timeout_ms: 1000,
-            no_answer_s: 25.0,
-            ring_min_s: 15.0,
-            setup_timeout_s: 32.0,
-            message_max_s: 30,
-            wrap_up_s: 3.0,
-            miss_pause_s: 3.0,
-            misses_max: 3,
-            ring_agent_s: 30.0,
-            ring_outside_s: 60.0,
-            agent_legs: AgentLegs::RungPerCall,
-        }
-    }
-}
-
-impl Default for Retry {
-    fn default() -> Retry {
-        Retry { busy_s: 60, no_answer_s: 120, failed_s: 60, lost_s: 10 }
-    }
-}
-
-impl Default for Recording {
-    fn default() -> Recording {
-        Recording { enabled: false, dir: None, keep_days: 90, disk_min_free_mb: 500, download_url: None }
-    }
-}
-
 impl Config {
     /// Reads the file, then applies `OUTPACE_<SECTION>_<KEY>` from the environment.
     pub fn load(path: &Path) -> anyhow::Result<Config> {
@@ -463,6 +458,11 @@ impl Config {
             self.media.port_first < self.media.port_last,
             "media.port_first must be below media.port_last"
         );
+        anyhow::ensure!(
+            (1.0..=30.0).contains(&self.detection.amd_limit_s),
+            "detection.amd_limit_s must be between 1 and 30, not {}",
+            self.detection.amd_limit_s
+        );
         for c in &self.company {
             anyhow::ensure!(!c.code.is_empty(), "a [[company]] needs a code");
             anyhow::ensure!(
@@ -476,6 +476,10 @@ impl Config {
                 "company {}: language must be zh or en",
                 c.code
             );
+            if let Some(compliance) = &c.compliance {
+                let settings = compliance.settings(&c.time_zone);
+                settings.with_context(|| format!("company {}: compliance", c.code))?;
+            }
             for (key, url) in c.push.urls().into_iter().filter(|(_, url)| !url.is_empty()) {
                 crate::push::check_url(url)
                     .map_err(|why| anyhow::anyhow!("company {}: push.{key} {url:?}: {why}", c.code))?;
@@ -492,8 +496,11 @@ impl Config {
             offer_timeout: Duration::from_millis(d.offer_timeout_ms),
             no_answer: Duration::from_secs_f64(d.no_answer_s),
             ring_min: Duration::from_secs_f64(d.ring_min_s),
+            give_up_late: d.give_up_late,
             setup_timeout: Duration::from_secs_f64(d.setup_timeout_s),
             message_max: Duration::from_secs(d.message_max_s),
+            // The verdict comes at the limit; half a second more for packets that are late and threads that are busy.
+            judge_limit: Duration::from_secs_f64(self.detection.amd_limit_s + 0.5),
             wrap_up: Duration::from_secs_f64(d.wrap_up_s),
             miss_pause: Duration::from_secs_f64(d.miss_pause_s),
             misses_max: d.misses_max,
@@ -523,7 +530,7 @@ fn override_key(table: &mut toml::Table, name: &str, value: &str) {
     let Some(rest) = name.strip_prefix("OUTPACE_") else { return };
     let rest = rest.to_ascii_lowercase();
     let Some((section, key)) = rest.split_once('_') else { return };
-    if !["server", "api", "sip", "media", "dialing", "retry", "recording"].contains(&section) {
+    if !["server", "api", "sip", "media", "dialing", "retry", "recording", "detection"].contains(&section) {
         return;
     }
     let value = format!("v = {value}")
@@ -587,6 +594,8 @@ mod tests {
         assert!(error("[dialing]\nno_answer_s = -1").contains("dialing.no_answer_s"));
         assert!(error("[[company]]\ncode = \"1\"\ntime_zone = \"Mars\"").contains("Mars"));
         assert!(error("[sip").contains("TOML"));
+        let window = error("[[company]]\ncode = \"7\"\n[company.compliance]\nwindows = [\"9 to 5\"]");
+        assert!(window.contains("company 7") && window.contains("9 to 5"), "{window}");
         let push =
             |url: &str| error(&format!("[[company]]\ncode = \"1\"\n[company.push]\nbill_url = {url:?}"));
         for url in ["crm.example", "ftp://crm.example/", "https://", "http://user:word@crm.example/"] {

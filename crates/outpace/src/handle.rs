@@ -11,8 +11,13 @@ use engine::{
 use store::{Company, Store, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::api::upload::Uploads;
+use crate::live::Live;
 use crate::recording::Archive;
 use crate::switch::TrunkView;
+
+/// A command that the run loop did not take is offered to it again for so many seconds.
+const ANNOUNCE_ATTEMPTS: u32 = 60;
 
 /// Told to the run loop after the store was changed.
 #[derive(Debug)]
@@ -63,6 +68,8 @@ pub enum Command {
         company: CompanyId,
         reply: oneshot::Sender<Stats>,
     },
+    /// What was learned of the carriers' announcements changed.
+    Announcements(Arc<media::detect::Library>),
     /// Look at what was provisioned again, now.
     Reload,
     /// Stop dialing; the run loop ends when nothing is in flight.
@@ -96,6 +103,8 @@ pub struct Handle {
     commands: mpsc::Sender<Command>,
     companies: Arc<RwLock<BTreeMap<CompanyId, Arc<Company>>>>,
     archive: Option<Arc<Archive>>,
+    uploads: Option<Arc<Uploads>>,
+    live: Arc<Live>,
     /// Where each registered extension is reached.
     registrations: Arc<RwLock<BTreeMap<AgentId, SocketAddr>>>,
 }
@@ -103,16 +112,31 @@ pub struct Handle {
 impl Handle {
     pub fn new(store: Arc<dyn Store>, commands: mpsc::Sender<Command>) -> Handle {
         let (companies, registrations) = Default::default();
-        Handle { store, commands, companies, archive: None, registrations }
+        let live = Arc::new(Live::new());
+        Handle { store, commands, companies, archive: None, uploads: None, live, registrations }
     }
 
     pub fn with_archive(self, archive: Arc<Archive>) -> Handle {
         Handle { archive: Some(archive), ..self }
     }
 
+    pub fn with_uploads(self, uploads: Arc<Uploads>) -> Handle {
+        Handle { uploads: Some(uploads), ..self }
+    }
+
+    /// Where files are taken in.
+    pub fn uploads(&self) -> Option<&Arc<Uploads>> {
+        self.uploads.as_ref()
+    }
+
     /// Where recordings lie.
     pub fn archive(&self) -> Option<&Arc<Archive>> {
         self.archive.as_ref()
+    }
+
+    /// What happens now.
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
     }
 
     pub fn store(&self) -> &Arc<dyn Store> {
@@ -142,6 +166,24 @@ impl Handle {
             .send_timeout(command, Duration::from_secs(1))
             .await
             .map_err(|_| HandleError::Unavailable)
+    }
+
+    /// Tells the run loop of a change that is stored: a command that is not taken is offered again in the background.
+    pub async fn announce(&self, command: impl Fn() -> Command + Send + 'static) {
+        if self.tell(command()).await.is_ok() {
+            return;
+        }
+        tracing::error!(command = ?command(), "the run loop did not take a command; offering it again");
+        let handle = self.clone();
+        tokio::spawn(async move {
+            for _ in 0..ANNOUNCE_ATTEMPTS {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                if handle.tell(command()).await.is_ok() {
+                    return;
+                }
+            }
+            tracing::error!(command = ?command(), "the run loop never took a command");
+        });
     }
 
     pub async fn agents(&self, company: CompanyId) -> Result<Vec<AgentView>, HandleError> {

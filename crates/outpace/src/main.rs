@@ -6,7 +6,10 @@ mod config;
 mod demo;
 mod handle;
 mod lab;
+mod live;
+mod password;
 mod plan;
+mod prompts;
 mod provision;
 mod push;
 mod recording;
@@ -61,6 +64,13 @@ enum Verb {
         #[command(flatten)]
         args: plan::Args,
     },
+    /// Announcements of carriers, by which calls that come to nothing are known early.
+    Prompts {
+        #[arg(long, global = true)]
+        config: Option<PathBuf>,
+        #[command(subcommand)]
+        command: prompts::Prompts,
+    },
     /// A test carrier and test agents, to try the dialer without a telephone network.
     Lab(lab::Args),
     /// The whole of it in three minutes: server, test carrier and test agents on this machine.
@@ -98,6 +108,7 @@ fn main() -> anyhow::Result<()> {
                 // It computes for a while and waits for nothing.
                 tokio::task::block_in_place(|| plan::run(&args, &config))
             }
+            Verb::Prompts { config, command } => prompts::run(command, &load(config.as_deref())?),
             Verb::Lab(args) => lab::run(args).await,
             Verb::Demo(args) => demo::run(args).await,
         }
@@ -125,7 +136,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         }
         println!("no trunk yet: outpace admin trunk add NAME HOST:PORT");
     }
-    println!("api listening on {}\nsip listening on {}\nready", running.api, running.sip);
+    println!("api listening on {}\nsip listening on {}", running.api, running.bound.plain);
+    let more = [("tls", running.bound.tls), ("ws", running.bound.ws), ("wss", running.bound.wss)];
+    for (name, address) in more.iter().filter_map(|(name, address)| Some((name, (*address)?))) {
+        println!("sip over {name} listening on {address}");
+    }
+    println!("ready");
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;

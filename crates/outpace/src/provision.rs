@@ -4,8 +4,8 @@ use anyhow::{Context, bail, ensure};
 use engine::{CompanyId, Strategy, Timestamp};
 use sha2::{Digest, Sha256};
 use store::{
-    AppKey, CallerId, Company, Group, NewCompany, NewExtension, NewGroup, NewTrunk, PushSettings, SignIn,
-    Store, StoreError,
+    AppKey, CallerId, Company, Group, NewCompany, NewExtension, NewGroup, NewTrunk, PushSettings, Scopes,
+    SignIn, Store, StoreError,
 };
 
 use crate::config::{CompanyConfig, ExtensionConfig, GroupConfig, PushConfig, TrunkConfig};
@@ -53,7 +53,7 @@ fn put_company(store: &dyn Store, config: &CompanyConfig) -> anyhow::Result<()> 
             "the accesskey of app {} must have at least 16 characters",
             app.appid
         );
-        put_app(store, company.id, &app.appid, &app.accesskey)?;
+        put_app(store, company.id, &app.appid, &app.accesskey, None)?;
     }
     for extension in &config.extension {
         for number in numbers(extension)? {
@@ -88,6 +88,9 @@ fn put_company(store: &dyn Store, config: &CompanyConfig) -> anyhow::Result<()> 
     for group in &config.group {
         put_group(store, &company, group).with_context(|| format!("group {}", group.name))?;
     }
+    if let Some(compliance) = &config.compliance {
+        store.put_compliance(company.id, &compliance.settings(&config.time_zone)?)?;
+    }
     put_pushes(store, company.id, &config.push)
 }
 
@@ -99,9 +102,17 @@ fn check_trunk(trunk: &TrunkConfig) -> anyhow::Result<()> {
     ensure!(trunk.addresses.len() <= ADDRESSES_MAX, "at most {ADDRESSES_MAX} addresses");
     let names = trunk.addresses.iter().map(|a| a.transport.as_str()).filter(|t| !t.is_empty());
     for name in names.chain([trunk.transport.as_str()]) {
-        ensure!(names::transport(name).is_some(), "transport must be udp or tcp, not {name:?}");
+        ensure!(names::transport(name).is_some(), "transport must be udp, tcp or tls, not {name:?}");
     }
     ensure!((1..=30).contains(&trunk.silence_max_s), "silence_max_s must be from 1 to 30");
+    let number = |s: &str| {
+        !s.is_empty()
+            && s.len() <= 64
+            && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"+*#-._".contains(&b))
+    };
+    for (key, value) in [("from_user", &trunk.from_user), ("asserted_identity", &trunk.asserted_identity)] {
+        ensure!(value.is_empty() || number(value), "{key} {value:?} is no number or name");
+    }
     ensure!(trunk.redirects_max <= 5, "redirects_max must be at most 5");
     Ok(())
 }
@@ -123,8 +134,16 @@ fn put_pushes(store: &dyn Store, company: CompanyId, config: &PushConfig) -> any
     Ok(())
 }
 
-pub fn put_app(store: &dyn Store, company: CompanyId, appid: &str, accesskey: &str) -> anyhow::Result<()> {
-    if let Some(known) = store.app_key(appid)? {
+/// `scopes` None: as they are, or all.
+pub fn put_app(
+    store: &dyn Store,
+    company: CompanyId,
+    appid: &str,
+    accesskey: &str,
+    scopes: Option<Scopes>,
+) -> anyhow::Result<()> {
+    let known = store.app_key(appid)?;
+    if let Some(known) = &known {
         ensure!(known.company == company, "appid {appid} belongs to another company");
     }
     store.put_app_key(&AppKey {
@@ -132,6 +151,7 @@ pub fn put_app(store: &dyn Store, company: CompanyId, appid: &str, accesskey: &s
         company,
         accesskey_sha256: Sha256::digest(accesskey.as_bytes()).into(),
         enabled: true,
+        scopes: scopes.or(known.map(|k| k.scopes)).unwrap_or(Scopes::ALL),
     })?;
     Ok(())
 }
@@ -211,7 +231,7 @@ fn first_company(store: &dyn Store) -> anyhow::Result<Generated> {
             .map(|n| Ok((n.to_string(), random_hex(8)?)))
             .collect::<anyhow::Result<_>>()?,
     };
-    put_app(store, company.id, &generated.appid, &generated.accesskey)?;
+    put_app(store, company.id, &generated.appid, &generated.accesskey, None)?;
     for (number, password) in &generated.extensions {
         put_extension(store, company.id, number, password, true)?;
     }

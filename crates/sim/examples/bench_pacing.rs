@@ -8,15 +8,17 @@ use fastrand::Rng;
 const ROUNDS: u32 = 2000;
 
 fn main() {
-    println!("{:>8} {:>10} {:>12} {:>12} {:>12}", "agents", "in flight", "mean µs", "p99 µs", "most µs");
+    let head = ["mean µs", "p50 µs", "p99 µs", "most µs"].map(|h| format!("{h:>12}")).join(" ");
+    println!("{:>8} {:>10} {head}", "agents", "in flight");
     for (agents, calls) in [(5, 10), (20, 40), (50, 120), (100, 250), (500, 2000), (1000, 5000)] {
         let mut times = measure(agents, calls);
         times.sort_unstable();
         let mean = times.iter().sum::<Duration>() / ROUNDS;
         let micros = |d: Duration| d.as_secs_f64() * 1e6;
         println!(
-            "{agents:>8} {calls:>10} {:>12.1} {:>12.1} {:>12.1}",
+            "{agents:>8} {calls:>10} {:>12.1} {:>12.1} {:>12.1} {:>12.1}",
             micros(mean),
+            micros(times[times.len() / 2]),
             micros(times[times.len() * 99 / 100]),
             micros(times[times.len() - 1])
         );
@@ -26,7 +28,14 @@ fn main() {
 /// Each round a call ends, another is placed and the pacer looks ahead.
 fn measure(agents: usize, calls: usize) -> Vec<Duration> {
     let mut rng = Rng::with_seed(7);
-    let rules = Rules { abandon_max: 0.03, grace: 2.0, no_answer: 25.0, start_ratio: 1.5, before: (0, 0) };
+    let rules = Rules {
+        abandon_max: 0.03,
+        grace: 2.0,
+        no_answer: 25.0,
+        start_ratio: 1.5,
+        give_up_from: None,
+        before: (0, 0),
+    };
     let mut now = Duration::from_secs(1000);
     let mut pacer = LookAhead::new(rules, now);
     let mut placed: Vec<Duration> =

@@ -75,6 +75,7 @@ impl World {
             caller_ids: (0..plan.caller_ids).map(|n| format!("400{n}")).collect(),
             attempts_max: plan.attempts_max,
             abandon_max: 300,
+            amd: None,
             status: if plan.starts_running { CampaignStatus::Running } else { CampaignStatus::Draft },
             call_windows: Vec::new(),
         };
@@ -157,6 +158,7 @@ impl World {
             abandon_max: settings.abandon_max,
             answered_before: before.0,
             abandoned_before: before.1,
+            amd: false,
         }));
     }
 

@@ -71,6 +71,7 @@ impl World {
                 LegEvent::Ringing { .. } => line.ringing_since = Some(mono),
                 LegEvent::Answered => line.answered = Some(mono),
                 LegEvent::Failed(_) | LegEvent::HungUp { .. } => line.is_customer_there = false,
+                LegEvent::Heard(_) => {}
             },
             None if crossed => {}
             None => return,
@@ -118,7 +119,7 @@ impl World {
                         self.referee.leave_seat(call, agent);
                     }
                 }
-                LegEvent::Ringing { .. } => {}
+                LegEvent::Ringing { .. } | LegEvent::Heard(_) => {}
             },
             None if crossed => {}
             None => return,

@@ -116,6 +116,8 @@ fn config(rng: &mut Rng) -> Config {
         unsaved_max: rng.choice([1, 3, 1000]).unwrap_or(1000),
         message_max: Duration::from_secs(10),
         agent_legs: legs,
+        // Of a copy, so that the worlds of old seeds stay what they were.
+        give_up_late: rng.clone().bool(),
         ..Config::default()
     }
 }

@@ -1,6 +1,6 @@
 //! What dialogs and registrations stand on: transactions, timers and the way out.
 
-use crate::endpoint::{EndpointConfig, Flow, Transport};
+use crate::endpoint::{EndpointConfig, Flow};
 use crate::io::Io;
 use crate::message::{Method, Writer};
 use crate::transaction::{ClientKey, Clients, Owner, Request, Servers};
@@ -31,9 +31,7 @@ impl Core {
 
     /// Whether something sent to this flow can arrive.
     pub fn is_alive(&self, flow: Flow) -> bool {
-        flow.transport == Transport::Udp
-            || flow.connection == 0
-            || self.connections.contains(&flow.connection)
+        !flow.transport.is_reliable() || flow.connection == 0 || self.connections.contains(&flow.connection)
     }
 
     pub fn new_key(&mut self) -> ClientKey {

@@ -26,6 +26,34 @@ use std::time::Duration;
 pub enum Transport {
     Udp,
     Tcp,
+    Tls,
+    /// RFC 7118: one message per WebSocket message; only ever opened by the far end.
+    Ws,
+    Wss,
+}
+
+impl Transport {
+    /// Whether it delivers what is sent or breaks, so that nothing is repeated.
+    pub fn is_reliable(self) -> bool {
+        self != Transport::Udp
+    }
+
+    /// In Via.
+    pub(crate) fn via_name(self) -> &'static str {
+        match self {
+            Transport::Udp => "UDP",
+            Transport::Tcp => "TCP",
+            Transport::Tls => "TLS",
+            Transport::Ws => "WS",
+            Transport::Wss => "WSS",
+        }
+    }
+
+    /// As the `transport` parameter of a URI says it.
+    pub(crate) fn of_param(value: &[u8]) -> Option<Transport> {
+        let all = [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss];
+        all.into_iter().find(|t| t.via_name().as_bytes().eq_ignore_ascii_case(value))
+    }
 }
 
 /// Where a message came from or goes to.
@@ -33,7 +61,7 @@ pub enum Transport {
 pub struct Flow {
     pub transport: Transport,
     pub peer: SocketAddr,
-    /// The driver's number of the TCP connection; 0 for UDP, and for "connect to `peer` or use a connection to it".
+    /// The driver's number of the connection; 0 for UDP, and for "connect to `peer` or use a connection to it".
     pub connection: u64,
 }
 
@@ -49,6 +77,9 @@ pub struct EndpointConfig {
     /// Host and port that Via and Contact carry, per transport.
     pub udp: SocketAddr,
     pub tcp: SocketAddr,
+    pub tls: SocketAddr,
+    pub ws: SocketAddr,
+    pub wss: SocketAddr,
     pub user_agent: String,
     /// Digest realm of the registrar.
     pub realm: String,
@@ -291,7 +322,7 @@ impl Endpoint {
         self.guard.offer = offer;
     }
 
-    /// Takes in one UDP datagram, or a chunk of a TCP stream (`flow.connection` not 0).
+    /// Takes in one UDP datagram, one WebSocket message, or a chunk of a TCP or TLS stream (`flow.connection` not 0).
     pub fn receive(&mut self, now: Duration, flow: Flow, bytes: &[u8]) {
         if flow.transport == Transport::Udp {
             self.receive_message(now, flow, bytes);
@@ -304,6 +335,14 @@ impl Endpoint {
             }
             self.streams.insert(flow.connection, (flow, Stream::default()));
             self.core.connections.insert(flow.connection);
+        }
+        if matches!(flow.transport, Transport::Ws | Transport::Wss) {
+            // Some clients keep the connection alive as they do over TCP (RFC 5626 §4.4.1).
+            match bytes {
+                b"\r\n\r\n" => self.core.io.send(flow, b"\r\n".to_vec()),
+                _ => self.receive_message(now, flow, bytes),
+            }
+            return;
         }
         // A chunk larger than a message is taken in pieces, so that the buffer stays small.
         for piece in bytes.chunks(crate::message::SIZE_MAX) {

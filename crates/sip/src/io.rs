@@ -5,7 +5,7 @@ use crate::timer::Timers;
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hasher};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// A number for one purpose, from which the seed cannot be found.
 fn derive(seed: u64, purpose: &[u8]) -> u64 {
@@ -61,19 +61,33 @@ impl Io {
 
     /// The Via of a new request. RFC 3581: we always ask for rport.
     pub fn via(&self, transport: Transport, branch: u64) -> String {
-        let (name, sent_by) = match transport {
-            Transport::Udp => ("UDP", self.config.udp),
-            Transport::Tcp => ("TCP", self.config.tcp),
-        };
+        let (name, sent_by) = (transport.via_name(), self.address(transport));
         format!("SIP/2.0/{name} {sent_by};rport;branch=z9hG4bK{branch:016x}")
     }
 
     /// Our Contact for this user over this transport.
     pub fn contact(&self, transport: Transport, user: &str) -> String {
         let at = if user.is_empty() { "" } else { "@" };
+        let address = self.address(transport);
         match transport {
-            Transport::Udp => format!("<sip:{user}{at}{}>", self.config.udp),
-            Transport::Tcp => format!("<sip:{user}{at}{};transport=tcp>", self.config.tcp),
+            Transport::Udp => format!("<sip:{user}{at}{address}>"),
+            other => {
+                let name = other.via_name().to_ascii_lowercase();
+                // RFC 7118 §5.2 knows no other name than ws in a URI, secure or not.
+                let name = if other == Transport::Wss { "ws" } else { &name };
+                format!("<sip:{user}{at}{address};transport={name}>")
+            }
+        }
+    }
+
+    fn address(&self, transport: Transport) -> SocketAddr {
+        let config = &self.config;
+        match transport {
+            Transport::Udp => config.udp,
+            Transport::Tcp => config.tcp,
+            Transport::Tls => config.tls,
+            Transport::Ws => config.ws,
+            Transport::Wss => config.wss,
         }
     }
 

@@ -16,6 +16,8 @@ const EXPIRES_DEFAULT: u32 = 3600;
 struct Binding {
     contact: String,
     flow: Flow,
+    /// RFC 5626 §4.1: the device and which of its flows this is; a new binding of the same takes the place of this one.
+    instance: Option<(Vec<u8>, u32)>,
     expires_at: Duration,
     call_id: Vec<u8>,
     cseq: u32,
@@ -110,9 +112,9 @@ impl Registrar {
             let expires = contact.param("expires").map(seconds).or(default).unwrap_or(EXPIRES_DEFAULT);
             let expires = grant(io, expires)?;
             self.check_order(username, &uri, request.call_id(), cseq)?;
-            wanted.push((uri, expires));
+            wanted.push((uri, expires, instance_of(&contact)));
         }
-        for (contact, expires) in wanted {
+        for (contact, expires, instance) in wanted {
             let known = self.find(username, &contact);
             if expires.is_zero() {
                 if let Some(id) = known {
@@ -122,7 +124,7 @@ impl Registrar {
             }
             let expires_at = now + expires;
             let call_id = request.call_id().to_vec();
-            let binding = Binding { contact, flow, expires_at, call_id, cseq };
+            let binding = Binding { contact, flow, instance, expires_at, call_id, cseq };
             self.bind(io, username, binding, expires);
         }
         Ok(())
@@ -168,12 +170,22 @@ impl Registrar {
 
     /// A binding from before a restart, without an event.
     pub fn restore(&mut self, io: &mut Io, username: &str, contact: &str, flow: Flow, expires_at: Duration) {
-        let binding = Binding { contact: contact.to_owned(), flow, expires_at, call_id: Vec::new(), cseq: 0 };
+        let binding = Binding {
+            contact: contact.to_owned(),
+            flow,
+            instance: None,
+            expires_at,
+            call_id: Vec::new(),
+            cseq: 0,
+        };
         self.insert(io, username, binding);
     }
 
     fn bind(&mut self, io: &mut Io, username: &str, binding: Binding, expires: Duration) {
         let (account, contact, flow) = (username.to_owned(), binding.contact.clone(), binding.flow);
+        if let Some(old) = self.same_instance(username, &binding) {
+            self.unbind(io, old);
+        }
         self.insert(io, username, binding);
         io.event(Event::Bound { account, contact, flow, expires });
     }
@@ -202,6 +214,16 @@ impl Registrar {
         let account = self.accounts.get(username)?;
         let is_it = |id: &&u64| self.bindings.get(id).is_some_and(|(_, b)| b.contact == contact);
         account.bindings.iter().find(is_it).copied()
+    }
+
+    /// The binding of the same flow of the same device with another Contact.
+    fn same_instance(&self, username: &str, new: &Binding) -> Option<u64> {
+        new.instance.as_ref()?;
+        let is_it = |id: &&u64| {
+            let known = self.bindings.get(id).map(|(_, b)| b);
+            known.is_some_and(|b| b.instance == new.instance && b.contact != new.contact)
+        };
+        self.accounts.get(username)?.bindings.iter().find(is_it).copied()
     }
 
     /// Takes a binding out and says so.
@@ -242,6 +264,18 @@ impl Registrar {
             })
             .collect()
     }
+}
+
+/// RFC 5626 §4.2: `+sip.instance` and `reg-id`.
+fn instance_of(contact: &Address<'_>) -> Option<(Vec<u8>, u32)> {
+    let instance = contact.param("+sip.instance").filter(|i| !i.is_empty() && i.len() <= 128)?;
+    Some((instance.to_vec(), leading_number(contact.param("reg-id")?)?))
+}
+
+/// Whether a REGISTER asks for RFC 5626 and names what that needs.
+pub(crate) fn wants_outbound(request: &Message) -> bool {
+    let named = request.list(Name::Contact).filter_map(Address::parse).any(|c| instance_of(&c).is_some());
+    named && (request.names(Name::Supported, "outbound") || request.names(Name::Require, "outbound"))
 }
 
 /// RFC 3261 §10.3 step 7: what we grant of a wish, in seconds.

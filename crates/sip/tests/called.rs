@@ -424,3 +424,25 @@ fn a_call_that_nobody_takes_ends_by_itself() {
     assert_eq!(peer.endpoint.peer_of(ours), Some(udp(THEIRS)));
     assert!(peer.endpoint.call_id_of(ours).is_some());
 }
+
+#[test]
+fn an_invite_that_comes_a_second_way_is_refused_with_482() {
+    let mut peer = Peer::new();
+    let first = peer.request("INVITE", "forked", 1, "", "v=0");
+    let second = peer.request("INVITE", "forked", 1, "", "v=0");
+    assert_ne!(first, second, "another branch");
+    peer.feed(&first);
+    let Event::Incoming { dialog, .. } = peer.event() else { panic!() };
+    peer.expect("SIP/2.0 100");
+    peer.feed(&second);
+    peer.expect("SIP/2.0 482");
+    assert_eq!(peer.events(), [], "one call, one event");
+    peer.endpoint.reject(peer.now, dialog, 486);
+    peer.expect("SIP/2.0 486");
+    peer.event();
+    peer.wait(seconds(60));
+    peer.discard();
+    let later = peer.request("INVITE", "forked", 1, "", "v=0");
+    peer.feed(&later);
+    assert!(matches!(peer.event(), Event::Incoming { .. }), "what is over is forgotten");
+}

@@ -403,3 +403,22 @@ fn keep_alives_and_noise_over_udp_are_nothing() {
     assert_eq!(peer.endpoint.deadline(), None);
     peer.wait(Duration::from_secs(1));
 }
+
+#[test]
+fn a_device_that_comes_back_with_another_contact_takes_the_place_of_its_old_flow() {
+    let mut phone = Phone::new();
+    for name in ["a", "b"] {
+        let contact = format!(
+            "Contact: <sip:{name}@x.invalid;transport=ws>;reg-id=1;+sip.instance=\"<urn:uuid:7>\"\r\n"
+        );
+        let done = phone.register(&format!("Supported: outbound\r\n{contact}"));
+        assert!(done.starts_with("SIP/2.0 200"), "{done}");
+    }
+    let contacts: Vec<String> = phone.peer.endpoint.bindings("1001").into_iter().map(|(c, _)| c).collect();
+    assert_eq!(contacts, ["sip:b@x.invalid;transport=ws"]);
+    let events = phone.peer.events();
+    assert!(
+        matches!(events[..], [Event::Bound { .. }, Event::Unbound { .. }, Event::Bound { .. }]),
+        "{events:?}"
+    );
+}

@@ -1,10 +1,12 @@
 //! How fast the SQLite store is on this machine: `cargo run --release --example bench_store -p store [folder]`.
-//! Makes a database in the folder (the temporary one when not given) and removes it in the end.
+//! A second argument `rules` leaves all but the rules out. Makes a database in the folder (the temporary one when not
+//! given) and removes it in the end.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use engine::compliance::{Cap, ComplianceSettings, DncEntry};
 use engine::*;
 use store::*;
 
@@ -23,26 +25,72 @@ fn main() {
 
 fn run(path: &Path) {
     let store = SqliteStore::open(path).expect("a new database");
-    let settings = NewCompany {
-        code: "1".to_owned(),
-        name: "bench".to_owned(),
-        time_zone: "UTC".to_owned(),
-        language: "en".to_owned(),
-        int_codes: false,
-        licensed_until: None,
-        allow_from: Vec::new(),
-    };
-    let company = store.put_company(&settings).expect("stored").id;
     println!("| what | p50 | p99 |\n| --- | --- | --- |");
+    if std::env::args().nth(2).as_deref() == Some("rules") {
+        return compliance(&store);
+    }
+    let company = company(&store, "1");
     create(&store, company);
     let big = fill(&store, company);
     pages(&store, big);
     dial(&store, big, 1, 400);
     dial(&store, big, 8, 4_000);
     campaigns(&store, company);
+    compliance(&store);
     let begun = Instant::now();
     store.verify().expect("the counters are what counting gives");
     println!("| every counter counted again | {:?} | |", begun.elapsed());
+}
+
+fn company(store: &SqliteStore, code: &str) -> CompanyId {
+    let settings = NewCompany {
+        code: code.to_owned(),
+        name: "bench".to_owned(),
+        time_zone: "Asia/Shanghai".to_owned(),
+        language: "en".to_owned(),
+        int_codes: false,
+        licensed_until: None,
+        allow_from: Vec::new(),
+    };
+    store.put_company(&settings).expect("stored").id
+}
+
+/// What the rules add to a lease: 100 000 listed numbers and 100 prefixes, hours, two caps, a lock-out. In a folder in
+/// memory (`/dev/shm`) the disk's own time does not hide it.
+fn compliance(store: &SqliteStore) {
+    const LISTED: u64 = 100_000;
+    let (free, ruled) = (company(store, "free"), company(store, "ruled"));
+    let caps = vec![Cap { calls: 3, hours: 24 }, Cap { calls: 10, hours: 720 }];
+    let windows = vec!["mon-sat 00:00-12:00 12:00-24:00".to_owned(), "sun 00:00-24:00".to_owned()];
+    let rules = ComplianceSettings { windows, caps, lockout_h: 72, ..ComplianceSettings::default() };
+    store.put_compliance(ruled, &rules).expect("stored");
+    let list = DncList { company: ruled, campaign: None };
+    let numbers: Vec<DncEntry> =
+        leads(BIG, LISTED).into_iter().map(|lead| DncEntry::Number(lead.number)).collect();
+    let begun = Instant::now();
+    for batch in numbers.chunks(5_000) {
+        store.add_dnc(T0, list, batch).expect("stored");
+    }
+    println!("| put 100 000 numbers on a do-not-call list | {:?} | |", begun.elapsed());
+    let prefixes: Vec<DncEntry> = (0..100).map(|n| DncEntry::Prefix(format!("+99{n:02}"))).collect();
+    store.add_dnc(T0, list, &prefixes).expect("stored");
+    static NEXT: AtomicU64 = AtomicU64::new(1 << 32);
+    for (what, company) in [("without rules", free), ("with 100 000 listed, hours, caps, lock-out", ruled)] {
+        let new = settings(company, format!("{what}{}", company.0), "1");
+        let rows = leads(0, 3 * BATCH);
+        let campaign = store.create_campaign(T0, &new, &rows).expect("stored").campaign.id;
+        for count in [20, 100] {
+            measured(&format!("lease of {count} leads, {what}"), 200, |_| {
+                let slot = |_| {
+                    let call = CallId::from_parts(NEXT.fetch_add(1, Ordering::Relaxed), 0);
+                    LeaseSlot { call, trunk: TrunkId(1), caller_id: "021".to_owned() }
+                };
+                let slots: Vec<LeaseSlot> = (0..count).map(slot).collect();
+                let (leased, _) = store.lease_leads(T0, campaign, &slots).expect("leased");
+                assert_eq!(leased.len(), count);
+            });
+        }
+    }
 }
 
 fn settings(company: CompanyId, taskid: String, agent: &str) -> NewCampaign {
@@ -60,6 +108,7 @@ fn settings(company: CompanyId, taskid: String, agent: &str) -> NewCampaign {
         caller_ids: Vec::new(),
         attempts_max: 3,
         abandon_max: 300,
+        amd: None,
         status: CampaignStatus::Running,
         call_windows: Vec::new(),
     }
@@ -158,6 +207,7 @@ fn record(campaign: CampaignId, leased: &LeasedLead, outcome: Outcome) -> CallRe
         agent: None,
         outcome,
         cause: Cause::NORMAL,
+        notice: None,
         hangup_by: HangupBy::Customer,
         sip_status: 200,
     }

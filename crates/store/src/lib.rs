@@ -9,11 +9,13 @@ use std::sync::Arc;
 use engine::compliance::{ComplianceSettings, DncEntry, Permit, Rule, Rules};
 use engine::{
     AgentId, CallId, CallRecord, CallTags, CampaignId, CampaignStatus, Cause, CompanyId, DirectKind,
-    DirectRecord, EndReason, GroupId, HangupBy, LeadId, LeaseSlot, LeasedLead, NewDirect, Outcome,
+    DirectRecord, EndReason, GroupId, HangupBy, LeadId, LeaseSlot, LeasedLead, NewDirect, Notice, Outcome,
     PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
 };
 
+mod access;
 mod bill;
+mod cdr;
 #[cfg(test)]
 mod conformance;
 pub mod mem;
@@ -24,11 +26,16 @@ mod rule;
 pub mod sqlite;
 mod trunk;
 
+pub use access::{
+    ApiKey, Audit, AuditFilter, Claim, IDEMPOTENCY_LIFETIME, NewApiKey, NewAudit, NewUser, Repeatable, Role,
+    Scope, Scopes, Session, User,
+};
 pub use bill::{Bill, BillBody, BillFilter, bill_body};
+pub use cdr::{CallFilter, Cdr};
 pub use mem::MemStore;
 pub use outbox::{EVENT_LIFETIME, Event, LegState, LegStatus, PushKind, PushSettings, Side};
 pub use rows::*;
-pub use rule::{LEASE_MAX, PAGE_MAX};
+pub use rule::{LEASE_MAX, PAGE_MAX, lead_id, seq_of};
 pub use sqlite::SqliteStore;
 pub use trunk::{TrunkAddress, TrunkDetails};
 
@@ -148,11 +155,22 @@ pub trait Store: Send + Sync {
 
     // Campaigns and leads.
     /// One transaction: all or nothing. A row whose number repeats one before it is not stored but listed in
-    /// `duplicates`, one on a do-not-call list in `on_dnc`. `Refused` and nothing stored when no row is left. `Taken` on a `taskid` or non-empty
-    /// `client_id` of the company that exists.
+    /// `duplicates`, one on a do-not-call list in `on_dnc`. `Refused` and nothing stored when no row is left, unless it is a
+    /// draft. `Taken` on a `taskid` or non-empty `client_id` of the company that exists.
     fn create_campaign(&self, now: Timestamp, campaign: &NewCampaign, leads: &[NewLead]) -> Result<Created>;
     /// `Refused` when the campaign has ended. Otherwise as `create_campaign`, but no row left is fine (stored 0).
     fn append_leads(&self, now: Timestamp, campaign: CampaignId, leads: &[NewLead]) -> Result<Appended>;
+    /// A campaign whose leads come in many transactions, by `append_leads`. Until it is published it is a draft that no
+    /// verb finds by taskid or lists. `Taken` and `Refused` as `create_campaign`, but it has no lead yet.
+    fn begin_campaign(&self, now: Timestamp, campaign: &NewCampaign) -> Result<CampaignId>;
+    /// All leads are there: from now on it is as if it had just been created, with the status that it was begun with.
+    /// `Refused` while it has no lead. `NotFound` when it was published or discarded.
+    fn publish_campaign(&self, now: Timestamp, campaign: CampaignId) -> Result<Campaign>;
+    /// Deletes up to `limit` leads of a campaign that was not published, and when none is left the campaign: then true.
+    /// Its `client_id` is free at once. `NotFound` when it was published or discarded.
+    fn discard_campaign(&self, campaign: CampaignId, limit: u32) -> Result<bool>;
+    /// Begun and neither published nor discarded: at start, what a crash has left.
+    fn unpublished_campaigns(&self) -> Result<Vec<CampaignId>>;
     /// A command: open, pause or end. `Refused` when it has ended and `status` is not Ended. The state it has already is
     /// fine. Sets `started_at` on the first Running, `ended_at` and the reason `Over` on Ended. No campaign becomes a Draft
     /// again: `Refused`.
@@ -263,4 +281,63 @@ pub trait Store: Send + Sync {
     fn dead_events(&self, company: CompanyId, limit: u32) -> Result<Vec<Event>>;
     /// Takes an event up again that was given up, as if it were new. `NotFound("event")` when there is none such.
     fn resend_event(&self, now: Timestamp, company: CompanyId, event: i64) -> Result<()>;
+
+    // Lists that may be long, page by page: each page begins where the one before ended. At most `limit` rows.
+    /// Newest first, `before` exclusive.
+    fn campaigns_before(
+        &self,
+        company: CompanyId,
+        filter: &CampaignFilter,
+        before: Option<CampaignId>,
+        limit: u32,
+    ) -> Result<Vec<Campaign>>;
+    /// In the order in which the numbers were submitted, those with a greater sequence number than `after`.
+    fn leads_after(&self, campaign: CampaignId, after: u64, limit: u32) -> Result<Vec<Lead>>;
+    fn lead_of_number(&self, campaign: CampaignId, number: &PhoneNumber) -> Result<Option<Lead>>;
+    /// Newest first, `before` exclusive; open ones too.
+    fn calls_before(
+        &self,
+        company: CompanyId,
+        filter: &CallFilter,
+        before: Option<CallId>,
+        limit: u32,
+    ) -> Result<Vec<Cdr>>;
+    fn call(&self, company: CompanyId, call: CallId) -> Result<Option<Cdr>>;
+
+    // Users, their sessions, and keys for programs.
+    /// Unique in the company: `name`.
+    fn add_user(&self, now: Timestamp, user: &NewUser) -> Result<User>;
+    /// Changes everything but company and name, by id. Disabled, or with another password or role: the sessions end.
+    fn edit_user(&self, user: &User) -> Result<()>;
+    /// By id.
+    fn users(&self, company: CompanyId) -> Result<Vec<User>>;
+    fn user(&self, company: CompanyId, name: &str) -> Result<Option<User>>;
+    fn put_session(&self, session: &Session) -> Result<()>;
+    /// None when unknown, expired at `now`, or the user is disabled.
+    fn session(&self, now: Timestamp, hash: &[u8; 32]) -> Result<Option<(Session, User)>>;
+    /// Deletes expired ones on the way.
+    fn delete_session(&self, now: Timestamp, hash: &[u8; 32]) -> Result<()>;
+    fn add_api_key(&self, now: Timestamp, key: &NewApiKey) -> Result<ApiKey>;
+    /// By id, revoked ones too.
+    fn api_keys(&self, company: CompanyId) -> Result<Vec<ApiKey>>;
+    fn api_key(&self, hash: &[u8; 32]) -> Result<Option<ApiKey>>;
+    /// One that is revoked already keeps its time. `NotFound("key")`.
+    fn revoke_api_key(&self, now: Timestamp, company: CompanyId, key: i64) -> Result<()>;
+
+    // The audit trail, and requests that may be sent again.
+    fn put_audit(&self, entry: &NewAudit) -> Result<()>;
+    /// Newest first, `before` exclusive.
+    fn audit_before(
+        &self,
+        company: CompanyId,
+        filter: &AuditFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Audit>>;
+    /// Deletes a bounded number of those before. How many.
+    fn delete_audit(&self, before: Timestamp) -> Result<u64>;
+    /// However many claim the same key at once, one gets `Claim::New`. Forgets old ones on the way.
+    fn claim_request(&self, now: Timestamp, request: &Repeatable) -> Result<Claim>;
+    /// The answer that the same request gets from now on. With status 0 it is forgotten, and may be done again.
+    fn settle_request(&self, request: &Repeatable, status: u16, body: &str) -> Result<()>;
 }

@@ -34,6 +34,8 @@ pub struct AppKey {
     /// SHA-256 of the accesskey (a random key of 128 bits or more needs no slow hash).
     pub accesskey_sha256: [u8; 32],
     pub enabled: bool,
+    /// What its tokens may do.
+    pub scopes: Scopes,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -193,6 +195,8 @@ pub struct NewCampaign {
     pub attempts_max: u32,
     /// Hundredths of a percent.
     pub abandon_max: u32,
+    /// Whether it is judged who answers, so that machines are hung up on; None: as the configuration says.
+    pub amd: Option<bool>,
     /// Draft or Running.
     pub status: CampaignStatus,
     /// Hours in which its leads may be called, within the company's: see `ComplianceSettings::windows`.
@@ -272,6 +276,8 @@ pub struct LeadResult {
     pub call: Option<CallId>,
     pub outcome: Outcome,
     pub cause: Cause,
+    /// What the network said of the number.
+    pub notice: Option<Notice>,
     /// The extension to which the call was offered last.
     pub extension: Option<String>,
     /// When `call` was placed.

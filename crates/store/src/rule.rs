@@ -4,6 +4,8 @@ use super::*;
 
 /// Rows of one page at most; a greater `Page::limit` is cut to it.
 pub const PAGE_MAX: u32 = 10_000;
+/// Entries of the audit trail that one verb deletes at most.
+pub(crate) const AUDIT_DELETED_MAX: usize = 1_000;
 /// Leads of one lease at most; further slots stay unused.
 pub const LEASE_MAX: usize = 1_000;
 /// Leads that one lease sets aside at most (past their deadline, refused, or have to wait), so that it stays short.
@@ -69,7 +71,7 @@ impl LeadState {
 }
 
 /// A lead's id is its campaign and its sequence number in it, so that a campaign's leads lie together and in order.
-pub(crate) const fn lead_id(campaign: CampaignId, seq: u64) -> LeadId {
+pub const fn lead_id(campaign: CampaignId, seq: u64) -> LeadId {
     LeadId(campaign.0 << 32 | seq as i64)
 }
 
@@ -77,7 +79,8 @@ pub(crate) const fn campaign_of(lead: LeadId) -> CampaignId {
     CampaignId(lead.0 >> 32)
 }
 
-pub(crate) const fn seq_of(lead: LeadId) -> u64 {
+/// The place of a lead in its campaign, from 1.
+pub const fn seq_of(lead: LeadId) -> u64 {
     (lead.0 & 0xffff_ffff) as u64
 }
 
@@ -126,6 +129,7 @@ pub(crate) fn result_of(record: &CallRecord, extension: Option<String>) -> LeadR
         call: Some(record.call),
         outcome: record.outcome,
         cause: record.cause,
+        notice: record.notice,
         extension,
         dialed_at: Some(record.dialed_at),
         waiting_seconds: record.waiting_seconds(),
@@ -140,6 +144,7 @@ pub(crate) fn blocked(last: Option<&LeadResult>) -> LeadResult {
         call: last.and_then(|r| r.call),
         outcome: Outcome::Blocked,
         cause: Cause::BLOCKED,
+        notice: None,
         extension: None,
         dialed_at: last.and_then(|r| r.dialed_at),
         waiting_seconds: 0,
@@ -165,6 +170,7 @@ pub(crate) fn lost(call: &Call, now: Timestamp) -> CallRecord {
         agent: None,
         outcome: Outcome::Lost,
         cause: Cause::UNKNOWN,
+        notice: None,
         hangup_by: HangupBy::Unknown,
         sip_status: 0,
     }
@@ -187,13 +193,36 @@ pub(crate) fn lost_direct(call: &NewDirect, now: Timestamp) -> DirectRecord {
     }
 }
 
+fn check_status(campaign: &NewCampaign) -> Result<()> {
+    match campaign.status {
+        CampaignStatus::Draft | CampaignStatus::Running => Ok(()),
+        _ => Err(StoreError::Refused("a campaign begins as draft or running")),
+    }
+}
+
 pub(crate) fn check_new(campaign: &NewCampaign, leads: &[NewLead]) -> Result<()> {
-    if !matches!(campaign.status, CampaignStatus::Draft | CampaignStatus::Running) {
-        return Err(StoreError::Refused("a campaign begins as draft or running"));
+    check_status(campaign)?;
+    // A draft may get its leads later.
+    if leads.is_empty() && campaign.status != CampaignStatus::Draft {
+        return Err(NO_LEAD);
     }
-    if leads.is_empty() {
-        return Err(StoreError::Refused("the campaign has no lead"));
+    Ok(())
+}
+
+/// The draft that stands for a campaign until it is published.
+pub(crate) fn unpublished(campaign: &NewCampaign) -> Result<NewCampaign> {
+    check_status(campaign)?;
+    Ok(NewCampaign { status: CampaignStatus::Draft, ..campaign.clone() })
+}
+
+/// `status`: the one that it was begun with.
+pub(crate) fn publish(campaign: &mut Campaign, now: Timestamp, status: CampaignStatus) -> Result<()> {
+    if campaign.counters.total == 0 {
+        return Err(NO_LEAD);
     }
+    campaign.settings.status = status;
+    campaign.created_at = now;
+    campaign.started_at = (status == CampaignStatus::Running).then_some(now);
     Ok(())
 }
 

@@ -14,6 +14,14 @@ pub struct TrunkDetails {
     pub silence_max_s: u32,
     /// Redirects (3xx) that one call follows; 0: a redirect is a refusal.
     pub redirects_max: u32,
+    /// PEM file of the authorities that may vouch for the trunk's TLS certificate; empty: those of the system.
+    pub tls_ca: String,
+    /// User part of From and Contact in place of the caller id; empty: the caller id.
+    pub from_user: String,
+    /// Number in P-Asserted-Identity (RFC 3325); empty: none; `caller_id`: that of the call.
+    pub asserted_identity: String,
+    /// The customer is not to see who calls: From is anonymous, and `Privacy: id`.
+    pub privacy: bool,
 }
 
 /// One place at which a trunk takes calls.
@@ -42,6 +50,15 @@ fn one() -> u16 {
 
 impl Default for TrunkDetails {
     fn default() -> TrunkDetails {
-        TrunkDetails { addresses: Vec::new(), options_every_s: 30, silence_max_s: 5, redirects_max: 0 }
+        TrunkDetails {
+            addresses: Vec::new(),
+            options_every_s: 30,
+            silence_max_s: 5,
+            redirects_max: 0,
+            tls_ca: String::new(),
+            from_user: String::new(),
+            asserted_identity: String::new(),
+            privacy: false,
+        }
     }
 }

@@ -101,7 +101,7 @@ impl Engine {
             let (agent, kind) = (direct.agent(), direct.row.kind);
             let (caller_id, number) = (direct.row.caller_id.clone(), direct.row.number.clone());
             self.set_step(id, Step::Dialing, Some(self.config.setup_timeout));
-            self.emit(Effect::Dial(Dial { call: id, trunk, caller_id, number }));
+            self.emit(Effect::Dial(Dial { call: id, trunk, caller_id, number, amd: false }));
             if kind == DirectKind::Click {
                 self.emit(Effect::PlayRingback { call: id, to: Party::Agent(agent) });
             }

@@ -58,6 +58,7 @@ impl Pacer {
             grace: (config.answer_wait.as_secs_f64() - rung).clamp(0.0, 20.0),
             no_answer: config.no_answer.as_secs_f64(),
             start_ratio: start_ratio(mode),
+            give_up_from: config.give_up_late.then_some(config.ring_min.as_secs_f64()),
             before,
         };
         Pacer {

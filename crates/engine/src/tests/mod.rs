@@ -5,6 +5,7 @@ mod answering;
 mod dialing;
 mod direct;
 mod ending;
+mod heard;
 mod kept_up;
 mod monkey;
 mod offers;
@@ -183,6 +184,7 @@ pub fn campaign(pacing: PacingMode) -> CampaignSettings {
         abandon_max: 300,
         answered_before: 0,
         abandoned_before: 0,
+        amd: false,
     }
 }
 

@@ -90,11 +90,22 @@ fn supply(rng: &mut Rng) -> Supply {
 }
 
 fn leg_event(rng: &mut Rng) -> LegEvent {
-    match rng.u8(..6) {
+    match rng.u8(..7) {
         0 => RINGING,
         1..4 => LegEvent::Answered,
         4 => failed(Outcome::Busy, Cause::BUSY, 486),
+        5 => LegEvent::Heard(heard(rng)),
         _ => HUNG_UP,
+    }
+}
+
+fn heard(rng: &mut Rng) -> Heard {
+    match rng.u8(..5) {
+        0 => Heard::Ringback,
+        1 => Heard::Notice(rng.choice(Notice::ALL).unwrap()),
+        2 => Heard::Answerer(Answerer::Unknown),
+        3 => Heard::Answerer(Answerer::Human),
+        _ => Heard::Answerer(Answerer::Machine),
     }
 }
 
@@ -120,6 +131,7 @@ fn some_campaign(rng: &mut Rng) -> CampaignSettings {
         abandon_max: rng.choice([0, 300, u32::MAX]).unwrap(),
         answered_before: rng.choice([0, u32::MAX]).unwrap(),
         abandoned_before: 0,
+        amd: rng.bool(),
     }
 }
 

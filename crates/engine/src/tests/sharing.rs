@@ -115,3 +115,38 @@ fn what_happened_before_the_start_counts_for_the_day() {
     assert_eq!(slots(&desk.tell(Input::Campaign(settings))), 1);
     assert_eq!((desk.view().answered, desk.view().abandoned), (100, 3));
 }
+
+#[test]
+fn calls_that_ring_too_late_are_given_up_after_the_least_ringing_and_end_as_no_answer() {
+    let mut desk = Desk::new(Config { give_up_late: true, ..Config::default() });
+    desk.agents_at_work(8);
+    let asked = desk.tell(Input::Campaign(campaign(PacingMode::Predictive(3000))));
+    let calls = desk.dial(&asked);
+    assert!(calls.len() >= 8, "{calls:?}");
+    calls.iter().for_each(|call| drop(desk.customer(*call, RINGING)));
+    // All agents but one leave: one customer may still be taken, the others would find nobody.
+    for agent in 2..=8 {
+        desk.tell(Input::SignedOut { agent: AgentId(agent), group: GROUP });
+    }
+    assert!(!desk.wait(ms(14_999)).iter().any(|e| matches!(e, Effect::HangUp { .. })), "all ring for 15 s");
+    let effects = desk.wait(secs(3));
+    let ended = records(&effects);
+    assert!(ended.len() > 3 && ended.len() < calls.len(), "{}", ended.len());
+    for record in ended {
+        assert_eq!((record.outcome, record.hangup_by), (Outcome::NoAnswer, HangupBy::Platform));
+        assert!(effects.contains(&Effect::HangUp { call: record.call }));
+    }
+}
+
+#[test]
+fn without_leave_no_call_is_given_up_before_the_end_of_ringing() {
+    let mut desk = Desk::new(Config::default());
+    desk.agents_at_work(8);
+    let asked = desk.tell(Input::Campaign(campaign(PacingMode::Predictive(3000))));
+    let calls = desk.dial(&asked);
+    calls.iter().for_each(|call| drop(desk.customer(*call, RINGING)));
+    for agent in 2..=8 {
+        desk.tell(Input::SignedOut { agent: AgentId(agent), group: GROUP });
+    }
+    assert_eq!(records(&desk.wait(ms(24_900))), []);
+}

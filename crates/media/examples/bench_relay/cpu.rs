@@ -18,6 +18,8 @@ const NICE: i32 = -15;
 pub struct Cpu {
     /// Every thread of the relay's process.
     pub relay: Duration,
+    /// Time in which its busiest thread could have run and had no CPU.
+    pub waited: Duration,
     /// Its thread that writes recordings, part of the above.
     pub recorder: Duration,
     pub generator: Duration,
@@ -28,11 +30,14 @@ pub struct Cpu {
 impl Cpu {
     pub fn now(relay: u32) -> Result<Cpu> {
         let threads = threads(relay)?;
-        let recorder = threads.iter().filter(|(name, _)| name == "recorder").map(|(_, cpu)| *cpu).sum();
+        let recorder =
+            threads.iter().filter(|thread| thread.name == "recorder").map(|thread| thread.cpu).sum();
+        let busiest = threads.iter().max_by_key(|thread| thread.cpu);
         Ok(Cpu {
-            relay: threads.iter().map(|(_, cpu)| *cpu).sum(),
+            relay: threads.iter().map(|thread| thread.cpu).sum(),
+            waited: busiest.map_or(Duration::ZERO, |thread| thread.waited),
             recorder,
-            generator: self::threads(std::process::id())?.iter().map(|(_, cpu)| *cpu).sum(),
+            generator: self::threads(std::process::id())?.iter().map(|thread| thread.cpu).sum(),
             machine: machine()?,
         })
     }
@@ -40,6 +45,7 @@ impl Cpu {
     pub fn since(self, before: Cpu) -> Cpu {
         Cpu {
             relay: self.relay - before.relay,
+            waited: self.waited.saturating_sub(before.waited),
             recorder: self.recorder - before.recorder,
             generator: self.generator - before.generator,
             machine: self.machine.saturating_sub(before.machine),
@@ -47,15 +53,23 @@ impl Cpu {
     }
 }
 
-/// Names of the threads, and what each has used.
-fn threads(process: u32) -> Result<Vec<(String, Duration)>> {
+struct Thread {
+    name: String,
+    cpu: Duration,
+    waited: Duration,
+}
+
+fn threads(process: u32) -> Result<Vec<Thread>> {
     let mut threads = Vec::new();
     for task in fs::read_dir(format!("/proc/{process}/task"))? {
         let task = task?.path();
         let name = fs::read_to_string(task.join("comm"))?.trim().to_owned();
-        let nanos = fs::read_to_string(task.join("schedstat"))?;
-        let nanos = nanos.split_whitespace().next().ok_or("no schedstat")?.parse()?;
-        threads.push((name, Duration::from_nanos(nanos)));
+        let times = fs::read_to_string(task.join("schedstat"))?;
+        let mut nanos = times.split_whitespace().map(str::parse);
+        let mut next = || {
+            Ok::<_, Box<dyn std::error::Error>>(Duration::from_nanos(nanos.next().ok_or("no schedstat")??))
+        };
+        threads.push(Thread { name, cpu: next()?, waited: next()? });
     }
     Ok(threads)
 }
@@ -74,11 +88,16 @@ fn machine() -> Result<Duration> {
 /// Best effort: it takes a privilege.
 pub fn prefer_this_process() {
     // Where the kernel groups processes by session, niceness counts within the session only, and the session has its own.
-    let _ = fs::write("/proc/self/autogroup", NICE.to_string());
+    prefer_this_session(NICE);
     if setpriority_process(None, NICE).is_err() {
         let nice = getpriority_process(None).unwrap_or_default();
         println!("(running at nice {nice}: what else the machine does is measured, too)");
     }
+}
+
+/// To be undone at the end: the shell belongs to the session, too.
+pub fn prefer_this_session(nice: i32) {
+    let _ = fs::write("/proc/self/autogroup", nice.to_string());
 }
 
 /// On a machine with one CPU both share it.

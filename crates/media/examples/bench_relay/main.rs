@@ -8,6 +8,7 @@
 
 mod cpu;
 mod generator;
+mod kernel;
 mod ours;
 mod report;
 mod rtpengine;
@@ -41,7 +42,15 @@ fn main() -> Result<()> {
     }
     let options = Options::parse(&mut arguments)?;
     cpu::prefer_this_process();
+    let result = run(&options);
+    cpu::prefer_this_session(0);
+    result
+}
+
+fn run(options: &Options) -> Result<()> {
     cpu::pin(std::process::id(), cpu::GENERATOR)?;
+    let kernel = kernel::us_per_packet(&Generator::new(options.calls)?)?;
+    println!("the kernel alone  {kernel:.2} µs a packet now, to receive and to send it");
     let mut rows = Vec::new();
     let this = std::env::current_exe()?;
     let builds = if options.builds.is_empty() { vec![this] } else { options.builds.clone() };
@@ -49,7 +58,7 @@ fn main() -> Result<()> {
         let mut generator = Generator::new(options.calls)?;
         let relay = ours::start(&build, &generator, options.record.as_deref())?;
         let name = build.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut measured = measure(&name, &mut generator, &relay.legs, relay.process.id(), &options)?;
+        let mut measured = measure(&name, &mut generator, &relay.legs, relay.process.id(), options)?;
         measured.note = relay.end()?;
         rows.push(measured);
         report::print(&rows[rows.len() - 1..]);
@@ -58,7 +67,7 @@ fn main() -> Result<()> {
         let mut generator = Generator::new(options.calls)?;
         let relay = rtpengine::start(&generator)?;
         let pid = relay.process.id();
-        let measured = measure("rtpengine", &mut generator, &relay.legs, pid, &options)?;
+        let measured = measure("rtpengine", &mut generator, &relay.legs, pid, options)?;
         relay.end();
         rows.push(measured);
         report::print(&rows[rows.len() - 1..]);

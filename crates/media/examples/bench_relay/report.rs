@@ -58,9 +58,10 @@ pub fn print(rows: &[Measured]) {
             row.lateness_ms
         );
         println!(
-            "  CPU             {:.1} % of a core, {:.1} % to write recordings",
+            "  CPU             {:.1} % of a core, {:.1} % to write recordings; {:.1} % of the time it waited for a CPU",
             percent(row.cpu.relay),
-            percent(row.cpu.recorder)
+            percent(row.cpu.recorder),
+            percent(row.cpu.waited)
         );
         println!(
             "  CPU per packet  {:.2} µs: reckoned {:.0} calls on a whole core",

@@ -1,8 +1,9 @@
 //! Announcements of carriers that are known again: a library of fingerprints with labels.
 
 use std::fmt;
+use std::time::Duration;
 
-use crate::{FRAME_SAMPLES, Sound};
+use crate::{FRAME, FRAME_SAMPLES, Sound};
 
 use super::fingerprint::{Print, Printer};
 use super::matcher::Matcher;
@@ -144,6 +145,19 @@ impl Library {
         }
         *self = next;
         Ok(())
+    }
+
+    /// Forgets a sound; the ones after it move up.
+    pub fn remove(&mut self, sound: u16) {
+        if usize::from(sound) < self.sounds.len() {
+            self.sounds.remove(usize::from(sound));
+            self.prepare();
+        }
+    }
+
+    /// How much of a sound is known.
+    pub fn duration(&self, sound: u16) -> Duration {
+        FRAME * self.sounds[usize::from(sound)].frames as u32
     }
 
     /// How many sounds there are.

@@ -64,7 +64,7 @@ impl<F: Fn(RelayEvent)> Analyst<F> {
             let Ok(slice) = self.slices.try_recv() else { break };
             if n + 1 == self.slices_max {
                 // There may be more: nothing later than this was seen.
-                now = slice.at;
+                now = slice.piece.at;
             }
             self.slice(&slice);
         }
@@ -186,9 +186,10 @@ impl Ear {
             Kind::Sound(Codec::Pcmu) => g711::ulaw_decode,
         };
         self.is_quiet = false;
-        let came = self.position(slice.at);
-        let place = self.timeline.place(slice.ssrc, slice.timestamp, came - i64::from(slice.to_end));
-        let end = place + slice.payload().len() as i64;
+        let piece = &slice.piece;
+        let came = self.position(piece.at);
+        let place = self.timeline.place(piece.ssrc, piece.timestamp, came - i64::from(piece.to_end));
+        let end = place + piece.payload().len() as i64;
         let mut next = *self.next.get_or_insert(place);
         if end > next + WINDOW as i64 * FRAME {
             // The analyst was held up, or nothing came for a while.
@@ -197,7 +198,7 @@ impl Ear {
                 next += FRAME;
             }
         }
-        for (n, code) in slice.payload().iter().enumerate() {
+        for (n, code) in piece.payload().iter().enumerate() {
             // What comes too late is left out: something was heard in its place.
             let Ok(offset) = usize::try_from(place + n as i64 - next) else { continue };
             if offset < WINDOW * FRAME_SAMPLES {

@@ -56,6 +56,12 @@ impl Latch {
         *self = Latch { former, ..Latch::new(named) };
     }
 
+    /// The call was answered: whoever speaks now may be somewhere else than the network was that spoke before, also when SDP
+    /// does not say so. Until the first packet, sound goes where it went.
+    pub(super) fn reopen(&mut self) {
+        self.state = State::Waiting;
+    }
+
     /// Where to send; `None` when SDP named no address (RFC 3264 §8.4: hold by 0.0.0.0) and nothing was heard.
     pub(super) fn destination(&self) -> Option<SocketAddr> {
         (!self.source.ip().is_unspecified() && self.source.port() != 0).then_some(self.source)
@@ -135,6 +141,19 @@ mod tests {
 
     fn latch() -> (Latch, Instant) {
         (Latch::new(at("192.0.2.1:4000")), Instant::now())
+    }
+
+    #[test]
+    fn after_the_answer_the_first_packet_decides_anew() {
+        let (mut latch, start) = (Latch::new(at("192.0.2.1:4000")), Instant::now());
+        assert!(latch.accept(at("192.0.2.1:4000"), start));
+        assert!(!latch.accept(at("203.0.113.9:9"), start));
+        latch.reopen();
+        assert_eq!(latch.destination(), Some(at("192.0.2.1:4000")), "until then sound goes where it went");
+        assert!(latch.accept(at("203.0.113.9:9"), start));
+        assert_eq!(latch.destination(), Some(at("203.0.113.9:9")));
+        assert!(latch.accept(at("192.0.2.1:4000"), start), "the named one is still the best");
+        assert_eq!(latch.pinned(), Some(at("192.0.2.1:4000")));
     }
 
     #[test]

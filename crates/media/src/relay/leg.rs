@@ -101,6 +101,15 @@ impl Leg {
         }
     }
 
+    /// Anybody may be the source again.
+    pub(super) fn reopen(&mut self) {
+        let Some(far) = &mut self.far else { return };
+        far.latch.reopen();
+        if far.route == Route::Connected {
+            far.route = disconnect(&self.socket);
+        }
+    }
+
     /// Whether a packet from `source` belongs to this leg. It may move the leg there, and the leg may stay there.
     pub(super) fn accept(&mut self, source: SocketAddr, now: Instant) -> bool {
         let Some(far) = &mut self.far else { return false };

@@ -9,26 +9,19 @@ use std::time::Instant;
 
 use super::analyst::Analyst;
 use super::leg::Content;
+use super::piece::{Piece, pieces};
 use super::{Codec, LegId, RelayEvent};
-use crate::FRAME_SAMPLES;
 use crate::detect::ListenerConfig;
 use crate::rtp::Header;
 
 /// Frames of each leg that fit into the ring (160 ms).
 const FRAMES_PER_LEG: usize = 8;
 
-/// At most 20 ms of one leg; longer packets make several of them.
+/// A piece of one leg's sound.
 pub(super) struct Slice {
     pub(super) leg: LegId,
     pub(super) kind: Kind,
-    pub(super) ssrc: u32,
-    pub(super) timestamp: u32,
-    /// When its packet came.
-    pub(super) at: Instant,
-    /// Samples from its first one to the end of its packet.
-    pub(super) to_end: u16,
-    len: u8,
-    payload: [u8; FRAME_SAMPLES],
+    pub(super) piece: Piece,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,12 +29,6 @@ pub(super) enum Kind {
     Sound(Codec),
     /// Comfort noise: from here on, what does not come is silence and no loss.
     Quiet,
-}
-
-impl Slice {
-    pub(super) fn payload(&self) -> &[u8] {
-        &self.payload[..usize::from(self.len)]
-    }
 }
 
 /// What the analyst is told apart from sound.
@@ -136,21 +123,5 @@ pub(super) fn slices<'a>(
         Content::ComfortNoise => (Kind::Quiet, &payload[..payload.len().min(1)]),
         Content::Dtmf => (Kind::Quiet, &payload[..0]),
     };
-    let (ssrc, begins) = (header.ssrc, header.timestamp);
-    payload.chunks(FRAME_SAMPLES).enumerate().map(move |(n, chunk)| {
-        let skipped = n * FRAME_SAMPLES;
-        let mut slice = Slice {
-            leg,
-            kind,
-            ssrc,
-            timestamp: begins.wrapping_add(skipped as u32),
-            at,
-            // A packet is at most 1500 bytes, a chunk 160.
-            to_end: (payload.len() - skipped) as u16,
-            len: chunk.len() as u8,
-            payload: [0; FRAME_SAMPLES],
-        };
-        slice.payload[..chunk.len()].copy_from_slice(chunk);
-        slice
-    })
+    pieces(header, payload, at).map(move |piece| Slice { leg, kind, piece })
 }

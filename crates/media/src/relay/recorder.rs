@@ -93,7 +93,7 @@ impl<F: Fn(Finished)> Recorder<F> {
             let Ok(frame) = self.frames.try_recv() else { break };
             if n + 1 == self.frames_max {
                 // There may be more: nothing later than this was seen.
-                now = frame.at;
+                now = frame.piece.at;
             }
             self.frame(&frame, ends);
         }
@@ -190,7 +190,8 @@ impl Recording {
         if self.file.is_none() {
             return;
         }
-        let came = self.position(frame.at);
+        let piece = &frame.piece;
+        let came = self.position(piece.at);
         let (channel, decode) = (
             match frame.side {
                 Side::Customer => 0,
@@ -201,13 +202,13 @@ impl Recording {
                 Codec::Pcmu => g711::ulaw_decode,
             },
         );
-        let spoken = came - i64::from(frame.to_end);
-        let position = self.sides[channel].place(frame.ssrc, frame.timestamp, spoken);
-        if position + frame.payload().len() as i64 > self.written + WINDOW as i64 {
+        let spoken = came - i64::from(piece.to_end);
+        let position = self.sides[channel].place(piece.ssrc, piece.timestamp, spoken);
+        if position + piece.payload().len() as i64 > self.written + WINDOW as i64 {
             // The writer was held up.
             self.write_to(came - HOLD, scratch);
         }
-        for (n, code) in frame.payload().iter().enumerate() {
+        for (n, code) in piece.payload().iter().enumerate() {
             // What comes too late is left out: its place was written as silence.
             let place = usize::try_from(position + n as i64 - self.written).ok();
             if let Some(moment) = place.and_then(|place| self.window.get_mut(place)) {

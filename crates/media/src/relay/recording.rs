@@ -9,9 +9,9 @@ use std::sync::mpsc::{self, Sender, SyncSender};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use super::piece::{Piece, pieces};
 use super::recorder::{Finished, Recorder};
 use super::{Codec, LegId};
-use crate::FRAME_SAMPLES;
 use crate::rtp::Header;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,25 +29,12 @@ pub(super) struct Tap {
     pub(super) side: Side,
 }
 
-/// At most 20 ms of one side; longer packets make several of them.
+/// A piece of one side's sound.
 pub(super) struct Frame {
     pub(super) recording: u64,
     pub(super) side: Side,
     pub(super) codec: Codec,
-    pub(super) ssrc: u32,
-    pub(super) timestamp: u32,
-    /// When its packet came.
-    pub(super) at: Instant,
-    /// Samples from its first one to the end of its packet.
-    pub(super) to_end: u16,
-    len: u8,
-    payload: [u8; FRAME_SAMPLES],
-}
-
-impl Frame {
-    pub(super) fn payload(&self) -> &[u8] {
-        &self.payload[..usize::from(self.len)]
-    }
+    pub(super) piece: Piece,
 }
 
 /// What the writer is told apart from sound.
@@ -128,21 +115,8 @@ impl Recordings {
         now: Instant,
     ) -> u64 {
         let mut dropped = 0;
-        for (n, chunk) in payload.chunks(FRAME_SAMPLES).enumerate() {
-            let skipped = n * FRAME_SAMPLES;
-            let mut frame = Frame {
-                recording: tap.recording,
-                side: tap.side,
-                codec,
-                ssrc: header.ssrc,
-                timestamp: header.timestamp.wrapping_add(skipped as u32),
-                at: now,
-                // A packet is at most 1500 bytes, a chunk 160.
-                to_end: (payload.len() - skipped) as u16,
-                len: chunk.len() as u8,
-                payload: [0; FRAME_SAMPLES],
-            };
-            frame.payload[..chunk.len()].copy_from_slice(chunk);
+        for piece in pieces(header, payload, now) {
+            let frame = Frame { recording: tap.recording, side: tap.side, codec, piece };
             if self.ring.try_send(frame).is_err() {
                 dropped += 1;
             }

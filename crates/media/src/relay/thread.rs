@@ -420,8 +420,11 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
     }
 
     fn answered(&mut self, id: LegId, now: Instant) {
-        let is_listened_to = self.slot(id).and_then(|slot| self.leg(slot)).is_some_and(|l| l.is_listened_to);
-        if let Some(listening) = self.listening.as_mut().filter(|_| is_listened_to) {
+        let Some(leg) = self.slot(id).and_then(|slot| self.leg(slot)) else { return };
+        leg.reopen();
+        if leg.is_listened_to
+            && let Some(listening) = &self.listening
+        {
             listening.answered(id, now);
         }
     }

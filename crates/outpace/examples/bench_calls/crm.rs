@@ -74,6 +74,11 @@ impl Crm {
         Ok(sum)
     }
 
+    pub fn agents_waiting(&self) -> Result<usize> {
+        let rows = self.call("App.Sip_Queue.GetQueueSipStatus", json!({"queuename": "all", "state": 2}))?;
+        rows.as_array().map(Vec::len).ok_or_else(|| "GetQueueSipStatus has no rows".into())
+    }
+
     fn call(&self, service: &str, mut fields: Value) -> Result<Value> {
         fields["service"] = service.into();
         fields["token"] = self.token.as_str().into();

@@ -47,11 +47,15 @@ pub fn print(scenario: &Scenario, m: &Measured<'_>) -> Result<()> {
         "  by the API      {} called, {} answered, {} connected, {} abandoned",
         counted.called, counted.answered, counted.connected, counted.abandoned
     );
-    println!(
-        "  lost results    {} (attempts without one), {} (answers without one)",
-        seen.invites as i64 - counted.called as i64,
-        seen.answered as i64 - counted.answered as i64
-    );
+    let dialogs = seen.customers_up + seen.agents_up;
+    // What is held has no result yet.
+    if dialogs == 0 {
+        println!(
+            "  lost results    {} (attempts without one), {} (answers without one)",
+            seen.invites as i64 - counted.called as i64,
+            seen.answered as i64 - counted.answered as i64
+        );
+    }
     println!(
         "  repetitions     {} by the server, {} by carrier and phones, {} never heard",
         seen.repeated_by_server, seen.repeated_by_us, seen.unheard

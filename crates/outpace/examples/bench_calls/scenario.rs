@@ -11,6 +11,7 @@ use crate::{Result, overload};
 
 /// Everything has happened, or nothing more will, after so long without news.
 const QUIET: Duration = Duration::from_secs(15);
+const MINUTE: Duration = Duration::from_secs(60);
 const REGISTER: Duration = Duration::from_secs(60);
 /// Tasks that share the agents, so that leads are leased for several at a time.
 const TASKS: usize = 4;
@@ -35,6 +36,7 @@ pub struct Scenario {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Dialing,
+    Soak,
     Held,
     Overload,
 }
@@ -51,6 +53,7 @@ impl Scenario {
             "attempts" => Ok(Scenario::attempts(number(0, 1500), number(1, 60))),
             "complete" => Ok(Scenario::complete(number(0, 500), number(1, 30))),
             "held" => Ok(Scenario::held(number(0, 10_000))),
+            "soak" => Ok(Scenario::soak(number(0, 10), number(1, 600))),
             "overload" => Ok(Scenario::overload(number(0, 500), number(1, 20))),
             _ => Err(format!("there is no scenario {name}").into()),
         }
@@ -100,6 +103,11 @@ impl Scenario {
         }
     }
 
+    /// As `attempts`, for long, at a rate that the machine carries easily.
+    fn soak(minutes: u32, rate: u32) -> Scenario {
+        Scenario { name: "soak", kind: Kind::Soak, ..Scenario::attempts(rate, 60 * minutes) }
+    }
+
     fn overload(admitted: u32, seconds: u32) -> Scenario {
         Scenario {
             name: "overload",
@@ -125,12 +133,16 @@ impl Scenario {
         let tasks = self.create_tasks(&crm)?;
         std::thread::sleep(Duration::from_secs(2));
         let (cpu, memory) = (server.cpu()?, server.memory_kb()?);
+        let before = Held::now(&server, &crm)?;
         for task in &tasks {
             crm.set_task(task, 1)?;
         }
         let peak = self.watch(&field, &server)?;
         let cpu = report::since(&server.cpu()?, &cpu);
         let counted = self.settle(&crm, &tasks)?;
+        if self.kind == Kind::Soak {
+            println!("  before          {before}\n  after           {}", Held::now(&server, &crm)?);
+        }
         let measured = Measured { seen: field.seen(), counted, cpu, memory, peak, server: &server };
         report::print(self, &measured)
     }
@@ -144,6 +156,7 @@ impl Scenario {
     /// Until nothing happens any more, or all calls are held; memory and files at the fullest.
     fn watch(&self, field: &Field, server: &Server) -> Result<(u64, usize)> {
         let (mut before, mut news_at) = (0, Instant::now());
+        let mut told_at = Instant::now();
         let mut peak = (0, 0);
         loop {
             std::thread::sleep(ms(200));
@@ -153,7 +166,17 @@ impl Scenario {
                 (before, news_at) = (happened, Instant::now());
             }
             peak = peak.max(server.memory_kb()?);
-            let all_over = self.kind == Kind::Dialing && self.is_over(&seen);
+            if self.kind == Kind::Soak && told_at.elapsed() >= MINUTE {
+                told_at = Instant::now();
+                let (kb, files) = server.memory_kb()?;
+                println!(
+                    "  {:>8} calls  {} MB, {files} files, {} threads",
+                    seen.invites,
+                    kb / 1024,
+                    server.threads()?
+                );
+            }
+            let all_over = self.kind != Kind::Held && self.is_over(&seen);
             let all_held = self.kind == Kind::Held && seen.agents_up as usize >= self.calls;
             if all_over || all_held || news_at.elapsed() > QUIET {
                 return Ok(peak.max(server.memory_kb()?));
@@ -179,6 +202,34 @@ impl Scenario {
             }
             counted = again;
         }
+    }
+}
+
+/// What the server holds; the same before and after, if nothing leaks.
+struct Held {
+    memory_kb: u64,
+    files: usize,
+    sockets: usize,
+    threads: usize,
+    agents_waiting: usize,
+}
+
+impl Held {
+    fn now(server: &Server, crm: &Crm) -> Result<Held> {
+        let (memory_kb, files) = server.memory_kb()?;
+        let agents_waiting = crm.agents_waiting()?;
+        Ok(Held { memory_kb, files, sockets: server.sockets()?, threads: server.threads()?, agents_waiting })
+    }
+}
+
+impl std::fmt::Display for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Held { memory_kb, files, sockets, threads, agents_waiting } = self;
+        let mb = memory_kb / 1024;
+        write!(
+            f,
+            "{mb} MB, {files} files, {sockets} of them sockets, {threads} threads, {agents_waiting} agents waiting"
+        )
     }
 }
 

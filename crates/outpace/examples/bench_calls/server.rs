@@ -94,6 +94,14 @@ impl Server {
         Ok((kb, files))
     }
 
+    pub fn sockets(&self) -> Result<usize> {
+        let files = fs::read_dir(format!("/proc/{}/fd", self.process.id()))?.flatten();
+        let is_socket = |file: &fs::DirEntry| {
+            fs::read_link(file.path()).is_ok_and(|to| to.to_string_lossy().starts_with("socket:"))
+        };
+        Ok(files.filter(is_socket).count())
+    }
+
     pub fn threads(&self) -> Result<usize> {
         Ok(fs::read_dir(format!("/proc/{}/task", self.process.id()))?.count())
     }

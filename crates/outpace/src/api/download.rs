@@ -1,4 +1,4 @@
-//! `GET /recordings/…`: a recording to whoever has a link that this server signed.
+//! `GET /recordings/…` and `/uploads/…`: a file to whoever has a link that this server signed.
 
 use std::fs::File;
 use std::io;
@@ -59,23 +59,48 @@ pub async fn recording(
         return (StatusCode::FORBIDDEN, "the link is not valid, or no longer").into_response();
     }
     let Some(path) = archive.path(&filename) else { return not_found() };
+    let range = headers.get(RANGE).filter(|_| !headers.contains_key(IF_RANGE));
+    let range = range.and_then(|value| value.to_str().ok());
+    send_file(&server, path, range, ("audio/wav", &file)).await
+}
+
+/// `GET /uploads/{name}`: the refused rows of an upload.
+pub async fn report(
+    State(server): State<Arc<Server>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Path(name): Path<String>,
+    signed: Result<Query<Signed>, QueryRejection>,
+) -> Response {
+    if server.admit(peer).is_err() {
+        return (StatusCode::TOO_MANY_REQUESTS, "too many requests").into_response();
+    }
+    let Some(uploads) = server.app_sip.handle().uploads() else { return not_found() };
+    let now = server.app_sip.now();
+    let is_good =
+        signed.is_ok_and(|Query(link)| uploads.folder.admits(&name, link.expires, &link.signature, now));
+    if !is_good {
+        return (StatusCode::FORBIDDEN, "the link is not valid, or no longer").into_response();
+    }
+    let Some(path) = uploads.folder.report(&name) else { return not_found() };
+    send_file(&server, path, None, ("text/csv;charset=utf-8", &name)).await
+}
+
+async fn send_file(server: &Server, path: PathBuf, range: Option<&str>, shown: (&str, &str)) -> Response {
     let Ok(permit) = server.downloads.clone().try_acquire_owned() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "too many downloads, try again later").into_response();
     };
-    let range = headers.get(RANGE).filter(|_| !headers.contains_key(IF_RANGE));
-    let range = range.and_then(|value| value.to_str().ok());
     match open(path).await {
-        Ok((sound, len)) => send(sound, len, range, &file, permit),
+        Ok(file) => send(file, range, shown, permit),
         Err(error) if error.kind() == io::ErrorKind::NotFound => not_found(),
         Err(error) => {
-            tracing::error!(%error, "a recording cannot be read");
-            (StatusCode::INTERNAL_SERVER_ERROR, "the recording cannot be read").into_response()
+            tracing::error!(%error, "a file cannot be read");
+            (StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read").into_response()
         }
     }
 }
 
 fn not_found() -> Response {
-    (StatusCode::NOT_FOUND, "no such recording").into_response()
+    (StatusCode::NOT_FOUND, "no such file").into_response()
 }
 
 async fn open(path: PathBuf) -> io::Result<(File, u64)> {
@@ -90,7 +115,13 @@ async fn open(path: PathBuf) -> io::Result<(File, u64)> {
     .await
 }
 
-fn send(file: File, len: u64, range: Option<&str>, name: &str, permit: OwnedSemaphorePermit) -> Response {
+/// `file`: with its length. `shown`: its content type and name.
+fn send(
+    (file, len): (File, u64),
+    range: Option<&str>,
+    (content_type, name): (&str, &str),
+    permit: OwnedSemaphorePermit,
+) -> Response {
     let (status, part) = match range.map(|text| part_of(text, len)) {
         Some(Part::Unsatisfiable) => {
             let whole = [(CONTENT_RANGE, format!("bytes */{len}"))];
@@ -100,7 +131,7 @@ fn send(file: File, len: u64, range: Option<&str>, name: &str, permit: OwnedSema
         Some(Part::Whole) | None => (StatusCode::OK, (0, len)),
     };
     let headers = [
-        (CONTENT_TYPE, "audio/wav".to_owned()),
+        (CONTENT_TYPE, content_type.to_owned()),
         (ACCEPT_RANGES, "bytes".to_owned()),
         (CACHE_CONTROL, "private".to_owned()),
         (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),

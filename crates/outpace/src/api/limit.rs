@@ -57,9 +57,10 @@ impl RequestLimit {
     }
 }
 
-/// Failures in the minute that began with the first one.
+/// Failures in the minute, or another time, that began with the first one.
 pub struct FailureLimit<K> {
-    per_minute: u32,
+    window: Duration,
+    failures_max: u32,
     failures: HashMap<K, Failures>,
 }
 
@@ -71,18 +72,24 @@ struct Failures {
 impl<K: Eq + Hash + Clone> FailureLimit<K> {
     /// `per_minute` 0: no limit.
     pub fn new(per_minute: u32) -> FailureLimit<K> {
-        FailureLimit { per_minute, failures: HashMap::new() }
+        FailureLimit::within(FAILURE_WINDOW, per_minute)
+    }
+
+    /// `failures_max` 0: no limit.
+    pub fn within(window: Duration, failures_max: u32) -> FailureLimit<K> {
+        FailureLimit { window, failures_max, failures: HashMap::new() }
     }
 
     pub fn is_blocked(&self, now: Instant, key: &K) -> bool {
-        let recent = self.failures.get(key).filter(|f| is_recent(f, now));
-        self.per_minute > 0 && recent.is_some_and(|f| f.count >= self.per_minute)
+        let recent = self.failures.get(key).filter(|f| is_recent(f, now, self.window));
+        self.failures_max > 0 && recent.is_some_and(|f| f.count >= self.failures_max)
     }
 
     pub fn failed(&mut self, now: Instant, key: K) {
-        make_room(&mut self.failures, &key, |f| !is_recent(f, now));
+        let window = self.window;
+        make_room(&mut self.failures, &key, |f| !is_recent(f, now, window));
         let entry = self.failures.entry(key).or_insert(Failures { count: 0, since: now });
-        if !is_recent(entry, now) {
+        if !is_recent(entry, now, window) {
             *entry = Failures { count: 0, since: now };
         }
         entry.count = entry.count.saturating_add(1);
@@ -93,8 +100,8 @@ impl<K: Eq + Hash + Clone> FailureLimit<K> {
     }
 }
 
-fn is_recent(failures: &Failures, now: Instant) -> bool {
-    now.saturating_duration_since(failures.since) < FAILURE_WINDOW
+fn is_recent(failures: &Failures, now: Instant, window: Duration) -> bool {
+    now.saturating_duration_since(failures.since) < window
 }
 
 /// Room for one more: first the stale entries go, then any tenth of the others, so that a flood of new keys pays for a

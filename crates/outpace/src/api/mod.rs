@@ -1,10 +1,11 @@
-//! HTTP: `POST /` is the compatible API, `GET /recordings/…` what it gives links to, `/v1` what it has no word for.
+//! HTTP: `POST /` is the compatible API, `upload` takes files, `GET /recordings/…` and `/uploads/…` is what they give links
+//! to, `/v1` what they have no word for.
 
 mod app_sip;
 mod connection;
 mod download;
 mod limit;
-mod trunk_states;
+pub mod upload;
 mod v1;
 
 use std::net::SocketAddr;
@@ -26,6 +27,8 @@ use self::app_sip::code::{Language, Ret};
 use self::app_sip::envelope::platform_failure;
 use self::app_sip::request::{Encoding, Fields};
 use self::limit::{Client, RequestLimit};
+pub use self::v1::made_up_key;
+
 use crate::config::Api;
 use crate::handle::Handle;
 
@@ -47,6 +50,7 @@ pub async fn serve(config: &Api, handle: Handle) -> anyhow::Result<SocketAddr> {
         .await
         .with_context(|| format!("cannot listen on {} for the API", config.listen))?;
     let address = listener.local_addr().context("the API's listening address")?;
+    tokio::spawn(v1::forget_old_audit(handle.clone(), config.audit_keep_days));
     tokio::spawn(connection::accept(listener, router(config, handle)));
     Ok(address)
 }
@@ -54,7 +58,8 @@ pub async fn serve(config: &Api, handle: Handle) -> anyhow::Result<SocketAddr> {
 /// All routes of the API port. Requests carry `ConnectInfo<SocketAddr>`.
 fn router(config: &Api, handle: Handle) -> Router {
     let server = Server {
-        app_sip: Arc::new(AppSip::new(handle, config.login_failures_per_minute_max)),
+        app_sip: Arc::new(AppSip::new(handle, config)),
+        gate: v1::Gate::new(config.login_failures_per_minute_max),
         requests: Mutex::new(RequestLimit::new(config.requests_per_second_max)),
         working: Arc::new(Semaphore::new(WORKING_MAX)),
         large_bodies: Arc::new(Semaphore::new(LARGE_BODIES_MAX)),
@@ -65,14 +70,16 @@ fn router(config: &Api, handle: Handle) -> Router {
     Router::new()
         .route("/", axum::routing::any(app_sip_endpoint))
         .route("/recordings/{day}/{file}", axum::routing::get(download::recording))
-        .route("/v1/campaigns/{id}/pacing", axum::routing::get(v1::pacing))
-        .route("/v1/trunk-states", axum::routing::get(trunk_states::trunk_states))
+        .route("/uploads/{name}", axum::routing::get(download::report))
+        .route("/api/predictiveCall/submitTask/file", axum::routing::post(upload::submit))
+        .merge(v1::router())
         .fallback(no_such_path)
         .with_state(Arc::new(server))
 }
 
 struct Server {
     app_sip: Arc<AppSip>,
+    gate: v1::Gate,
     requests: Mutex<RequestLimit>,
     working: Arc<Semaphore>,
     large_bodies: Arc<Semaphore>,

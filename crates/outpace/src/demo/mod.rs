@@ -147,7 +147,7 @@ async fn campaign(
 async fn prepare(world: &World, args: &Args, calls: u32, lang: Lang) -> anyhow::Result<(Crm, String)> {
     let done = |en: &str, zh: &str, more: String| println!("  ✓ {} {more}", lang.say(en, zh));
     let running = &world.running;
-    done("server   ", "服务器  ", format!("http://{}  sip:{}", running.api, running.sip));
+    done("server   ", "服务器  ", format!("http://{}  sip:{}", running.api, running.bound.plain));
     done("carrier  ", "测试线路", format!("sip:{}", world.carrier.addr));
     let crm = Crm::log_in(running.api, world::APPID, &world.accesskey).await?;
     for n in 0..u64::from(args.agents) {

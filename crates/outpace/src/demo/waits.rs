@@ -70,6 +70,7 @@ mod tests {
             agent: None,
             outcome: Outcome::Connected,
             cause: Cause::NORMAL,
+            notice: None,
             hangup_by: HangupBy::Customer,
             sip_status: 200,
         };

@@ -8,8 +8,8 @@ use anyhow::{Context, ensure};
 use engine::CompanyId;
 
 use crate::config::{
-    AgentLegs, AppConfig, CallerIdConfig, CompanyConfig, Config, ExtensionConfig, GroupConfig, PushConfig,
-    StoreKind, TrunkConfig,
+    AgentLegs, AppConfig, CallerIdConfig, CompanyConfig, Config, ExtensionConfig, GroupConfig,
+    OutboundConfig, PushConfig, StoreKind, TrunkConfig,
 };
 use crate::handle::Command;
 use crate::lab::agents::{self, AgentsHandle, AgentsOptions, Behaviour};
@@ -60,6 +60,7 @@ pub const SHARES: Shares = Shares {
     invalid: 0.07,
     failed: 0.04,
     early_media: 0.15,
+    machine: 0.0,
 };
 
 impl Pace {
@@ -133,7 +134,7 @@ impl World {
         let running =
             run::start(config(pace, data, vec![company])).await.context("the server did not start")?;
         let options = AgentsOptions {
-            server: running.sip,
+            server: running.bound.plain,
             listen: anywhere(),
             accounts: agents::numbered(FIRST_EXTENSION, u64::from(agents), &password),
             behaviour: behaviour(seed),
@@ -224,6 +225,8 @@ fn company(agents: u32, carrier: SocketAddr, accesskey: &str, password: &str, la
         trunk: vec![TrunkConfig { channels_max: 1000, ..TrunkConfig::new("lab", &carrier.to_string()) }],
         caller_id: vec![CallerIdConfig { number: "02154321000".into(), automatic: true, enabled: true }],
         push: PushConfig::default(),
+        outbound: OutboundConfig::default(),
+        compliance: None,
     }
 }
 

@@ -37,7 +37,9 @@ Numbers with a fixed fate, whatever the shares are (more digits may follow):
   99009  answers and is silent
   99010  answers at once, without ringing
   99011  answers and hangs up after 1 s
-  99012  answers and hangs up after 10 s";
+  99012  answers and hangs up after 10 s
+  99013  busy tone (183), never answers
+  99014  answered by a machine";
 
 /// A carrier to try the dialer with: answers, rings out, is busy, and talks. For tests only.
 #[derive(clap::Args, Clone, Debug)]
@@ -259,9 +261,9 @@ impl Carrier {
         if customer.answered_us.is_some() {
             return;
         }
-        if customer.plan.early_media {
+        if let Some(voice) = customer.plan.early_media {
             let remote = &customer.remote;
-            customer.line.speak(remote.addr, remote.codec, Voice::RingBack, None);
+            customer.line.speak(remote.addr, remote.codec, voice, None);
             self.driver.endpoint.ring(now, dialog, 183, Some(customer.sdp()));
         } else {
             self.driver.endpoint.ring(now, dialog, 180, None);
@@ -343,7 +345,8 @@ impl Customer {
             return;
         }
         let tag = Tag { speaker: Speaker::Customer, id: self.id, since_us };
-        self.line.speak(self.remote.addr, self.remote.codec, Voice::Person(self.id), Some(tag));
+        let voice = if self.plan.is_machine { Voice::Machine } else { Voice::Person(self.id) };
+        self.line.speak(self.remote.addr, self.remote.codec, voice, Some(tag));
     }
 
     fn note(self, end: End) -> CallNote {

@@ -33,6 +33,9 @@ impl Driver {
         let config = EndpointConfig {
             udp: addr,
             tcp: addr,
+            tls: addr,
+            ws: addr,
+            wss: addr,
             user_agent: USER_AGENT.into(),
             realm: "lab".into(),
             session_expires: None,

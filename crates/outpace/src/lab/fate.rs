@@ -4,6 +4,8 @@
 use std::f64::consts::TAU;
 use std::time::Duration;
 
+use super::voice::Voice;
+
 /// Talk times spread like this (standard deviation by mean) …
 pub const TALK_SPREAD: f64 = 0.6;
 /// … and are cut off at this many means, so that the last call of a task does not keep everybody waiting.
@@ -51,6 +53,9 @@ pub struct Shares {
     /// Share of the answered and the unanswered that hear ring-back sound first (183 with SDP)
     #[arg(long, default_value_t = 0.1, value_name = "SHARE")]
     pub early_media: f64,
+    /// Share of the answered that are answering machines
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    pub machine: f64,
 }
 
 /// How long things take, in seconds.
@@ -74,8 +79,8 @@ pub struct Times {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Plan {
     pub fate: Fate,
-    /// Ring-back sound instead of a bare 180.
-    pub early_media: bool,
+    /// Sound of the network instead of a bare 180.
+    pub early_media: Option<Voice>,
     /// When it starts to ring; None: it never does.
     pub ring_after: Option<Duration>,
     /// When the fate comes true. Means nothing for `NoAnswer`.
@@ -84,6 +89,8 @@ pub struct Plan {
     pub talk: Option<Duration>,
     /// The customer makes a sound.
     pub speaks: bool,
+    /// What answers is a machine.
+    pub is_machine: bool,
 }
 
 /// The fate of the call number `attempt` to `number`.
@@ -99,6 +106,7 @@ pub fn plan(shares: &Shares, times: &Times, seed: u64, number: &str, attempt: u3
     let ring_s = (times.ring_mean + times.ring_sd * normal(&mut random)).max(0.4);
     let talk_s = talk_seconds(&mut random, times.talk_mean);
     let quick_s = 0.2 + 0.8 * random.f64();
+    let machine = random.f64();
     let fate = draw(shares, fate);
     let (ring_s, decided_s) = match fate {
         Fate::Answer | Fate::NoAnswer => (Some(0.1), 0.1 + ring_s),
@@ -107,11 +115,13 @@ pub fn plan(shares: &Shares, times: &Times, seed: u64, number: &str, attempt: u3
     };
     Plan {
         fate,
-        early_media: ring_s.is_some() && fate != Fate::Reject && early < shares.early_media,
+        early_media: (ring_s.is_some() && fate != Fate::Reject && early < shares.early_media)
+            .then_some(Voice::RingBack),
         ring_after: ring_s.map(|s| scaled(times, s)),
         decided_after: scaled(times, decided_s),
         talk: talk_s.map(|s| scaled(times, s)),
         speaks: true,
+        is_machine: fate == Fate::Answer && machine < shares.machine,
     }
 }
 
@@ -120,11 +130,12 @@ fn fixed(digits: &str, times: &Times) -> Option<Plan> {
     let code = digits.strip_prefix(FIXED_PREFIX)?.get(..2)?;
     let answered = Plan {
         fate: Fate::Answer,
-        early_media: false,
+        early_media: None,
         ring_after: Some(Duration::ZERO),
         decided_after: scaled(times, 2.0),
         talk: None,
         speaks: true,
+        is_machine: false,
     };
     let refused =
         |fate| Plan { fate, ring_after: None, decided_after: scaled(times, 0.5), ..answered.clone() };
@@ -135,12 +146,14 @@ fn fixed(digits: &str, times: &Times) -> Option<Plan> {
         "04" => Plan { ring_after: Some(Duration::ZERO), ..refused(Fate::Reject) },
         "05" => refused(Fate::Invalid),
         "06" => refused(Fate::Failed),
-        "07" => Plan { early_media: true, ..answered },
-        "08" => Plan { fate: Fate::NoAnswer, early_media: true, ..answered },
+        "07" => Plan { early_media: Some(Voice::RingBack), ..answered },
+        "08" => Plan { fate: Fate::NoAnswer, early_media: Some(Voice::RingBack), ..answered },
         "09" => Plan { speaks: false, ..answered },
         "10" => Plan { ring_after: None, decided_after: Duration::ZERO, ..answered },
         "11" => Plan { talk: Some(scaled(times, 1.0)), ..answered },
         "12" => Plan { talk: Some(scaled(times, 10.0)), ..answered },
+        "13" => Plan { fate: Fate::NoAnswer, early_media: Some(Voice::Busy), ..answered },
+        "14" => Plan { is_machine: true, ..answered },
         _ => return None,
     })
 }
@@ -245,7 +258,7 @@ mod tests {
         let talk = mean(answered.iter().filter_map(|p| p.talk).map(|t| t.as_secs_f64()).sum());
         assert!((ring - 8.1).abs() < 0.2, "{ring}");
         assert!((talk - 30.0).abs() < 1.5, "{talk}");
-        let early = plans.iter().filter(|p| p.early_media).count() as f64 / plans.len() as f64;
+        let early = plans.iter().filter(|p| p.early_media.is_some()).count() as f64 / plans.len() as f64;
         assert!((early - 0.075).abs() < 0.01, "{early}");
     }
 
@@ -258,9 +271,11 @@ mod tests {
         assert_eq!(of("99004").fate, Fate::Reject);
         assert_eq!(of("99005").fate, Fate::Invalid);
         assert_eq!(of("99006").fate, Fate::Failed);
-        assert!(of("99007").early_media);
+        assert_eq!(of("99007").early_media, Some(Voice::RingBack));
         assert!(!of("99009").speaks);
         assert_eq!(of("99010").decided_after, Duration::ZERO);
+        assert_eq!(of("99013").early_media, Some(Voice::Busy));
+        assert!(of("99014").is_machine);
         assert_eq!(of("99011").talk, Some(Duration::from_secs(1)));
     }
 

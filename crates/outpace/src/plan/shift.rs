@@ -122,6 +122,7 @@ impl Shift<'_> {
             abandon_max: self.load.abandon_max,
             answered_before: 0,
             abandoned_before: 0,
+            amd: false,
         }));
         self.tell(Input::LeadsAdded { campaign: CAMPAIGN });
         for n in 1..=self.load.agents {

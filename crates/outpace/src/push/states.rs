@@ -107,7 +107,7 @@ impl States {
             LegEvent::Ringing { .. } => (LegStatus::Ring, std::mem::replace(&mut seen.has_rung, true)),
             LegEvent::Answered => (LegStatus::Answer, std::mem::replace(&mut seen.is_answered, true)),
             // The call ends by it, or has a message to play first: `end` tells.
-            LegEvent::Failed(_) | LegEvent::HungUp { .. } => return,
+            LegEvent::Heard(_) | LegEvent::Failed(_) | LegEvent::HungUp { .. } => return,
         };
         if !was {
             self.queue.put(LegState { call, agent: None, side: Side::Customer, status });
@@ -129,7 +129,7 @@ impl States {
                 self.queue.put(agent_state(call, agent, LegStatus::Answer));
             }
             LegEvent::Failed(_) | LegEvent::HungUp { .. } => self.agent_left(call, agent),
-            LegEvent::Answered | LegEvent::Ringing { .. } => {}
+            LegEvent::Answered | LegEvent::Ringing { .. } | LegEvent::Heard(_) => {}
         }
     }
 
@@ -263,7 +263,16 @@ mod tests {
 
     fn dial(company: CompanyId) -> (CompanyId, Effect) {
         let number = PhoneNumber::parse("13800000001").expect("a number");
-        (company, Effect::Dial(Dial { call: CALL, trunk: TrunkId(1), caller_id: String::new(), number }))
+        (
+            company,
+            Effect::Dial(Dial {
+                call: CALL,
+                trunk: TrunkId(1),
+                caller_id: String::new(),
+                number,
+                amd: false,
+            }),
+        )
     }
 
     fn customer(event: LegEvent) -> Input {

@@ -1,4 +1,4 @@
-//! Links by which a recording can be fetched for a while, without a token.
+//! Links by which a recording can be fetched for a while, without a token; and the signing of any such link.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use sha2::Sha256;
 
 use super::Archive;
 
+const KIND: &str = "recording";
 const LIFETIME: Duration = Duration::from_secs(3600);
 
 pub struct Link {
@@ -21,24 +22,33 @@ impl Archive {
     pub fn link(&self, filename: &str, now: Timestamp) -> Link {
         let expires_at = now.plus(LIFETIME);
         let expires = expires_at.unix_seconds();
-        let signature = self.mac(filename, expires).finalize().into_bytes();
-        let signature: String = signature.iter().map(|b| format!("{b:02x}")).collect();
+        let signature = signature(&self.key, KIND, filename, expires);
         let path = format!("/recordings/{filename}?expires={expires}&signature={signature}");
         Link { path, expires_at }
     }
 
     /// Whether this server signed the link and it is still good. `expires`: Unix seconds.
     pub fn admits(&self, filename: &str, expires: i64, signature: &str, now: Timestamp) -> bool {
-        let Some(signature) = bytes_of_hex::<32>(signature) else { return false };
-        // Compares in constant time.
-        self.mac(filename, expires).verify_slice(&signature).is_ok() && now.unix_seconds() < expires
+        is_good(&self.key, (KIND, filename), expires, signature, now)
     }
+}
 
-    fn mac(&self, filename: &str, expires: i64) -> Hmac<Sha256> {
-        let mut mac = Hmac::new_from_slice(&self.key).expect("HMAC takes keys of any length");
-        mac.update(format!("recording\n{filename}\n{expires}").as_bytes());
-        mac
-    }
+/// Of a link to `name`, good until `expires` (Unix seconds). `kind` keeps links to different things apart.
+pub fn signature(key: &[u8; 32], kind: &str, name: &str, expires: i64) -> String {
+    mac(key, kind, name, expires).finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Whether `signature` is that of a link that is still good. `link`: kind and name.
+pub fn is_good(key: &[u8; 32], link: (&str, &str), expires: i64, signature: &str, now: Timestamp) -> bool {
+    let Some(signature) = bytes_of_hex::<32>(signature) else { return false };
+    // Compares in constant time.
+    mac(key, link.0, link.1, expires).verify_slice(&signature).is_ok() && now.unix_seconds() < expires
+}
+
+fn mac(key: &[u8; 32], kind: &str, name: &str, expires: i64) -> Hmac<Sha256> {
+    let mut mac = Hmac::new_from_slice(key).expect("HMAC takes keys of any length");
+    mac.update(format!("{kind}\n{name}\n{expires}").as_bytes());
+    mac
 }
 
 /// Exactly `N` bytes.

@@ -1,7 +1,7 @@
 //! Recordings as files: where they lie, whether one may be begun, who may fetch one, and how long they stay.
 
-mod key;
-mod link;
+pub mod key;
+pub mod link;
 mod tending;
 
 use std::path::{Path, PathBuf};

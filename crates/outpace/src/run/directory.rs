@@ -1,6 +1,7 @@
 //! What the store knows of companies, extensions, groups, trunks and caller ids, and how the engines and the switch
 //! learn of its changes.
 
+use engine::compliance::ComplianceSettings;
 use engine::{AgentPool, AgentSettings, CampaignSettings, GroupSettings, PacingMode, RatioMilli, Timestamp};
 use jiff::tz::TimeZone;
 use store::{Assignment, CallerId, Campaign, Company, Extension, Group, Store, Trunk};
@@ -18,6 +19,7 @@ pub struct CompanyDirectory {
     pub groups: Vec<Group>,
     pub trunks: Vec<Trunk>,
     pub caller_ids: Vec<CallerId>,
+    pub compliance: ComplianceSettings,
 }
 
 impl Directory {
@@ -31,6 +33,7 @@ impl Directory {
                 groups: store.groups(id)?,
                 trunks: store.trunks(id)?,
                 caller_ids: store.caller_ids(id)?,
+                compliance: store.compliance(id)?,
                 company,
             });
         }
@@ -59,8 +62,33 @@ pub fn automatic_caller_ids(caller_ids: &[CallerId]) -> Vec<String> {
     caller_ids.iter().filter(|c| c.enabled && c.automatic).map(|c| c.number.clone()).collect()
 }
 
-/// `today`: answered by a person and abandoned since midnight.
-pub fn campaign_settings(campaign: &Campaign, today: (u32, u32)) -> CampaignSettings {
+/// What the company's rules leave a campaign of abandoned calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AbandonBudget {
+    /// Abandoned per answered at most, in hundredths of a percent: the campaign's own, or the company's when it is less.
+    pub abandon_max: u32,
+    /// A window has none left: only calls for which an agent is idle are placed.
+    pub is_spent: bool,
+}
+
+impl AbandonBudget {
+    /// `windows`: answered by a person and abandoned, in each window to be kept.
+    pub fn new(asked: u32, company: u32, windows: &[(u32, u32)]) -> AbandonBudget {
+        let abandon_max = asked.min(company);
+        // One may always be lost: the first customers could not be called otherwise.
+        let most = |answered: u32| (u64::from(answered) * u64::from(abandon_max) / 10_000).max(1);
+        let is_spent = windows.iter().any(|(answered, abandoned)| u64::from(*abandoned) >= most(*answered));
+        AbandonBudget { abandon_max, is_spent }
+    }
+}
+
+/// `today`: answered by a person and abandoned since midnight. `amd`: for campaigns that do not say.
+pub fn campaign_settings(
+    campaign: &Campaign,
+    today: (u32, u32),
+    budget: AbandonBudget,
+    amd: bool,
+) -> CampaignSettings {
     let s = &campaign.settings;
     let ratio = ratio_milli(&s.scale);
     CampaignSettings {
@@ -70,14 +98,19 @@ pub fn campaign_settings(campaign: &Campaign, today: (u32, u32)) -> CampaignSett
             Assignment::Extensions(list) => AgentPool::Extensions(list.iter().map(|(id, _)| *id).collect()),
             Assignment::Group(group, _) => AgentPool::Group(*group),
         },
-        pacing: if s.manual { PacingMode::Ratio(ratio) } else { PacingMode::Predictive(ratio) },
+        pacing: match (budget.is_spent, s.manual) {
+            (true, _) => PacingMode::Progressive,
+            (false, true) => PacingMode::Ratio(ratio),
+            (false, false) => PacingMode::Predictive(ratio),
+        },
         calls_max: s.calls_max,
         not_before: s.not_before,
         run_until: s.run_until,
         caller_ids: s.caller_ids.clone(),
-        abandon_max: s.abandon_max,
+        abandon_max: budget.abandon_max,
         answered_before: today.0,
         abandoned_before: today.1,
+        amd: s.amd.unwrap_or(amd),
     }
 }
 
@@ -106,6 +139,16 @@ mod tests {
         assert_eq!(ratio_milli("1:1.5"), 1500);
         assert_eq!(ratio_milli("1:2"), 2000);
         assert_eq!(ratio_milli("nonsense"), 1000);
+    }
+
+    #[test]
+    fn a_spent_window_leaves_only_calls_with_an_agent() {
+        let spent = |windows: &[(u32, u32)]| AbandonBudget::new(300, 10_000, windows).is_spent;
+        assert!(!spent(&[]) && !spent(&[(0, 0), (10, 0)]));
+        assert!(spent(&[(10, 1)]), "the only one that may be lost is");
+        assert!(!spent(&[(100, 2)]) && spent(&[(100, 3)]) && spent(&[(1000, 5), (100, 3)]));
+        assert_eq!(AbandonBudget::new(500, 300, &[]).abandon_max, 300, "the company's is less");
+        assert_eq!(AbandonBudget::new(200, 300, &[]).abandon_max, 200);
     }
 
     #[test]

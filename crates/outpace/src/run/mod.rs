@@ -2,6 +2,7 @@
 
 mod commands;
 mod directory;
+mod lines;
 mod saving;
 mod store_work;
 mod turn;
@@ -13,18 +14,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use media::detect::{Library, Plan, Plans};
 use media::{Relay, RelayConfig, Sound};
 use sip::{DigestOffer, Endpoint, EndpointConfig};
 use store::{SqliteStore, Store, mem::MemStore};
 use tokio::sync::mpsc;
 
-use crate::config::{Config, DigestAlgorithms, StoreKind};
+use crate::api::upload::{self, Uploads};
+use crate::config::{Config, DigestAlgorithms, StoreKind, TonePlan};
 use crate::handle::Handle;
+use crate::prompts;
 use crate::provision;
 use crate::push;
 use crate::recording::{self, Archive};
-use crate::switch::Switch;
-use crate::switch::edge::Edge;
+use crate::switch::edge::{Bound, Edge, EdgeConfig};
+use crate::switch::{Ears, Switch};
 
 /// Commands from the API that may wait for the run loop.
 const COMMANDS_MAX: usize = 4096;
@@ -40,7 +44,7 @@ pub struct Running {
     pub handle: Handle,
     /// Where it really listens (port 0 in the config means any).
     pub api: SocketAddr,
-    pub sip: SocketAddr,
+    pub bound: Bound,
     /// Ends when a drain is over.
     pub done: tokio::task::JoinHandle<()>,
     /// What a first start made up, to be shown once.
@@ -54,11 +58,15 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let generated = provision::apply(&*store, &config.company).context("provisioning")?;
     let (commands, commands_out) = mpsc::channel(COMMANDS_MAX);
     let archive = Arc::new(Archive::open(&config)?);
-    let handle = Handle::new(store.clone(), commands).with_archive(archive.clone());
+    let uploads = Arc::new(Uploads::open(&config)?);
+    let leftover = store.unpublished_campaigns().context("uploads that were cut off")?;
+    let handle =
+        Handle::new(store.clone(), commands).with_archive(archive.clone()).with_uploads(uploads.clone());
 
-    let (edge, sip) = Edge::bind(config.sip.listen)
+    let (edge, bound) = Edge::bind(config.sip.listen, &edge_config(&config))
         .await
-        .with_context(|| format!("cannot bind SIP to {}; is another server running?", config.sip.listen))?;
+        .context("SIP cannot listen; is another server running?")?;
+    let sip = bound.plain;
     let host = advertised(&config, sip.ip())?;
     let (relay_in, relay_events) = mpsc::unbounded_channel();
     let relay = Relay::start(relay_config(&config, host), move |event| {
@@ -66,27 +74,32 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         let _ = relay_in.send(event);
     })
     .context("cannot start the media relay")?;
-    let mut endpoint =
-        Endpoint::new(endpoint_config(&config, SocketAddr::new(host, sip.port())), random_seed()?);
+    let mut endpoint = Endpoint::new(endpoint_config(&config, host, &bound), random_seed()?);
     endpoint.set_digest_offer(match config.sip.digest {
         DigestAlgorithms::Md5 => DigestOffer::Md5,
         DigestAlgorithms::Sha256 => DigestOffer::Sha256,
         DigestAlgorithms::Sha256AndMd5 => DigestOffer::Sha256AndMd5,
     });
-    let switch =
-        Switch::new(endpoint, relay, Arc::new(abandon_message(config.media.abandon_message.as_deref())?));
+    let message = Arc::new(abandon_message(config.media.abandon_message.as_deref())?);
+    let announcements = prompts::path(&config);
+    let learned = prompts::stamp(&announcements);
+    let switch = Switch::new(endpoint, relay, message, ears(&config, prompts::load_or_none(&announcements)));
 
     let (pushes, states, wake) = push::start(store).await.context("cannot start the pushes")?;
     let dialer =
         turn::Dialer::open(&config, handle.clone(), switch, edge, (states, wake), random_seed()?).await?;
     let tending = tokio::spawn(recording::tend(archive, handle.clone()));
+    let uploads = tokio::spawn(upload::tend(uploads, handle.clone(), leftover));
+    let learning = tokio::spawn(prompts::tend(announcements, learned, handle.clone()));
     let done = tokio::spawn(async move {
         dialer.run(commands_out, relay_events).await;
         tending.abort();
+        learning.abort();
+        uploads.abort();
         drop((pushes, lock));
     });
     let api = crate::api::serve(&config.api, handle.clone()).await?;
-    Ok(Running { handle, api, sip, done, generated })
+    Ok(Running { handle, api, bound, done, generated })
 }
 
 /// One server per data directory: a second one would take the first one's calls for lost.
@@ -154,21 +167,57 @@ fn relay_config(config: &Config, host: IpAddr) -> RelayConfig {
         port_rest: Duration::from_secs(5),
         legs_max: LEGS_MAX,
         recording_frames_max: if config.recording.enabled { RECORDING_FRAMES_MAX } else { 0 },
-        listeners_max: 0,
+        listeners_max: config.detection.listeners_max,
     }
 }
 
-fn endpoint_config(config: &Config, address: SocketAddr) -> EndpointConfig {
+fn ears(config: &Config, library: Library) -> Ears {
+    let d = &config.detection;
+    let plan = |plan: &TonePlan| match plan {
+        TonePlan::Cn => Plan::Cn,
+        TonePlan::Us => Plan::Us,
+        TonePlan::Uk => Plan::Uk,
+        TonePlan::Eu => Plan::Eu,
+    };
+    Ears {
+        early_media: d.early_media,
+        plans: d.plans.iter().map(plan).fold(Plans::NONE, Plans::with),
+        library: Arc::new(library),
+        amd_limit: Duration::from_secs_f64(d.amd_limit_s),
+    }
+}
+
+fn edge_config(config: &Config) -> EdgeConfig {
     let s = &config.sip;
+    EdgeConfig {
+        tls_listen: s.tls_listen,
+        ws_listen: s.ws_listen,
+        wss_listen: s.wss_listen,
+        tls_cert: s.tls_cert.clone(),
+        tls_key: s.tls_key.clone(),
+        ws_origins: s.ws_origins.clone(),
+    }
+}
+
+fn endpoint_config(config: &Config, host: IpAddr, bound: &Bound) -> EndpointConfig {
+    let s = &config.sip;
+    let at =
+        |address: Option<SocketAddr>, port: u16| SocketAddr::new(host, address.map_or(port, |a| a.port()));
+    let rate = if s.invites_per_second_max == 0 { 2000 } else { s.invites_per_second_max.clamp(500, 20_000) };
+    let agent = || concat!("outpace/", env!("CARGO_PKG_VERSION")).to_owned();
     EndpointConfig {
-        udp: address,
-        tcp: address,
-        user_agent: concat!("outpace/", env!("CARGO_PKG_VERSION")).into(),
+        udp: at(None, bound.plain.port()),
+        tcp: at(None, bound.plain.port()),
+        tls: at(bound.tls, 5061),
+        ws: at(bound.ws, 80),
+        wss: at(bound.wss, 443),
+        user_agent: s.user_agent.clone().unwrap_or_else(agent),
         realm: s.realm.clone(),
         session_expires: (s.session_expires_s > 0).then(|| Duration::from_secs(s.session_expires_s)),
         register_expires_min: Duration::from_secs(s.register_expires_min_s),
         register_expires_max: Duration::from_secs(s.register_expires_max_s),
-        transactions_max: 50_000,
+        // A transaction lives for half a minute after its end: at the full rate this many are there.
+        transactions_max: 100 * usize::try_from(rate).unwrap_or(usize::MAX / 100),
         dialogs_max: 25_000,
         invites_per_second_max: s.invites_per_second_max,
     }

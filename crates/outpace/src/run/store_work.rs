@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::compliance::Permit;
+use engine::compliance::{AbandonWindow, Permit};
 use engine::{
     CallId, CallRecord, CampaignId, CompanyId, DirectKind, DirectRecord, EndReason, LeaseId, LeaseSlot,
     LeasedLead, NewDirect, Supply, Timestamp,
@@ -12,11 +12,13 @@ use engine::{
 use store::{Campaign, Group, Recording, Registration, RetryRule, Store};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::directory::{self, Directory};
+use super::directory::{self, AbandonBudget, Directory};
 use super::saving::{Save, Saving};
 use crate::handle::wall_clock;
 use crate::push::{Wake, Written};
 
+/// 30 days in microseconds.
+const MONTH_US: i64 = 30 * 86_400 * 1_000_000;
 const RECORDING_ATTEMPTS: u32 = 60;
 const RECORDING_PAUSE: Duration = Duration::from_secs(1);
 
@@ -74,6 +76,7 @@ pub struct Loaded {
     pub campaign: Campaign,
     /// Answered and abandoned since midnight.
     pub today: (u32, u32),
+    pub budget: AbandonBudget,
 }
 
 #[derive(Clone)]
@@ -233,6 +236,17 @@ fn permitted(store: &dyn Store, company: CompanyId, row: &NewDirect) -> store::R
 
 fn load_campaign(store: &dyn Store, campaign: CampaignId, time_zone: &str) -> store::Result<Option<Loaded>> {
     let Some(campaign) = store.campaign_by_id(campaign)? else { return Ok(None) };
-    let today = store.answered_since(campaign.id, directory::midnight(wall_clock(), time_zone))?;
-    Ok(Some(Loaded { campaign, today }))
+    let now = wall_clock();
+    let today = store.answered_since(campaign.id, directory::midnight(now, time_zone))?;
+    let rules = store.compliance(campaign.settings.company)?;
+    // Pacing itself keeps the hour and the last 24.
+    let mut windows = Vec::new();
+    if rules.abandon_windows.contains(&AbandonWindow::Day) {
+        windows.push(today);
+    }
+    if rules.abandon_windows.contains(&AbandonWindow::Days30) {
+        windows.push(store.answered_since(campaign.id, Timestamp(now.0 - MONTH_US))?);
+    }
+    let budget = AbandonBudget::new(campaign.settings.abandon_max, rules.abandon_max, &windows);
+    Ok(Some(Loaded { campaign, today, budget }))
 }

@@ -2,6 +2,7 @@
 //! switch, so neither has a lock, and a turn never waits.
 
 mod ending;
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -21,10 +22,11 @@ use super::directory::{self, CompanyDirectory, Directory};
 use super::store_work::{Done, Loaded, StoreWork};
 use crate::config::{Config, OutboundConfig};
 use crate::handle::{Command, Handle, Stats, wall_clock};
+use crate::live::Reporter;
 use crate::push::{States, Wake};
-use crate::switch::edge::{Edge, TcpEvent};
+use crate::switch::Switch;
+use crate::switch::edge::Edge;
 use crate::switch::names::Names;
-use crate::switch::{RegistrationChange, Switch};
 
 /// How often what was provisioned is looked at again.
 const DIRECTORY_EVERY: Duration = Duration::from_secs(5);
@@ -37,23 +39,27 @@ const EVENTS_PER_TURN: usize = 64;
 const DATAGRAM_MAX: usize = 65_535;
 
 pub struct Dialer {
-    started: Instant,
+    pub(super) started: Instant,
     engine_config: engine::Config,
     seed: u64,
     drain_limit: Duration,
     drain_until: Option<Duration>,
-    handle: Handle,
+    /// For campaigns that do not say whether it is judged who answers.
+    amd: bool,
+    pub(super) handle: Handle,
     companies: BTreeMap<CompanyId, CompanyRun>,
-    switch: Switch,
-    edge: Edge,
-    store: StoreWork,
+    pub(super) switch: Switch,
+    pub(super) edge: Edge,
+    pub(super) store: StoreWork,
     /// What happens to the legs, for who wants to be told.
     states: States,
+    /// The same, and agents and campaigns, for who watches.
+    reporter: Reporter,
     done: UnboundedReceiver<Done>,
     /// By company code. A company that the configuration does not name has the default.
     outbound: BTreeMap<String, engine::OutboundRule>,
     directory: Directory,
-    names: Names,
+    pub(super) names: Names,
     load_next: u64,
     /// Commands that the engines have not answered yet: each is in the turn that it came in.
     pub(super) answers: BTreeMap<RequestId, Answer>,
@@ -88,9 +94,11 @@ impl Dialer {
             seed,
             drain_limit: Duration::from_secs(config.server.drain_s),
             drain_until: None,
+            amd: config.detection.amd,
             store: StoreWork::new(handle.store().clone(), done_in, retry, wake)
                 .context("cannot start a thread")?,
             states,
+            reporter: Reporter::new(handle.live().clone()),
             handle,
             companies: BTreeMap::new(),
             switch,
@@ -159,6 +167,7 @@ impl Dialer {
         let udp = self.edge.udp.clone();
         let mut buffer = vec![0; DATAGRAM_MAX];
         let mut directory_tick = tokio::time::interval(DIRECTORY_EVERY);
+        let mut budget_tick = tokio::time::interval(rules::BUDGET_EVERY);
         let mut sample_tick = tokio::time::interval(SAMPLE_EVERY);
         sample_tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         loop {
@@ -169,13 +178,14 @@ impl Dialer {
             let deadline = tokio::time::Instant::from_std(self.started + self.next_deadline());
             tokio::select! {
                 _ = udp.readable() => self.read_datagrams(&udp, &mut buffer),
-                Some(event) = self.edge.tcp_event() => self.tcp(event),
-                Some(found) = self.names.next() => self.switch.name_found(self.started.elapsed(), found),
+                Some(event) = self.edge.tcp_event() => self.stream(event),
+                Some(found) = self.names.next() => self.name_found(found),
                 Some(event) = relay.recv() => self.relay_events(event, &mut relay),
                 Some(done) = self.done.recv() => self.store_answers(done),
                 Some(command) = commands.recv() => self.command(command),
                 _ = directory_tick.tick() => self.store.load_directory(),
                 _ = sample_tick.tick() => self.sample(),
+                _ = budget_tick.tick() => self.count_budgets(),
                 () = tokio::time::sleep_until(deadline) => self.timeout(),
             }
         }
@@ -227,24 +237,6 @@ impl Dialer {
         }
     }
 
-    fn tcp(&mut self, event: TcpEvent) {
-        let now = self.started.elapsed();
-        match event {
-            TcpEvent::Accepted { stream, peer } => self.edge.accepted(stream, peer),
-            TcpEvent::Data { connection, peer, bytes } => {
-                self.switch.receive(now, Flow { transport: Transport::Tcp, peer, connection }, &bytes);
-            }
-            TcpEvent::Closed { connection } => {
-                self.edge.closed(connection);
-                self.switch.connection_closed(now, connection);
-            }
-            TcpEvent::Failed { connection, peer } => {
-                self.edge.closed(connection);
-                self.switch.transport_failed(now, Flow { transport: Transport::Tcp, peer, connection: 0 });
-            }
-        }
-    }
-
     /// Until nobody has anything to say: inputs to engines, effects to the switch and the store, messages to the wire.
     fn settle(&mut self) {
         loop {
@@ -287,6 +279,7 @@ impl Dialer {
 
     pub(super) fn input(&mut self, company: CompanyId, input: Input) {
         self.states.saw_input(&input);
+        self.reporter.saw_input(company, &input);
         let now = self.now();
         if let Some(run) = self.companies.get_mut(&company) {
             run.engine.handle(now, input);
@@ -295,6 +288,7 @@ impl Dialer {
 
     fn effect(&mut self, company: CompanyId, effect: Effect) {
         self.states.saw_effect(company, &effect);
+        self.reporter.saw_effect(company, &effect);
         let mono = self.started.elapsed();
         let bridged = match &effect {
             Effect::Bridge { call, .. } => Some(*call),
@@ -327,25 +321,6 @@ impl Dialer {
         let Some(company) = self.handle.company(company) else { return };
         if let Some((row, path)) = archive.begin(&company, call, wall_clock()) {
             self.switch.record(row, path);
-        }
-    }
-
-    fn registration(&mut self, change: RegistrationChange) {
-        match change {
-            RegistrationChange::Bound { agent, contact, flow, expires } => {
-                self.handle.put_registration(agent, Some(flow.peer));
-                self.store.put_registration(Registration {
-                    agent,
-                    contact,
-                    transport: if flow.transport == Transport::Tcp { "tcp" } else { "udp" }.into(),
-                    source: flow.peer.to_string(),
-                    expires_at: wall_clock().plus(expires),
-                });
-            }
-            RegistrationChange::Unbound { agent, contact, address } => {
-                self.handle.put_registration(agent, address);
-                self.store.delete_registration(agent, contact);
-            }
         }
     }
 
@@ -430,12 +405,14 @@ impl Dialer {
 
     fn campaign_loaded(&mut self, company: CompanyId, load: u64, leads: bool, loaded: Loaded) {
         let campaign = loaded.campaign.id;
+        self.reporter.saw_campaign(company, campaign, loaded.campaign.settings.status);
         let Some(run) = self.companies.get_mut(&company) else { return };
         if run.campaign_loads.get(&campaign) == Some(&load) {
             if loaded.campaign.settings.status == engine::CampaignStatus::Ended {
                 run.campaign_loads.remove(&campaign);
             }
-            let settings = directory::campaign_settings(&loaded.campaign, loaded.today);
+            let settings =
+                directory::campaign_settings(&loaded.campaign, loaded.today, loaded.budget, self.amd);
             self.input(company, Input::Campaign(settings));
         }
         if leads {
@@ -503,6 +480,7 @@ impl Dialer {
                 stats.calls_placed = self.switch.calls_placed();
                 let _ = reply.send(stats);
             }
+            Command::Announcements(library) => self.switch.set_library(library),
             Command::Reload => self.store.load_directory(),
             Command::Drain => self.drain(),
         }
@@ -510,8 +488,9 @@ impl Dialer {
 
     fn sample(&mut self) {
         let s = SAMPLE_EVERY.as_secs_f64();
-        for run in self.companies.values_mut() {
+        for (company, run) in &mut self.companies {
             for agent in run.engine.agent_views() {
+                self.reporter.saw_agent(*company, &agent);
                 let stats = &mut run.stats;
                 match agent.state {
                     AgentState::SignedOut | AgentState::Paused => continue,
@@ -534,7 +513,7 @@ impl Dialer {
             }
             self.adopt_company(c, before);
         }
-        self.names.want(self.switch.names_wanted());
+        self.trunks_changed();
     }
 
     fn adopt_company(&mut self, c: &CompanyDirectory, before: Option<&CompanyDirectory>) {
@@ -542,7 +521,10 @@ impl Dialer {
         let mono = self.started.elapsed();
         self.handle.put_company(c.company.clone());
         let run = self.companies.entry(company).or_insert_with(|| CompanyRun {
-            engine: Engine::new(self.engine_config.clone(), self.seed ^ company.0.unsigned_abs()),
+            engine: Engine::new(
+                rules::engine_config(&self.engine_config, &c.compliance),
+                self.seed ^ company.0.unsigned_abs(),
+            ),
             time_zone: String::new(),
             campaign_loads: BTreeMap::new(),
             group_loads: BTreeMap::new(),
@@ -571,6 +553,9 @@ impl Dialer {
             if before.and_then(|b| b.groups.iter().find(|g| g.id == group.id)) != Some(group) {
                 self.load_or_put_group(company, group, before.is_none());
             }
+        }
+        if before.is_some_and(|b| b.compliance != c.compliance) {
+            self.rules_changed(company);
         }
     }
 

@@ -14,7 +14,9 @@ impl Switch {
         self.own(&leg, Owner::Customer(dial.call));
         // A call that began with its agent is there already.
         let state = self.calls.entry(dial.call);
-        state.or_insert_with(|| Call::new(company, dial.number.as_str().to_owned())).customer = Some(leg);
+        let state = state.or_insert_with(|| Call::new(company, dial.number.as_str().to_owned()));
+        state.customer = Some(leg);
+        state.amd = dial.amd;
     }
 
     /// Opens a relay leg and sends the INVITE with an offer of these codecs. None when no port is free.
@@ -159,6 +161,7 @@ impl Switch {
                 self.early_media(call, body);
                 self.phone_hears_ringing(now, call, body);
                 if let Some(company) = self.calls.get(&call).map(|c| c.company) {
+                    self.listen_early(call, body);
                     self.tell(company, Input::Customer { call, event });
                 }
             }
@@ -197,6 +200,7 @@ impl Switch {
                     leg.codec = Some(media.codec);
                     self.relay.configure(leg.media, media);
                 }
+                self.listen_to_answer(call);
                 self.tell(company, Input::Customer { call, event: LegEvent::Answered });
             }
             Owner::Offer(call, agent) => {

@@ -147,6 +147,8 @@ impl Call {
             number,
             customer: None,
             answered_at: None,
+            amd: false,
+            is_listened_to: false,
             offered_at: None,
             offer: None::<(AgentId, AgentSide)>,
             unanswered: None,

@@ -1,37 +1,67 @@
-//! The SIP sockets: one UDP socket, one TCP listener, and a pair of small tasks per TCP connection.
+//! The SIP sockets: one UDP socket, listeners for TCP, TLS, WS and WSS, and a small task or two per connection.
+
+mod stream;
+mod tls;
+mod websocket;
 
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sip::{Flow, Transmit, Transport};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 
+pub use tls::TlsPeer;
+
 const CONNECTIONS_MAX: usize = 4096;
-/// Messages that wait for a slow TCP peer before its connection is closed.
+/// Messages that wait for a slow peer before its connection is closed.
 const WRITES_MAX: usize = 256;
 const EVENTS_MAX: usize = 4096;
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
-/// A connection without a byte for this long is closed; phones keep theirs alive (RFC 5626 §3.5.1).
-const IDLE_TIMEOUT: Duration = Duration::from_secs(600);
 const UDP_BUFFER: usize = 4 << 20;
+
+/// Where it listens, and with what.
+#[derive(Clone, Debug, Default)]
+pub struct EdgeConfig {
+    pub tls_listen: Option<SocketAddr>,
+    pub ws_listen: Option<SocketAddr>,
+    pub wss_listen: Option<SocketAddr>,
+    /// PEM files; needed for TLS and WSS.
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    /// Web pages (`https://host[:port]`) that may open a WebSocket; empty: any.
+    pub ws_origins: Vec<String>,
+}
+
+/// Where it really listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound {
+    /// UDP and TCP.
+    pub plain: SocketAddr,
+    pub tls: Option<SocketAddr>,
+    pub ws: Option<SocketAddr>,
+    pub wss: Option<SocketAddr>,
+}
 
 pub struct Edge {
     pub udp: Arc<UdpSocket>,
     events: mpsc::Receiver<TcpEvent>,
     events_in: mpsc::Sender<TcpEvent>,
     connections: HashMap<u64, Connection>,
-    by_peer: HashMap<SocketAddr, u64>,
+    by_peer: HashMap<(Transport, SocketAddr), u64>,
     connection_next: u64,
+    /// For connections that come in; None: no certificate is set.
+    acceptor: Option<tls::Acceptor>,
+    /// Who must answer at an address that we connect to over TLS.
+    tls_peers: HashMap<SocketAddr, TlsPeer>,
+    ws_origins: Arc<[String]>,
 }
 
 struct Connection {
+    transport: Transport,
     peer: SocketAddr,
     writes: mpsc::Sender<Vec<u8>>,
 }
@@ -40,10 +70,10 @@ pub enum TcpEvent {
     Accepted {
         stream: TcpStream,
         peer: SocketAddr,
+        transport: Transport,
     },
     Data {
-        connection: u64,
-        peer: SocketAddr,
+        flow: Flow,
         bytes: Vec<u8>,
     },
     Closed {
@@ -52,17 +82,52 @@ pub enum TcpEvent {
     /// A connection of ours did not come up.
     Failed {
         connection: u64,
+        transport: Transport,
         peer: SocketAddr,
     },
 }
 
+/// A connection's task: what it tells the run loop, and what it is to write.
+struct Line {
+    flow: Flow,
+    events: mpsc::Sender<TcpEvent>,
+    writes: mpsc::Receiver<Vec<u8>>,
+}
+
+impl Line {
+    /// False: the run loop is gone.
+    async fn received(&self, bytes: Vec<u8>) -> bool {
+        self.events.send(TcpEvent::Data { flow: self.flow, bytes }).await.is_ok()
+    }
+}
+
 impl Edge {
     /// UDP and TCP on the same port; port 0 means any.
-    pub async fn bind(listen: SocketAddr) -> io::Result<(Edge, SocketAddr)> {
-        let (udp, tcp) = bind_pair(listen).await?;
-        let address = udp.local_addr()?;
+    pub async fn bind(listen: SocketAddr, config: &EdgeConfig) -> anyhow::Result<(Edge, Bound)> {
+        use anyhow::Context;
+        let acceptor = tls::Acceptor::open(config)?;
+        let (udp, tcp) = bind_pair(listen).await.with_context(|| format!("cannot bind SIP to {listen}"))?;
+        let plain = udp.local_addr()?;
         let (events_in, events) = mpsc::channel(EVENTS_MAX);
-        tokio::spawn(accept(tcp, events_in.clone()));
+        tokio::spawn(accept(tcp, Transport::Tcp, events_in.clone()));
+        let more = [
+            (config.tls_listen, Transport::Tls),
+            (config.ws_listen, Transport::Ws),
+            (config.wss_listen, Transport::Wss),
+        ];
+        let mut bound = [None; 3];
+        for (place, (listen, transport)) in bound.iter_mut().zip(more) {
+            let Some(listen) = listen else { continue };
+            let needs_cert = transport != Transport::Ws;
+            anyhow::ensure!(
+                !needs_cert || acceptor.is_some(),
+                "sip.tls_listen and sip.wss_listen need sip.tls_cert and sip.tls_key"
+            );
+            let listener =
+                TcpListener::bind(listen).await.with_context(|| format!("cannot bind SIP to {listen}"))?;
+            *place = Some(listener.local_addr()?);
+            tokio::spawn(accept(listener, transport, events_in.clone()));
+        }
         let edge = Edge {
             udp: Arc::new(udp),
             events,
@@ -70,56 +135,71 @@ impl Edge {
             connections: HashMap::new(),
             by_peer: HashMap::new(),
             connection_next: 1,
+            acceptor,
+            tls_peers: HashMap::new(),
+            ws_origins: config.ws_origins.iter().map(|o| o.trim_end_matches('/').to_owned()).collect(),
         };
-        Ok((edge, address))
+        let [tls, ws, wss] = bound;
+        Ok((edge, Bound { plain, tls, ws, wss }))
     }
 
     pub async fn tcp_event(&mut self) -> Option<TcpEvent> {
         self.events.recv().await
     }
 
+    /// From now on these certificates are asked for where we connect over TLS.
+    pub fn put_tls_peers(&mut self, peers: HashMap<SocketAddr, TlsPeer>) {
+        self.tls_peers = peers;
+    }
+
     /// Books a connection that was accepted; refuses it (by dropping) past the limit.
-    pub fn accepted(&mut self, stream: TcpStream, peer: SocketAddr) {
+    pub fn accepted(&mut self, stream: TcpStream, peer: SocketAddr, transport: Transport) {
         if self.connections.len() >= CONNECTIONS_MAX {
             return;
         }
-        let (connection, writes) = self.book(peer);
-        tokio::spawn(serve(stream, connection, peer, self.events_in.clone(), writes));
+        let line = self.book(transport, peer);
+        let acceptor = self.acceptor.clone().filter(|_| transport != Transport::Tcp);
+        let origins = self.ws_origins.clone();
+        tokio::spawn(serve_accepted(stream, line, acceptor, origins));
     }
 
     pub fn closed(&mut self, connection: u64) {
         if let Some(old) = self.connections.remove(&connection)
-            && self.by_peer.get(&old.peer) == Some(&connection)
+            && self.by_peer.get(&(old.transport, old.peer)) == Some(&connection)
         {
-            self.by_peer.remove(&old.peer);
+            self.by_peer.remove(&(old.transport, old.peer));
         }
     }
 
-    /// Sends without waiting. A full UDP buffer drops the datagram (SIP repeats it); a TCP peer that does not read
-    /// loses its connection. False when the flow cannot be used.
+    /// Sends without waiting. A full UDP buffer drops the datagram (SIP repeats it); a peer that does not read loses its
+    /// connection. False when the flow cannot be used.
     pub fn send(&mut self, transmit: Transmit) -> bool {
-        let Flow { transport, peer, connection } = transmit.flow;
-        match transport {
-            Transport::Udp => {
-                let _ = self.udp.try_send_to(&transmit.bytes, peer);
-                true
-            }
-            Transport::Tcp => self.send_tcp(peer, connection, transmit.bytes),
+        let Flow { transport, peer, .. } = transmit.flow;
+        if transport == Transport::Udp {
+            let _ = self.udp.try_send_to(&transmit.bytes, peer);
+            return true;
         }
+        self.send_stream(transmit.flow, transmit.bytes)
     }
 
-    fn send_tcp(&mut self, peer: SocketAddr, connection: u64, bytes: Vec<u8>) -> bool {
+    fn send_stream(&mut self, flow: Flow, bytes: Vec<u8>) -> bool {
+        let Flow { transport, peer, connection } = flow;
         let known = if self.connections.contains_key(&connection) {
             Some(connection)
         } else {
-            self.by_peer.get(&peer).copied()
+            self.by_peer.get(&(transport, peer)).copied()
         };
         let connection = match known {
             Some(connection) => connection,
             None if self.connections.len() >= CONNECTIONS_MAX => return false,
+            // Only the far end can open a WebSocket.
+            None if matches!(transport, Transport::Ws | Transport::Wss) => return false,
             None => {
-                let (connection, writes) = self.book(peer);
-                tokio::spawn(connect(connection, peer, self.events_in.clone(), writes));
+                let line = self.book(transport, peer);
+                let connection = line.flow.connection;
+                let tls = (transport == Transport::Tls)
+                    .then(|| self.tls_peers.get(&peer).cloned().unwrap_or_else(|| TlsPeer::at(peer)));
+                tokio::spawn(connect(line, tls));
                 connection
             }
         };
@@ -130,13 +210,14 @@ impl Edge {
         sent
     }
 
-    fn book(&mut self, peer: SocketAddr) -> (u64, mpsc::Receiver<Vec<u8>>) {
+    fn book(&mut self, transport: Transport, peer: SocketAddr) -> Line {
         let connection = self.connection_next;
         self.connection_next += 1;
         let (writes, queue) = mpsc::channel(WRITES_MAX);
-        self.connections.insert(connection, Connection { peer, writes });
-        self.by_peer.insert(peer, connection);
-        (connection, queue)
+        self.connections.insert(connection, Connection { transport, peer, writes });
+        self.by_peer.insert((transport, peer), connection);
+        let flow = Flow { transport, peer, connection };
+        Line { flow, events: self.events_in.clone(), writes: queue }
     }
 }
 
@@ -166,11 +247,11 @@ fn udp_socket(listen: SocketAddr) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-async fn accept(listener: TcpListener, events: mpsc::Sender<TcpEvent>) {
+async fn accept(listener: TcpListener, transport: Transport, events: mpsc::Sender<TcpEvent>) {
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                if events.send(TcpEvent::Accepted { stream, peer }).await.is_err() {
+                if events.send(TcpEvent::Accepted { stream, peer, transport }).await.is_err() {
                     return;
                 }
             }
@@ -182,56 +263,49 @@ async fn accept(listener: TcpListener, events: mpsc::Sender<TcpEvent>) {
     }
 }
 
-async fn connect(
-    connection: u64,
-    peer: SocketAddr,
-    events: mpsc::Sender<TcpEvent>,
-    writes: mpsc::Receiver<Vec<u8>>,
-) {
-    match tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(peer)).await {
-        Ok(Ok(stream)) => serve(stream, connection, peer, events, writes).await,
-        _ => {
-            let _ = events.send(TcpEvent::Failed { connection, peer }).await;
-        }
-    }
-}
-
-async fn serve(
+async fn serve_accepted(
     stream: TcpStream,
-    connection: u64,
-    peer: SocketAddr,
-    events: mpsc::Sender<TcpEvent>,
-    writes: mpsc::Receiver<Vec<u8>>,
+    mut line: Line,
+    acceptor: Option<tls::Acceptor>,
+    origins: Arc<[String]>,
 ) {
     let _ = stream.set_nodelay(true);
-    let (read, write) = stream.into_split();
-    tokio::select! {
-        () = read_all(read, connection, peer, &events) => {}
-        () = write_all(write, writes) => {}
+    match (line.flow.transport, acceptor) {
+        (Transport::Tls, Some(acceptor)) => {
+            if let Some(stream) = acceptor.accept(stream).await {
+                stream::serve(stream, &mut line).await;
+            }
+        }
+        (Transport::Wss, Some(acceptor)) => {
+            if let Some(stream) = acceptor.accept(stream).await {
+                websocket::serve(stream, &mut line, &origins).await;
+            }
+        }
+        (Transport::Ws, _) => websocket::serve(stream, &mut line, &origins).await,
+        (Transport::Tcp, _) => stream::serve(stream, &mut line).await,
+        // `bind` opens no such listener without a certificate.
+        (Transport::Tls | Transport::Wss, None) | (Transport::Udp, _) => {}
     }
-    let _ = events.send(TcpEvent::Closed { connection }).await;
+    let _ = line.events.send(TcpEvent::Closed { connection: line.flow.connection }).await;
 }
 
-async fn read_all(
-    mut read: OwnedReadHalf,
-    connection: u64,
-    peer: SocketAddr,
-    events: &mpsc::Sender<TcpEvent>,
-) {
-    let mut buffer = vec![0; 8192];
-    while let Ok(Ok(n)) = tokio::time::timeout(IDLE_TIMEOUT, read.read(&mut buffer)).await {
-        let bytes = buffer[..n].to_vec();
-        if n == 0 || events.send(TcpEvent::Data { connection, peer, bytes }).await.is_err() {
-            return;
-        }
+async fn connect(mut line: Line, tls: Option<TlsPeer>) {
+    let Flow { transport, peer, connection } = line.flow;
+    let failed = TcpEvent::Failed { connection, transport, peer };
+    let Some(stream) = stream::connect(peer).await else {
+        let _ = line.events.send(failed).await;
+        return;
+    };
+    match tls {
+        None => stream::serve(stream, &mut line).await,
+        Some(tls) => match tls.connect(stream).await {
+            Ok(stream) => stream::serve(stream, &mut line).await,
+            Err(error) => {
+                tracing::warn!(%peer, %error, "no TLS with a trunk");
+                let _ = line.events.send(failed).await;
+                return;
+            }
+        },
     }
-}
-
-/// Ends when the connection is forgotten (its sender dropped), the peer is gone, or does not read.
-async fn write_all(mut write: OwnedWriteHalf, mut writes: mpsc::Receiver<Vec<u8>>) {
-    while let Some(bytes) = writes.recv().await {
-        if !matches!(tokio::time::timeout(WRITE_TIMEOUT, write.write_all(&bytes)).await, Ok(Ok(()))) {
-            return;
-        }
-    }
+    let _ = line.events.send(TcpEvent::Closed { connection }).await;
 }

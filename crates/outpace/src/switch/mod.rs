@@ -7,6 +7,7 @@ mod circuit;
 mod commands;
 pub mod edge;
 mod kept;
+mod listening;
 pub mod names;
 mod phones;
 mod recordings;
@@ -23,6 +24,7 @@ use engine::{AgentId, CallId, Cause, CompanyId, Effect, Input, LegEvent, LineId,
 use media::{Codec, LegId, Relay, RelayEvent, Sound};
 use sip::{DialogId, EndedBy, Endpoint, Event, Flow, Transmit};
 
+pub use listening::Ears;
 pub use registrar::RegistrationChange;
 pub use trunks::TrunkView;
 
@@ -61,6 +63,7 @@ pub struct Switch {
     recording_rows: VecDeque<store::Recording>,
     answer_to_audio_us: VecDeque<u32>,
     calls_placed: u64,
+    ears: Ears,
 }
 
 /// Whom a dialog or a relay leg belongs to.
@@ -93,6 +96,9 @@ struct Call {
     number: String,
     customer: Option<Leg>,
     answered_at: Option<Instant>,
+    /// It is to be told who answers.
+    amd: bool,
+    is_listened_to: bool,
     offered_at: Option<Instant>,
     offer: Option<(AgentId, AgentSide)>,
     /// The agent's phone called, and was not answered yet.
@@ -110,7 +116,7 @@ enum AgentSide {
 }
 
 impl Switch {
-    pub fn new(endpoint: Endpoint, relay: Relay, message: Arc<Sound>) -> Switch {
+    pub fn new(endpoint: Endpoint, relay: Relay, message: Arc<Sound>, ears: Ears) -> Switch {
         Switch {
             endpoint,
             relay,
@@ -135,6 +141,7 @@ impl Switch {
             recording_rows: VecDeque::new(),
             answer_to_audio_us: VecDeque::new(),
             calls_placed: 0,
+            ears,
         }
     }
 
@@ -268,7 +275,8 @@ impl Switch {
             RelayEvent::Played { leg } => self.played(leg),
             RelayEvent::Silent { leg } => self.silent(now, leg),
             RelayEvent::Recorded { customer, .. } => self.recording_ended(customer, &event),
-            RelayEvent::Closed { .. } | RelayEvent::Heard { .. } => {}
+            RelayEvent::Heard { leg, what, label } => self.sound_heard(leg, what, label.as_ref()),
+            RelayEvent::Closed { .. } => {}
         }
     }
 
@@ -307,6 +315,8 @@ impl Switch {
     fn silent(&mut self, now: Duration, leg: LegId) {
         let Some(owner) = self.legs.get(&leg).copied() else { return };
         let dialog = match owner {
+            // Before the answer, a network may be silent for as long as it likes.
+            Owner::Customer(call) if self.calls.get(&call).is_some_and(|c| c.answered_at.is_none()) => return,
             Owner::Customer(call) => {
                 self.calls.get(&call).and_then(|c| c.customer.as_ref()).map(|l| l.dialog)
             }

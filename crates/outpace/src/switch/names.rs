@@ -40,11 +40,12 @@ pub struct Found {
     pub targets: Vec<Target>,
 }
 
-/// `udp` or `tcp`.
+/// `udp`, `tcp` or `tls`: what a trunk can be reached by.
 pub fn transport(name: &str) -> Option<Transport> {
     match name {
         "udp" => Some(Transport::Udp),
         "tcp" => Some(Transport::Tcp),
+        "tls" => Some(Transport::Tls),
         _ => None,
     }
 }
@@ -53,6 +54,9 @@ pub fn transport_name(transport: Transport) -> &'static str {
     match transport {
         Transport::Udp => "udp",
         Transport::Tcp => "tcp",
+        Transport::Tls => "tls",
+        Transport::Ws => "ws",
+        Transport::Wss => "wss",
     }
 }
 
@@ -71,8 +75,8 @@ pub fn split(address: &str) -> (String, Option<u16>) {
 }
 
 /// The port that a transport has where none is named.
-pub fn default_port(_transport: Transport) -> u16 {
-    5060
+pub fn default_port(transport: Transport) -> u16 {
+    if transport == Transport::Tls { 5061 } else { 5060 }
 }
 
 impl HostName {

@@ -1,8 +1,11 @@
 //! The SIP peers that customer calls go through: their addresses, which of them takes the next call, and what becomes of
 //! a call that one of them could not take.
 
+mod view;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use engine::{CallId, CompanyId, Dial, Input, TrunkId, TrunkSettings};
@@ -10,8 +13,10 @@ use sip::{Credentials, DialogId, Elsewhere, Flow, Invite, Register, Registration
 use store::{Trunk, TrunkAddress};
 
 use super::circuit::{Circuit, Fault};
+use super::edge::TlsPeer;
 use super::names::{self, Found, HostName, Target};
 use super::{CODECS, Owner, Switch, sdp};
+pub use view::TrunkView;
 
 /// Without another address to go to, silence is borne this long: one INVITE is sent six times in it.
 const SILENCE_ALONE: Duration = Duration::from_secs(16);
@@ -57,29 +62,6 @@ pub(super) struct Attempt {
     /// Places that had this call, this one included.
     tried: Vec<Flow>,
     redirects: u32,
-}
-
-/// A trunk as it stands, for people.
-#[derive(Clone, Debug)]
-pub struct TrunkView {
-    pub trunk: TrunkId,
-    pub name: String,
-    /// Whether calls can be placed through it now.
-    pub usable: bool,
-    pub addresses: Vec<TrunkAddressView>,
-}
-
-#[derive(Clone, Debug)]
-pub struct TrunkAddressView {
-    /// As the settings name it.
-    pub host: String,
-    pub address: std::net::SocketAddr,
-    pub transport: &'static str,
-    /// `up`, `down` or `probing`.
-    pub state: &'static str,
-    /// Placed there since the start, and how many of them found nobody or were refused with 503.
-    pub calls: u64,
-    pub failures: u64,
 }
 
 impl Peer {
@@ -188,23 +170,6 @@ impl Peer {
             }
         }
     }
-
-    fn view(&self) -> TrunkView {
-        let address = |r: &Route| TrunkAddressView {
-            host: r.name.uri_host(),
-            address: r.flow.peer,
-            transport: names::transport_name(r.flow.transport),
-            state: r.circuit.state(),
-            calls: r.calls,
-            failures: r.failures,
-        };
-        TrunkView {
-            trunk: self.trunk.id,
-            name: self.trunk.settings.name.clone(),
-            usable: self.is_usable(),
-            addresses: self.routes.iter().map(address).collect(),
-        }
-    }
 }
 
 /// Somewhere in the first interval, so that not all trunks are asked at once.
@@ -215,8 +180,9 @@ fn first_probe(now: Duration, every: Option<Duration>) -> Duration {
 
 fn transport_param(flow: Flow) -> &'static str {
     match flow.transport {
-        sip::Transport::Udp => "",
         sip::Transport::Tcp => ";transport=tcp",
+        sip::Transport::Tls => ";transport=tls",
+        _ => "",
     }
 }
 
@@ -247,6 +213,17 @@ impl Switch {
     pub fn names_wanted(&self) -> BTreeSet<HostName> {
         let all = self.trunks.values().flat_map(Peer::names).map(|(name, _, _)| name);
         all.filter(|name| name.literal().is_none()).collect()
+    }
+
+    /// Who must answer where we connect over TLS.
+    pub fn tls_peers(&self) -> HashMap<SocketAddr, TlsPeer> {
+        let of = |p: &Peer| {
+            let ca = Some(&p.trunk.settings.details.tls_ca).filter(|ca| !ca.is_empty()).map(Into::into);
+            let tls = p.routes.iter().filter(|r| r.flow.transport == sip::Transport::Tls);
+            let peer = |r: &Route| (r.flow.peer, TlsPeer { name: r.name.host.clone(), ca: ca.clone() });
+            tls.map(peer).collect::<Vec<_>>()
+        };
+        self.trunks.values().flat_map(of).collect()
     }
 
     /// A name's addresses are known, or are others than before.
@@ -567,15 +544,41 @@ impl Switch {
 
 impl Peer {
     fn invite(&self, dial: &Dial, target: String, flow: Flow) -> Invite {
+        let d = &self.trunk.settings.details;
+        let (from_user, from_display) = match (d.privacy, d.from_user.as_str()) {
+            (true, _) => ("anonymous".to_owned(), "Anonymous".to_owned()),
+            (false, "") => (self.caller_user(&dial.caller_id), String::new()),
+            (false, user) => (user.to_owned(), String::new()),
+        };
         Invite {
             target,
             flow,
-            from_user: self.caller_user(&dial.caller_id),
-            from_display: String::new(),
+            from_user,
+            from_display,
             to: String::new(),
             sdp: Vec::new(),
             credentials: self.credentials(),
-            headers: Vec::new(),
+            headers: self.identity(&dial.caller_id),
         }
+    }
+
+    /// RFC 3325: what only the carrier is to know and to use.
+    fn identity(&self, caller_id: &str) -> Vec<(String, String)> {
+        let d = &self.trunk.settings.details;
+        let number = match d.asserted_identity.as_str() {
+            "caller_id" => caller_id,
+            fixed => fixed,
+        };
+        let mut headers = Vec::new();
+        if let (false, Some(route)) = (number.is_empty(), self.routes.first()) {
+            headers.push((
+                "P-Asserted-Identity".to_owned(),
+                format!("<sip:{number}@{}>", route.name.uri_host()),
+            ));
+        }
+        if d.privacy {
+            headers.push(("Privacy".to_owned(), "id".to_owned()));
+        }
+        headers
     }
 }

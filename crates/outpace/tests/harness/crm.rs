@@ -80,12 +80,17 @@ impl Crm {
         read(self.http.get(&url).call().unwrap_or_else(|e| panic!("GET {url}: {e}")))
     }
 
-    /// GET of `/v1` with the token; its JSON.
-    pub fn v1(&self, path: &str) -> Value {
+    /// GET of `/v1` with the token.
+    pub fn try_v1(&self, path: &str) -> Http {
         let url = format!("{}v1/{path}", self.url);
         let request = self.http.get(&url).header("authorization", format!("Bearer {}", self.token));
-        let http = read(request.call().unwrap_or_else(|e| panic!("GET {url}: {e}")));
-        assert_eq!(http.status, 200, "GET {url}: {}", http.body);
+        read(request.call().unwrap_or_else(|e| panic!("GET {url}: {e}")))
+    }
+
+    /// GET of `/v1` with the token; its JSON.
+    pub fn v1(&self, path: &str) -> Value {
+        let http = self.try_v1(path);
+        assert_eq!(http.status, 200, "GET {path}: {}", http.body);
         serde_json::from_str(&http.body).unwrap_or_else(|e| panic!("{e}: {}", http.body))
     }
 

@@ -19,6 +19,8 @@ pub enum Sound {
     Tone(f64),
     /// Frames of pseudo-random bytes that carry their place in the stream.
     Pattern(u8),
+    /// A-law, from its beginning; then silence.
+    Clip(&'static [u8]),
 }
 
 impl Sound {
@@ -31,6 +33,11 @@ impl Sound {
                     let t = (index as usize * FRAME + i) as f64 / 8000.0;
                     *byte = encode_alaw((8000.0 * (std::f64::consts::TAU * hz * t).sin()) as i16);
                 }
+            }
+            Sound::Clip(sound) => {
+                let rest = sound.get(index as usize * FRAME..).unwrap_or_default();
+                let count = rest.len().min(FRAME);
+                frame[..count].copy_from_slice(&rest[..count]);
             }
             Sound::Pattern(seed) => {
                 let mut rng = fastrand::Rng::with_seed(u64::from(seed) << 32 | u64::from(index));
@@ -199,9 +206,13 @@ fn goertzel(samples: &[i16], hz: f64) -> f64 {
 
 /// A WAV file with a tone: 8 kHz, mono, 16 bit.
 pub fn tone_wav(hz: f64, seconds: u32) -> Vec<u8> {
-    let samples = (0..8000 * seconds)
-        .map(|i| (8000.0 * (std::f64::consts::TAU * hz * f64::from(i) / 8000.0).sin()) as i16);
-    let size = 16_000 * seconds;
+    let sample = |i| (8000.0 * (std::f64::consts::TAU * hz * f64::from(i) / 8000.0).sin()) as i16;
+    wav(&(0..8000 * seconds).map(sample).collect::<Vec<_>>())
+}
+
+/// A WAV file: 8 kHz, mono, 16 bit.
+pub fn wav(samples: &[i16]) -> Vec<u8> {
+    let size = 2 * samples.len() as u32;
     let mut wav = Vec::with_capacity(44 + size as usize);
     wav.extend_from_slice(b"RIFF");
     wav.extend_from_slice(&(36 + size).to_le_bytes());
@@ -210,7 +221,7 @@ pub fn tone_wav(hz: f64, seconds: u32) -> Vec<u8> {
     wav.extend_from_slice(&16_000u32.to_le_bytes());
     wav.extend_from_slice(b"\x02\0\x10\0data");
     wav.extend_from_slice(&size.to_le_bytes());
-    wav.extend(samples.flat_map(i16::to_le_bytes));
+    wav.extend(samples.iter().flat_map(|s| s.to_le_bytes()));
     wav
 }
 

@@ -34,6 +34,8 @@ pub struct Company {
     pub strategy: u32,
     /// Lines of `[company.push]`.
     pub push_keys: String,
+    /// Lines of `[company.compliance]`.
+    pub compliance_keys: String,
 }
 
 impl Company {
@@ -47,6 +49,7 @@ impl Company {
             trunk_tables: String::new(),
             strategy: 1,
             push_keys: String::new(),
+            compliance_keys: String::new(),
         }
     }
 
@@ -136,6 +139,9 @@ impl Company {
         t.push_str(&self.trunk_tables);
         let _ = writeln!(t, "[[company.caller_id]]\nnumber = \"{CALLER_ID}\"");
         let _ = writeln!(t, "[company.push]\n{}", self.push_keys);
+        if !self.compliance_keys.is_empty() {
+            let _ = writeln!(t, "[company.compliance]\n{}", self.compliance_keys);
+        }
         t
     }
 }
@@ -146,11 +152,14 @@ pub struct Setup {
     pub api_port: u16,
     pub sip_port: u16,
     media: (u16, u16),
-    /// Lines of the sections `[dialing]`, `[retry]`, `[media]`, `[recording]`.
+    /// Lines of the sections `[dialing]`, `[retry]`, `[media]`, `[recording]`, `[detection]`.
     pub dialing: String,
     pub retry: String,
     pub media_keys: String,
+    /// Further lines of `[sip]`.
+    pub sip_keys: String,
     pub recording: String,
+    pub detection: String,
     drain_s: u32,
     pub companies: Vec<Company>,
 }
@@ -166,7 +175,9 @@ impl Setup {
             dialing: "no_answer_s = 2.0\nring_min_s = 1.0\nwrap_up_s = 0.1\nmiss_pause_s = 1.0\n".into(),
             retry: "busy_s = 1\nno_answer_s = 1\nfailed_s = 1\nlost_s = 1\n".into(),
             media_keys: String::new(),
+            sip_keys: String::new(),
             recording: String::new(),
+            detection: String::new(),
             drain_s: 20,
             companies: Vec::new(),
         }
@@ -192,6 +203,11 @@ impl Setup {
         self
     }
 
+    pub fn detection(mut self, lines: &str) -> Setup {
+        self.detection = format!("{lines}\n");
+        self
+    }
+
     pub fn start(self) -> Server {
         let text = self.toml();
         let config = self.dir.path().join("outpace.toml");
@@ -205,18 +221,34 @@ impl Setup {
         let data = self.dir.path().join("data");
         let mut t = format!(
             "[server]\ndata = \"{}\"\nstore = \"sqlite\"\ndrain_s = {}\n[api]\nlisten = \"127.0.0.1:{}\"\n\
-             [sip]\nlisten = \"127.0.0.1:{}\"\n[media]\nbind = \"127.0.0.1\"\nport_first = {}\nport_last = {}\n{}\n\
-             [dialing]\n{}[retry]\n{}\n[recording]\n{}",
+             [sip]
+listen = \"127.0.0.1:{}\"
+{}
+[media]
+bind = \"127.0.0.1\"
+port_first = {}
+port_last = {}
+{}
+\
+             [dialing]
+{}[retry]
+{}
+[recording]
+{}
+[detection]
+{}",
             data.display(),
             self.drain_s,
             self.api_port,
             self.sip_port,
+            self.sip_keys,
             self.media.0,
             self.media.1,
             self.media_keys,
             self.dialing,
             self.retry,
-            self.recording
+            self.recording,
+            self.detection
         );
         for company in &self.companies {
             t.push_str(&company.toml());
@@ -331,8 +363,13 @@ impl Server {
 
     /// What `outpace admin …` prints.
     pub fn admin(&self, arguments: &[&str]) -> String {
+        self.verb("admin", arguments)
+    }
+
+    /// What `outpace <verb> …` prints.
+    pub fn verb(&self, verb: &str, arguments: &[&str]) -> String {
         let out = Command::new(env!("CARGO_BIN_EXE_outpace"))
-            .args(["admin", "--config"])
+            .args([verb, "--config"])
             .arg(&self.config)
             .args(arguments)
             .current_dir(self.setup.dir.path())

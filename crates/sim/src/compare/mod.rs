@@ -15,8 +15,8 @@ use std::process::ExitCode;
 
 use run::Row;
 
-const USAGE: &str =
-    "usage: sim compare [--quick] [--seeds <count>] [--rows targets|all|<agents>[@<share>|d],…]
+const USAGE: &str = "usage: sim compare [--quick] [--seeds <count>] [--first-seed <number>]
+                   [--rows targets|all|<agents>[@<share>|d],…]
                    [--pacers <name>,…] [--threads <count>] [--scenario <file.toml>] [--json] [--svg <file>]
 
   rows: 20 is 20 agents and 30 % answers, 20@0.15 has 15 %, 20d drifts, 20m has machines too";
@@ -24,6 +24,7 @@ const USAGE: &str =
 #[derive(Debug)]
 struct Options {
     seeds: u64,
+    first_seed: u64,
     rows: Vec<Row>,
     pacers: Vec<&'static str>,
     threads: usize,
@@ -40,7 +41,8 @@ pub fn compare(arguments: &[String]) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let results = run::run(&options.rows, &options.pacers, options.seeds, options.threads, !options.json);
+    let seeds = options.first_seed..options.first_seed + options.seeds;
+    let results = run::run(&options.rows, &options.pacers, seeds, options.threads, !options.json);
     if options.json {
         println!("{}", table::json(&results));
     }
@@ -57,6 +59,7 @@ impl Options {
     fn parse(arguments: &[String]) -> Result<Options, String> {
         let mut options = Options {
             seeds: 100,
+            first_seed: 1,
             rows: Row::targets(),
             pacers: run::PACERS.to_vec(),
             threads: std::thread::available_parallelism().map_or(1, usize::from),
@@ -70,6 +73,7 @@ impl Options {
                 "--quick" => options.seeds = 8,
                 "--json" => options.json = true,
                 "--seeds" => options.seeds = number(value()?)?.max(2),
+                "--first-seed" => options.first_seed = number(value()?)?.min(1 << 60),
                 "--threads" => options.threads = number(value()?)?.clamp(1, 64) as usize,
                 "--rows" => options.rows = Row::parse_all(value()?)?,
                 "--pacers" => options.pacers = run::parse_pacers(value()?)?,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use engine::look_ahead::{Floor, LookAhead, Rules};
 
 use super::pacers::{Pacer, View};
-use super::shift::{Micros, SECOND};
+use super::shift::{Micros, RING_MIN, SECOND};
 use super::weather::Setting;
 
 /// The engine's controller.
@@ -14,29 +14,27 @@ pub struct Ours {
     talking: Vec<Duration>,
     wrapping_up: Vec<Duration>,
     looked_at: Micros,
+    gives_up: bool,
 }
 
 impl Ours {
-    pub fn new(setting: &Setting) -> Ours {
+    /// `gives_up`: calls that ring too late may be given up.
+    pub fn new(setting: &Setting, gives_up: bool) -> Ours {
         let rules = Rules {
             abandon_max: setting.cap,
             grace: setting.patience,
             no_answer: setting.no_answer,
             start_ratio: 1.5,
+            give_up_from: gives_up.then_some(RING_MIN),
             before: (0, 0),
         };
         let pacer = LookAhead::new(rules, Duration::ZERO);
-        Ours { pacer, talking: Vec::new(), wrapping_up: Vec::new(), looked_at: 0 }
+        Ours { pacer, talking: Vec::new(), wrapping_up: Vec::new(), looked_at: 0, gives_up }
     }
 }
 
-impl Pacer for Ours {
-    fn wanted(&mut self, view: &View<'_>) -> u32 {
-        // More than ten looks a second bring nothing.
-        if view.now < self.looked_at + SECOND / 10 && view.now > 0 && !view.is_tick {
-            return 0;
-        }
-        self.looked_at = view.now;
+impl Ours {
+    fn look<T>(&mut self, view: &View<'_>, with: impl FnOnce(&mut LookAhead, &Floor<'_>) -> T) -> T {
         self.talking.clear();
         self.talking.extend(view.talking.iter().map(|t| Duration::from_micros(*t)));
         self.wrapping_up.clear();
@@ -51,7 +49,33 @@ impl Pacer for Ours {
             part: 1.0,
             room: 10_000,
         };
-        self.pacer.decide(&floor, &[]).wanted
+        with(&mut self.pacer, &floor)
+    }
+
+    /// More than ten looks a second bring nothing.
+    fn is_too_soon(&self, view: &View<'_>) -> bool {
+        view.now < self.looked_at + SECOND / 10 && view.now > 0 && !view.is_tick
+    }
+}
+
+impl Pacer for Ours {
+    fn wanted(&mut self, view: &View<'_>) -> u32 {
+        if self.is_too_soon(view) {
+            return 0;
+        }
+        self.looked_at = view.now;
+        self.look(view, |pacer, floor| pacer.decide(floor, &[]).wanted)
+    }
+
+    fn too_late(&mut self, view: &View<'_>) -> Vec<u64> {
+        if !self.gives_up || self.is_too_soon(view) {
+            return Vec::new();
+        }
+        self.look(view, |pacer, floor| pacer.too_late(floor, &[]))
+    }
+
+    fn given_up(&mut self, now: Micros, placed: Micros) {
+        self.pacer.given_up(Duration::from_micros(now), Duration::from_micros(placed));
     }
 
     fn placed(&mut self, now: Micros) {

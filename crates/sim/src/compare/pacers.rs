@@ -33,6 +33,11 @@ impl View<'_> {
 pub trait Pacer {
     /// Calls to place now.
     fn wanted(&mut self, view: &View<'_>) -> u32;
+    /// Ringing calls to give up now, by the quarter second in which they were placed.
+    fn too_late(&mut self, _view: &View<'_>) -> Vec<u64> {
+        Vec::new()
+    }
+    fn given_up(&mut self, _now: Micros, _placed: Micros) {}
     fn placed(&mut self, _now: Micros) {}
     fn answered(&mut self, _now: Micros, _placed: Micros) {}
     fn failed(&mut self, _now: Micros, _placed: Micros) {}
@@ -112,13 +117,24 @@ impl Recent {
     }
 }
 
-/// The classic dialer's own adaptation of its level, the strict kind.
+/// The classic dialer's own adaptation of its level, the strict kind. Its statistics are a minute old at most.
 pub struct AdaptiveLevel {
     level: Level,
     level_max: f64,
-    samples: Vec<(f64, f64)>,
-    minute: Recent,
-    day: (u32, u32),
+    samples: VecDeque<(f64, f64)>,
+    calls: Recent,
+    drops: Recent,
+    /// Calls placed, answered and dropped today.
+    day: [u32; 3],
+    statistics: Statistics,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Statistics {
+    /// Calls placed in the last minute, and the part of them that were dropped.
+    minute: (usize, f64),
+    /// Calls placed today, and dropped by answered.
+    day: (u32, f64),
 }
 
 impl AdaptiveLevel {
@@ -126,24 +142,35 @@ impl AdaptiveLevel {
         AdaptiveLevel {
             level: Level(1.0),
             level_max: 3.0,
-            samples: Vec::new(),
-            minute: Recent::new(60),
-            day: (0, 0),
+            samples: VecDeque::new(),
+            calls: Recent::new(60),
+            drops: Recent::new(60),
+            day: [0; 3],
+            statistics: Statistics::default(),
         }
     }
 
-    fn adapt(&mut self, now: Micros) {
+    fn count(&mut self, now: Micros) {
+        self.calls.forget(now);
+        self.drops.forget(now);
+        let calls = self.calls.events.len();
+        let minute = (calls, self.drops.hits as f64 / calls.max(1) as f64);
+        let [placed, answered, dropped] = self.day;
+        self.statistics =
+            Statistics { minute, day: (placed, f64::from(dropped) / f64::from(answered.max(1))) };
+    }
+
+    fn adapt(&mut self) {
         let count = self.samples.len().max(1) as f64;
         let difference = self.samples.iter().map(|s| s.0).sum::<f64>() / count;
         let agents = self.samples.iter().map(|s| s.1).sum::<f64>() / count;
-        self.samples.clear();
         let level = &mut self.level.0;
         *level = (*level * (1.0 + difference / agents.max(1.0))).clamp(1.0, self.level_max);
-        self.minute.forget(now);
-        if self.minute.events.len() > 20 && self.minute.share() > 0.5 {
+        let Statistics { minute, day } = self.statistics;
+        if minute.0 > 20 && minute.1 > 0.5 {
             *level = (*level / 2.0).max(1.0);
         }
-        if self.day.0 > 50 && f64::from(self.day.1) > 0.03 * f64::from(self.day.0) {
+        if day.0 > 50 && day.1 > 0.03 {
             *level = 1.0;
         }
     }
@@ -152,18 +179,29 @@ impl AdaptiveLevel {
 impl Pacer for AdaptiveLevel {
     fn wanted(&mut self, view: &View<'_>) -> u32 {
         if is_due(view, SECOND) {
-            self.samples.push((f64::from(view.idle) - f64::from(view.waiting), view.agents()));
+            self.samples.push_back((f64::from(view.idle) - f64::from(view.waiting), view.agents()));
+            if self.samples.len() > 15 {
+                self.samples.pop_front();
+            }
+        }
+        if is_due(view, 60 * SECOND) {
+            self.count(view.now);
         }
         if is_due(view, 15 * SECOND) {
-            self.adapt(view.now);
+            self.adapt();
         }
         self.level.wanted(view)
     }
 
+    fn placed(&mut self, now: Micros) {
+        self.calls.add(now, true);
+        self.day[0] += 1;
+    }
+
     fn served(&mut self, now: Micros, is_abandoned: bool) {
-        self.minute.add(now, is_abandoned);
-        self.day.0 += 1;
-        self.day.1 += u32::from(is_abandoned);
+        self.drops.add(now, is_abandoned);
+        self.day[1] += 1;
+        self.day[2] += u32::from(is_abandoned);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rows × pacers × seeds, on some threads.
 
+use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,7 +13,7 @@ use super::shift::{Outcome, Shift};
 use super::table;
 use super::weather::Setting;
 
-pub const PACERS: [&str; 11] = [
+pub const PACERS: [&str; 12] = [
     "progressive",
     "ratio-1.5",
     "ratio-2",
@@ -23,6 +24,7 @@ pub const PACERS: [&str; 11] = [
     "erlang-b",
     "idle-ratio",
     "ours",
+    "ours-give-up",
     "oracle",
 ];
 
@@ -46,7 +48,8 @@ fn pacer(name: &str, setting: &Setting) -> Box<dyn Pacer> {
         "erlang-b" => Box::new(ErlangB::new(setting.agents)),
         "oracle" => Box::new(Oracle),
         "idle-ratio" => Box::new(AdaptiveIdleRatio::new()),
-        _ => Box::new(Ours::new(setting)),
+        "ours-give-up" => Box::new(Ours::new(setting, true)),
+        _ => Box::new(Ours::new(setting, false)),
     }
 }
 
@@ -147,6 +150,8 @@ pub struct Summary {
     pub shifts_over: usize,
     pub idle_per_call: Estimate,
     pub calls_per_shift: f64,
+    /// Calls placed for one that is connected.
+    pub calls_per_connected: f64,
 }
 
 impl Summary {
@@ -162,6 +167,8 @@ impl Summary {
             shifts_over: outcomes.iter().filter(|o| o.is_over_cap).count(),
             idle_per_call: Estimate::of(outcomes, |o| o.idle_per_call),
             calls_per_shift: outcomes.iter().map(|o| o.dialed as f64).sum::<f64>() / outcomes.len() as f64,
+            calls_per_connected: outcomes.iter().map(|o| o.dialed as f64).sum::<f64>()
+                / outcomes.iter().map(|o| o.connected as f64).sum::<f64>().max(1.0),
         }
     }
 }
@@ -170,7 +177,7 @@ impl Summary {
 pub fn run(
     rows: &[Row],
     pacers: &[&'static str],
-    seeds: u64,
+    seeds: Range<u64>,
     threads: usize,
     is_shown: bool,
 ) -> Vec<Summary> {
@@ -180,7 +187,7 @@ pub fn run(
     }
     for row in rows {
         for name in pacers {
-            let outcomes = shifts(row, name, seeds, threads);
+            let outcomes = shifts(row, name, seeds.clone(), threads);
             let summary = Summary::of(row, name, row.setting(1).cap, &outcomes);
             if is_shown {
                 println!("{}", table::line(&summary));
@@ -192,14 +199,14 @@ pub fn run(
 }
 
 /// In the order of their seeds, however many threads there are.
-fn shifts(row: &Row, name: &str, seeds: u64, threads: usize) -> Vec<Outcome> {
-    let (next, done) = (AtomicU64::new(1), Mutex::new(Vec::new()));
+fn shifts(row: &Row, name: &str, seeds: Range<u64>, threads: usize) -> Vec<Outcome> {
+    let (next, done) = (AtomicU64::new(seeds.start), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed > seeds {
+                    if seed >= seeds.end {
                         return;
                     }
                     let setting = row.setting(seed);

@@ -1,7 +1,7 @@
 //! One campaign for one shift: agents, customers and a pacer, nothing else. Times are microseconds since the shift began.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 
 use fastrand::Rng;
 
@@ -11,6 +11,8 @@ use super::weather::Setting;
 pub type Micros = u64;
 
 pub const SECOND: Micros = 1_000_000;
+/// Seconds that a call rings at least before it may be given up.
+pub const RING_MIN: f64 = 15.0;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Event {
@@ -54,6 +56,8 @@ pub struct Outcome {
     /// Idle agent seconds per connected call.
     pub idle_per_call: f64,
     pub dialed: u64,
+    /// In the whole shift.
+    pub connected: u64,
 }
 
 pub struct Shift<'a> {
@@ -67,6 +71,7 @@ pub struct Shift<'a> {
     /// When each call was placed.
     placed: Vec<Micros>,
     in_flight: u32,
+    ringing: BTreeSet<u32>,
     waiting: VecDeque<u32>,
     talking: Vec<Micros>,
     wrapping_up: Vec<Micros>,
@@ -99,6 +104,7 @@ impl<'a> Shift<'a> {
             agents: Vec::new(),
             placed: Vec::new(),
             in_flight: 0,
+            ringing: BTreeSet::new(),
             waiting: VecDeque::new(),
             talking: Vec::new(),
             wrapping_up: Vec::new(),
@@ -132,6 +138,9 @@ impl<'a> Shift<'a> {
             if event == Event::Tick {
                 self.after(TICK, Event::Tick);
             }
+            let view = self.view(event == Event::Tick);
+            let too_late = pacer.too_late(&view);
+            self.give_up(&too_late, pacer);
             let view = self.view(event == Event::Tick);
             let wanted = pacer.wanted(&view);
             let room = self.setting.calls_max.saturating_sub(self.in_flight);
@@ -170,6 +179,8 @@ impl<'a> Shift<'a> {
     fn happen(&mut self, event: Event, pacer: &mut dyn Pacer) {
         match event {
             Event::Tick => self.count_time(),
+            // It was given up before.
+            Event::Answer(call) | Event::Fail(call) if !self.ringing.remove(&call) => {}
             Event::Answer(call) => {
                 self.in_flight -= 1;
                 pacer.answered(self.now, self.placed[call as usize]);
@@ -205,6 +216,21 @@ impl<'a> Shift<'a> {
                 self.join(pacer);
             }
             Event::Presence(n) => self.set_presence(self.setting.presence[n as usize].1, pacer),
+        }
+    }
+
+    /// One call of each of these quarter seconds.
+    fn give_up(&mut self, slots: &[u64], pacer: &mut dyn Pacer) {
+        for slot in slots {
+            let mut ringing = self.ringing.iter().copied();
+            let Some(call) = ringing.find(|c| self.placed[*c as usize] / (SECOND / 4) == *slot) else {
+                continue;
+            };
+            let placed = self.placed[call as usize];
+            assert!((self.now - placed) as f64 >= RING_MIN * 1e6, "no call is given up before its time");
+            self.ringing.remove(&call);
+            self.in_flight -= 1;
+            pacer.given_up(self.now, placed);
         }
     }
 
@@ -249,6 +275,7 @@ impl<'a> Shift<'a> {
         let call = u32::try_from(self.placed.len()).unwrap_or(u32::MAX);
         self.placed.push(self.now);
         self.in_flight += 1;
+        self.ringing.insert(call);
         pacer.placed(self.now);
         let (is_answer, delay) = self.setting.fate(&mut self.calls_rng, self.now);
         self.after(delay, if is_answer { Event::Answer(call) } else { Event::Fail(call) });
@@ -260,6 +287,7 @@ impl<'a> Shift<'a> {
         let call = u32::try_from(self.placed.len()).unwrap_or(u32::MAX);
         self.placed.push(self.now);
         self.in_flight += 1;
+        self.ringing.insert(call);
         pacer.placed(self.now);
         let delay = answer_at.max(self.now + ring) - self.now;
         self.after(delay, Event::Answer(call));
@@ -290,6 +318,7 @@ impl<'a> Shift<'a> {
             is_over_cap: lost as f64 > self.setting.cap * all as f64,
             idle_per_call: (books.signed_in - books.busy) / books.connected.max(1) as f64,
             dialed: self.placed.len() as u64,
+            connected: (all - lost) as u64,
         }
     }
 }

@@ -39,17 +39,25 @@ fn literal(uri: &[u8], base: Flow, alive: bool) -> Option<Flow> {
     let uri = Uri::parse(uri)?;
     let ip = uri.ip()?;
     let hidden = is_private(ip) && !is_private(base.peer.ip());
-    if !uri.scheme.eq_ignore_ascii_case(b"sip") || ip.is_unspecified() || hidden {
+    if !uri.is_sip() || ip.is_unspecified() || hidden {
         return None;
     }
-    let transport = match uri.param("transport") {
-        Some(name) if name.eq_ignore_ascii_case(b"tcp") => Transport::Tcp,
-        Some(name) if name.eq_ignore_ascii_case(b"udp") => Transport::Udp,
-        Some(_) => return None,
+    let secure = uri.scheme.eq_ignore_ascii_case(b"sips");
+    let transport = match uri.param("transport").map(Transport::of_param) {
+        Some(None) => return None,
+        Some(Some(_)) | None if secure => Transport::Tls,
+        Some(Some(named)) => named,
         None if ip == base.peer.ip() => base.transport,
         None => Transport::Udp,
     };
-    let peer = SocketAddr::new(ip, uri.port.unwrap_or(5060));
+    // A call that came or went encrypted stays so, and nobody can be reached by WebSocket who has none open.
+    let private = matches!(base.transport, Transport::Tls | Transport::Ws | Transport::Wss);
+    let unreachable = matches!(transport, Transport::Ws | Transport::Wss);
+    if transport != base.transport && (private || unreachable) {
+        return None;
+    }
+    let default_port = if transport == Transport::Tls { 5061 } else { 5060 };
+    let peer = SocketAddr::new(ip, uri.port.unwrap_or(default_port));
     let same_host = transport == base.transport && ip == base.peer.ip();
     // Over TCP the far end's port is an ephemeral one: the connection that exists is the way back.
     if same_host && alive && (peer == base.peer || base.connection != 0) {

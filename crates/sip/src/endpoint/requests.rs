@@ -5,10 +5,13 @@ use crate::auth::Verdict;
 use crate::dialog::{ALLOW, Dialog, SUPPORTED_AS_SERVER, id_of_tag};
 use crate::message::{Defect, Message, Method, Name, Uri, Writer, check_request};
 use crate::overload::Overload;
-use crate::registrar::{Refusal, record_user};
+use crate::registrar::{Refusal, record_user, wants_outbound};
 use crate::session_timer::{MIN_SE, is_too_brief};
 use crate::transaction::server_key;
 use std::time::Duration;
+
+/// Well within the time after which a silent connection is closed.
+const FLOW_TIMER_S: u32 = 120;
 
 /// What the credentials of a request come to.
 enum Entry {
@@ -129,7 +132,10 @@ impl Endpoint {
 
     /// RFC 3261 §8.2.2.3. False: refused with 420.
     fn extensions_are_known(&mut self, flow: Flow, request: &Message) -> bool {
-        let known = |token: &[u8]| token.eq_ignore_ascii_case(b"timer");
+        let known = |token: &[u8]| {
+            let registering = request.method() == Some(Method::Register);
+            token.eq_ignore_ascii_case(b"timer") || (registering && token.eq_ignore_ascii_case(b"outbound"))
+        };
         let unknown: Vec<String> = request
             .list(Name::Require)
             .filter(|token| !known(token))
@@ -158,6 +164,10 @@ impl Endpoint {
     }
 
     fn on_invite(&mut self, now: Duration, flow: Flow, key: Box<[u8]>, request: Message) {
+        if self.core.servers.is_merged(&request) {
+            self.answer_once(flow, &request, 482);
+            return;
+        }
         let (transactions, dialogs) = (self.core.transactions(), self.dialogs.len());
         if !self.overload.admit(now, &self.core.io.config, transactions, dialogs) {
             self.shed(flow, &request);
@@ -278,6 +288,10 @@ impl Endpoint {
         let mut writer = self.stateless(flow, request, 200);
         for contact in self.registrar.contacts(now, account) {
             writer.field("Contact", contact);
+        }
+        if wants_outbound(request) && flow.transport.is_reliable() {
+            // RFC 5626 §6: the phone keeps the connection alive this often.
+            writer.field("Require", "outbound").format("Flow-Timer", format_args!("{FLOW_TIMER_S}"));
         }
         if let Some(wall) = self.wall {
             writer.field("Date", crate::date::http_date(wall + now));

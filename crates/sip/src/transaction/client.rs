@@ -1,7 +1,7 @@
 //! INVITE and non-INVITE client transactions (RFC 3261 §17.1, RFC 6026 §8.4).
 
 use super::{COOKIE, ClientKey};
-use crate::endpoint::{DialogId, Flow, RegistrationId, Transport};
+use crate::endpoint::{DialogId, Flow, RegistrationId};
 use crate::io::Io;
 use crate::message::{Message, Method, Name, ack_for_failure, parse};
 use crate::timer::{PATIENCE, T1, T2, T4, Timer};
@@ -83,7 +83,7 @@ impl Clients {
     /// Sends a request and looks after it.
     pub fn start(&mut self, io: &mut Io, now: Duration, key: ClientKey, request: Request) {
         let Request { owner, method, flow, bytes } = request;
-        if flow.transport == Transport::Udp {
+        if !flow.transport.is_reliable() {
             io.timers.set(Timer::ClientRetransmit(key), now + T1);
         }
         io.timers.set(Timer::ClientTimeout(key), now + PATIENCE);
@@ -169,7 +169,7 @@ impl Clients {
         let request = std::mem::take(&mut client.bytes);
         if client.method == Method::Invite {
             client.complete(io, now, key, &request, response);
-            if flow.transport == Transport::Tcp {
+            if flow.transport.is_reliable() {
                 self.remove(io, key);
             }
         } else {

@@ -2,11 +2,11 @@
 
 use super::COOKIE;
 use super::client::LINGER;
-use crate::endpoint::{DialogId, Flow, Transport};
+use crate::endpoint::{DialogId, Flow};
 use crate::io::Io;
 use crate::message::{Message, Method, Name};
 use crate::timer::{PATIENCE, T1, T2, Timer};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +24,8 @@ enum State {
 #[derive(Debug)]
 struct Server {
     key: Box<[u8]>,
+    /// Of an INVITE outside any dialog: what it shares with copies of it that came another way.
+    origin: Option<Box<[u8]>>,
     invite: bool,
     flow: Flow,
     dialog: Option<DialogId>,
@@ -47,6 +49,7 @@ pub(crate) enum Lapse {
 pub(crate) struct Servers {
     table: HashMap<u64, Server>,
     by_key: HashMap<Box<[u8]>, u64>,
+    origins: HashSet<Box<[u8]>>,
     next: u64,
 }
 
@@ -60,11 +63,21 @@ impl Servers {
         let id = self.next;
         self.by_key.insert(key.clone(), id);
         let invite = request.method() == Some(Method::Invite);
+        let origin = origin_of(&request).filter(|_| invite);
+        if let Some(origin) = &origin {
+            self.origins.insert(origin.clone());
+        }
         let request = Some(Box::new(request));
         let state = State::Open;
-        let server = Server { key, invite, flow, dialog, state, last: Vec::new(), request, interval: T1 };
+        let server =
+            Server { key, origin, invite, flow, dialog, state, last: Vec::new(), request, interval: T1 };
         self.table.insert(id, server);
         id
+    }
+
+    /// RFC 3261 §8.2.2.2: whether a request that forked on its way came already, with another branch.
+    pub fn is_merged(&self, request: &Message) -> bool {
+        origin_of(request).is_some_and(|origin| self.origins.contains(&origin))
     }
 
     /// The transaction of this key, if there is one.
@@ -110,7 +123,7 @@ impl Servers {
             return;
         }
         server.request = None;
-        let unreliable = server.flow.transport == Transport::Udp;
+        let unreliable = !server.flow.transport.is_reliable();
         let answered = server.invite && status < 300;
         server.state = if answered { State::Accepted { acknowledged: false } } else { State::Completed };
         if !server.invite && !unreliable {
@@ -132,9 +145,10 @@ impl Servers {
                 server.state = State::Confirmed;
                 server.last = Vec::new();
                 io.timers.cancel(Timer::ServerRetransmit(id));
-                match server.flow.transport {
-                    Transport::Udp => io.timers.set(Timer::ServerTimeout(id), now + LINGER),
-                    Transport::Tcp => self.remove(io, id),
+                if server.flow.transport.is_reliable() {
+                    self.remove(io, id);
+                } else {
+                    io.timers.set(Timer::ServerTimeout(id), now + LINGER);
                 }
                 true
             }
@@ -175,10 +189,22 @@ impl Servers {
     fn remove(&mut self, io: &mut Io, id: u64) {
         if let Some(server) = self.table.remove(&id) {
             self.by_key.remove(&server.key);
+            if let Some(origin) = &server.origin {
+                self.origins.remove(origin);
+            }
         }
         io.timers.cancel(Timer::ServerRetransmit(id));
         io.timers.cancel(Timer::ServerTimeout(id));
     }
+}
+
+/// From tag, Call-ID and CSeq of a request outside any dialog.
+fn origin_of(request: &Message) -> Option<Box<[u8]>> {
+    if request.to_tag().is_some() {
+        return None;
+    }
+    let parts = [request.call_id(), request.sender_tag()?, &request.cseq()?.0.to_be_bytes()];
+    Some(parts.join(&0).into_boxed_slice())
 }
 
 /// RFC 3261 §17.2.3: branch, sent-by and method, ACK counting as INVITE; `method` can be another than the request's, to

@@ -48,6 +48,9 @@ pub fn config(end: usize) -> EndpointConfig {
     EndpointConfig {
         udp: address(end),
         tcp: address(end),
+        tls: address(end),
+        ws: address(end),
+        wss: address(end),
         user_agent: "test".to_owned(),
         realm: "outpace".to_owned(),
         session_expires: Some(Duration::from_secs(1800)),

@@ -33,6 +33,9 @@ pub fn config() -> EndpointConfig {
     EndpointConfig {
         udp: address(OURS),
         tcp: address(OURS),
+        tls: address(OURS),
+        ws: address(OURS),
+        wss: address(OURS),
         user_agent: "test".to_owned(),
         realm: "outpace".to_owned(),
         session_expires: None,

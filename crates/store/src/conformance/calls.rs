@@ -203,6 +203,7 @@ pub(super) fn a_finished_call_reads_back_as_recorded(store: &dyn Store) {
         bridged_at: Some(at(5)),
         ended_at: at(25),
         agent: Some(scene.agent.id),
+        notice: Some(Notice::InACall),
         hangup_by: HangupBy::Agent,
         ..record(id, &leased, at(2), Outcome::Connected)
     };
@@ -222,6 +223,7 @@ pub(super) fn a_lead_shows_its_last_result(store: &dyn Store) {
         call: Some(first.call),
         outcome: Outcome::Busy,
         cause: Cause::NORMAL,
+        notice: None,
         extension: None,
         dialed_at: Some(at(0)),
         waiting_seconds: 20,
@@ -234,6 +236,7 @@ pub(super) fn a_lead_shows_its_last_result(store: &dyn Store) {
     let with_agent = CallRecord {
         agent: Some(scene.agent.id),
         cause: Cause::DECLINED,
+        notice: Some(Notice::EmptyNumber),
         sip_status: 603,
         ..record(id, &second, at(60), Outcome::Connected)
     };
@@ -242,6 +245,7 @@ pub(super) fn a_lead_shows_its_last_result(store: &dyn Store) {
         call: Some(second.call),
         outcome: Outcome::Connected,
         cause: Cause::DECLINED,
+        notice: Some(Notice::EmptyNumber),
         extension: Some("100001".to_owned()),
         dialed_at: Some(at(60)),
         waiting_seconds: 5,

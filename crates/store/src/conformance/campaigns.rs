@@ -7,6 +7,7 @@ pub(super) fn a_campaign_reads_back_as_created(store: &dyn Store) {
         name: "Spring 春".to_owned(),
         client_id: "c-1".to_owned(),
         manual: true,
+        amd: Some(true),
         not_before: Some(at(1)),
         run_until: Some(at(2)),
         caller_ids: vec!["021".to_owned(), "010".to_owned()],
@@ -31,7 +32,8 @@ pub(super) fn a_campaign_reads_back_as_created(store: &dyn Store) {
     assert_eq!(store.campaign(other, "20250110232019949748").unwrap(), None);
 
     let list = vec![(AgentId(7), "9".to_owned()), (scene.agent.id, "100001".to_owned())];
-    let by_extensions = NewCampaign { assignment: Assignment::Extensions(list), ..scene.settings("2") };
+    let by_extensions =
+        NewCampaign { assignment: Assignment::Extensions(list), amd: Some(false), ..scene.settings("2") };
     let created = store.create_campaign(at(5), &by_extensions, &leads(1)).unwrap().campaign;
     assert_eq!(created.settings, by_extensions);
     assert_eq!(created.started_at, Some(at(5)), "it runs from the start");
@@ -46,6 +48,10 @@ pub(super) fn a_campaign_begins_as_draft_or_running_with_leads(store: &dyn Store
     }
     assert!(refused(store.create_campaign(T0, &scene.settings("1"), &[])));
     assert_eq!(store.campaign(scene.company, "1").unwrap(), None);
+    let draft = NewCampaign { status: CampaignStatus::Draft, ..scene.settings("1") };
+    let draft = store.create_campaign(T0, &draft, &[]).unwrap().campaign;
+    assert_eq!(draft.counters.total, 0, "it may get its leads later");
+    assert_eq!(store.append_leads(T0, draft.id, &leads(2)).unwrap().stored, 2);
 }
 
 pub(super) fn repeated_numbers_are_listed_and_not_stored(store: &dyn Store) {

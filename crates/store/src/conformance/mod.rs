@@ -1,15 +1,19 @@
 //! What every driver must do: one function for each behaviour, run on a fresh store of each driver.
 
+mod access;
 mod bills;
 mod calls;
 mod campaigns;
+mod compliance;
 mod directs;
 mod leads;
+mod pages;
 mod provision;
 mod pushes;
 mod random;
 mod recordings;
 mod scene;
+mod unpublished;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -114,6 +118,13 @@ conformance! {
         campaigns_are_listed_newest_first_by_page
         campaigns_are_found_by_each_filter
     }
+    unpublished {
+        a_campaign_is_hidden_and_not_dialed_until_it_is_published
+        a_campaign_begun_as_draft_is_published_as_draft
+        what_is_begun_is_checked_as_what_is_created
+        an_unpublished_campaign_is_discarded_bit_by_bit
+        a_campaign_without_leads_is_discarded_at_once
+    }
     leads {
         leads_are_listed_as_submitted_by_page
         an_added_lead_comes_last
@@ -147,6 +158,25 @@ conformance! {
         answered_calls_are_counted_from_a_time
         calls_are_listed_by_id
     }
+    compliance {
+        settings_read_back_as_put
+        a_list_holds_each_entry_once
+        a_prefix_covers_what_begins_so_even_beside_others
+        listed_numbers_are_not_stored
+        a_number_listed_later_ends_as_blocked
+        nothing_is_leased_while_the_window_is_closed
+        a_retry_falls_into_the_window
+        leads_in_other_zones_wait_for_their_own_window
+        a_lead_whose_deadline_is_before_its_window_is_refused
+        a_number_of_no_country_is_refused_when_there_are_hours
+        a_campaigns_own_windows_narrow_the_companys
+        a_cap_counts_calls_of_every_campaign
+        a_returned_lease_gives_its_dial_back
+        a_capped_lead_with_an_early_deadline_is_refused
+        an_abandoned_call_locks_its_number_out
+        new_settings_wake_what_waits
+        a_list_keeps_its_meaning_in_another_country
+    }
     directs {
         a_direct_call_has_its_bill_once
         bills_are_found_by_their_method
@@ -172,6 +202,23 @@ conformance! {
         a_dead_event_can_be_sent_again
         expired_events_are_given_up_and_later_forgotten
         event_ids_are_not_used_again
+    }
+    pages {
+        campaigns_go_by_id_from_the_newest
+        leads_go_by_their_place
+        calls_go_by_id_from_the_newest_and_belong_to_their_company
+        calls_are_found_by_each_filter
+        a_call_shows_the_names_of_what_it_was_about
+    }
+    access {
+        a_user_has_the_name_alone_in_the_company
+        sessions_end_with_time_with_logout_and_with_the_user
+        a_key_is_found_until_it_is_revoked
+        the_audit_trail_reads_from_the_newest_by_page
+        old_entries_of_the_audit_trail_are_deleted
+        a_request_is_claimed_once
+        a_request_cut_off_may_be_done_again
+        eight_claims_at_once_give_one_new_request
     }
     random {
         the_driver_answers_as_the_memory_does

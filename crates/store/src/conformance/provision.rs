@@ -19,7 +19,7 @@ pub(super) fn a_company_is_put_and_put_again(store: &dyn Store) {
 }
 
 fn app_key(company: CompanyId, appid: &str) -> AppKey {
-    AppKey { appid: appid.to_owned(), company, accesskey_sha256: [7; 32], enabled: true }
+    AppKey { appid: appid.to_owned(), company, accesskey_sha256: [7; 32], enabled: true, scopes: Scopes::ALL }
 }
 
 pub(super) fn an_app_key_belongs_to_one_company(store: &dyn Store) {
@@ -27,7 +27,12 @@ pub(super) fn an_app_key_belongs_to_one_company(store: &dyn Store) {
     let two = store.put_company(&company_settings("2")).unwrap().id;
     store.put_app_key(&app_key(one, "b")).unwrap();
     store.put_app_key(&app_key(one, "a")).unwrap();
-    let changed = AppKey { accesskey_sha256: [9; 32], enabled: false, ..app_key(one, "b") };
+    let changed = AppKey {
+        accesskey_sha256: [9; 32],
+        enabled: false,
+        scopes: Role::Agent.scopes(),
+        ..app_key(one, "b")
+    };
     store.put_app_key(&changed).unwrap();
     assert_eq!(taken(store.put_app_key(&app_key(two, "b"))), "appid");
     assert_eq!(store.app_key("b").unwrap(), Some(changed.clone()));

@@ -81,7 +81,9 @@ impl<'a> Life<'a> {
             72..77 => self.delete(),
             77..87 => self.set_status(),
             87..92 => self.end(),
-            92..98 => self.recall(),
+            92..95 => self.recall(),
+            95..97 => self.list(),
+            97 => self.change_rules(),
             _ => self.rescue(),
         }
     }
@@ -105,6 +107,9 @@ impl<'a> Life<'a> {
             if self.random.u8(0..4) == 0 {
                 row.not_after = Some(self.now.plus(Duration::from_secs(self.random.u64(0..400))));
             }
+            if self.random.u8(0..6) == 0 {
+                row.time_zone = "Asia/Tokyo".to_owned();
+            }
         }
         rows
     }
@@ -125,6 +130,7 @@ impl<'a> Life<'a> {
             caller_ids: Vec::new(),
             attempts_max: 2,
             abandon_max: 300,
+            amd: None,
             status: CampaignStatus::Running,
             call_windows: Vec::new(),
         };
@@ -223,6 +229,48 @@ impl<'a> Life<'a> {
         self.same("rescue", model, self.store.rescue_calls(self.now, self.company.1, &RETRY));
     }
 
+    /// Puts numbers on a do-not-call list, or takes them off.
+    fn list(&mut self) {
+        let (at, ..) = self.pick();
+        let of_campaign = self.random.bool();
+        let entry = match self.random.u8(0..3) {
+            0 => DncEntry::Prefix(format!("+861380000000{}", self.random.u8(0..6))),
+            _ => DncEntry::Number(number(self.random.u64(0..60))),
+        };
+        let model =
+            DncList { company: self.company.0, campaign: of_campaign.then_some(self.campaigns[at].0) };
+        let store =
+            DncList { company: self.company.1, campaign: of_campaign.then_some(self.campaigns[at].1) };
+        if self.random.bool() {
+            let model = self.model.add_dnc(self.now, model, std::slice::from_ref(&entry));
+            self.same("list", model, self.store.add_dnc(self.now, store, &[entry]));
+        } else {
+            let rows = |s: &dyn Store, list| s.list_dnc(list, "", 2);
+            let (listed, found) = (rows(self.model, model), rows(self.store, store));
+            let entries: Vec<DncEntry> =
+                self.same("listed", listed, found).unwrap_or_default().into_iter().map(|r| r.entry).collect();
+            let model = self.model.remove_dnc(model, &entries);
+            self.same("unlist", model, self.store.remove_dnc(store, &entries));
+        }
+    }
+
+    fn change_rules(&mut self) {
+        let hour = |h: u8| format!("{:02}:00-{:02}:30", 6 + h, 6 + h);
+        let windows = match self.random.u8(0..3) {
+            0 => vec!["06:00-06:20 06:25-09:00".to_owned()],
+            1 => (0..3).map(hour).collect(),
+            _ => Vec::new(),
+        };
+        let caps = match self.random.u8(0..2) {
+            0 => Vec::new(),
+            _ => vec![engine::compliance::Cap { calls: self.random.u32(1..4), hours: 1 }],
+        };
+        let lockout_h = self.random.u32(0..2);
+        let rules = ComplianceSettings { windows, caps, lockout_h, ..ComplianceSettings::default() };
+        let model = self.model.put_compliance(self.company.0, &rules);
+        self.same("rules", model, self.store.put_compliance(self.company.1, &rules));
+    }
+
     fn leg_state(&mut self) {
         let Some((leased, _)) = self.calls.last() else { return };
         let state = LegState {
@@ -307,6 +355,12 @@ impl<'a> Life<'a> {
 
     fn compare_everything(&self) {
         self.compare_told();
+        let refusals = |s: &dyn Store, company| {
+            let noted = s.list_refusals(company, None, 0, 10_000);
+            let lead = |r: &Refusal| r.lead.map(rule::seq_of);
+            noted.map(|all| all.into_iter().map(|r| (lead(&r), r.number, r.rule, r.at)).collect::<Vec<_>>())
+        };
+        self.same("refusals", refusals(self.model, self.company.0), refusals(self.store, self.company.1));
         for &(model, store) in &self.campaigns {
             let shown_campaign = |s: &dyn Store, id| s.campaign_by_id(id).map(|c| c.map(shown));
             self.same("campaign", shown_campaign(self.model, model), shown_campaign(self.store, store));

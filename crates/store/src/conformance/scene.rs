@@ -88,6 +88,7 @@ pub(super) fn record(
         agent: None,
         outcome,
         cause: Cause::NORMAL,
+        notice: None,
         hangup_by: HangupBy::Customer,
         sip_status: 200,
     }
@@ -126,6 +127,7 @@ impl<'a> Scene<'a> {
             caller_ids: Vec::new(),
             attempts_max: 3,
             abandon_max: 300,
+            amd: None,
             status: CampaignStatus::Running,
             call_windows: Vec::new(),
         }

@@ -1,5 +1,7 @@
 //! Campaigns: creation, ends, recalls, lists.
 
+use engine::compliance::Rules;
+
 use super::*;
 
 impl Tables {
@@ -10,6 +12,19 @@ impl Tables {
         leads: &[NewLead],
     ) -> Result<Created> {
         rule::check_new(new, leads)?;
+        let (id, mut table, rules) = self.new_campaign(now, new)?;
+        let on_dnc = self.on_dnc(new.company, id, &rules, leads)?;
+        if !leads.is_empty() && on_dnc.len() == leads.len() {
+            return Err(rule::NO_LEAD);
+        }
+        let skipped = table.add_leads(now, &rules, leads, on_dnc);
+        let campaign = table.campaign.clone();
+        self.campaigns.insert(id, table);
+        Ok(Created { campaign, duplicates: skipped.duplicates, on_dnc: skipped.on_dnc })
+    }
+
+    /// One that is not inserted yet.
+    fn new_campaign(&self, now: Timestamp, new: &NewCampaign) -> Result<(CampaignId, CampaignTable, Rules)> {
         self.check_company(new.company)?;
         let others = || self.campaigns.values().map(|t| &t.campaign.settings);
         if others().any(|s| s.taskid == new.taskid) {
@@ -21,15 +36,38 @@ impl Tables {
         }
         let rules = rule::new_rules(self.rules(new.company, &new.call_windows))?;
         let id = CampaignId(self.campaigns.last_key_value().map_or(0, |(id, _)| id.0) + 1);
-        let mut table = CampaignTable::new(rule::created(id, now, new.clone()));
-        let on_dnc = self.on_dnc(new.company, id, &rules, leads)?;
-        if on_dnc.len() == leads.len() {
-            return Err(rule::NO_LEAD);
+        let table = CampaignTable::new(rule::created(id, now, new.clone()));
+        Ok((id, table, rules))
+    }
+
+    pub(super) fn begin_campaign(&mut self, now: Timestamp, new: &NewCampaign) -> Result<CampaignId> {
+        let (id, table, _) = self.new_campaign(now, &rule::unpublished(new)?)?;
+        self.campaigns.insert(id, CampaignTable { unpublished: Some(new.status), ..table });
+        Ok(id)
+    }
+
+    pub(super) fn publish_campaign(&mut self, now: Timestamp, id: CampaignId) -> Result<Campaign> {
+        let table = self.table_mut(id)?;
+        let status = table.unpublished.ok_or(StoreError::NotFound("campaign"))?;
+        rule::publish(&mut table.campaign, now, status)?;
+        table.unpublished = None;
+        Ok(table.campaign.clone())
+    }
+
+    pub(super) fn discard_campaign(&mut self, id: CampaignId, limit: u32) -> Result<bool> {
+        let table = self.table_mut(id)?;
+        table.unpublished.ok_or(StoreError::NotFound("campaign"))?;
+        table.campaign.settings.client_id.clear();
+        table.discard_leads(limit);
+        let is_empty = table.leads.is_empty();
+        if is_empty {
+            self.campaigns.remove(&id);
         }
-        let skipped = table.add_leads(now, &rules, leads, on_dnc);
-        let campaign = table.campaign.clone();
-        self.campaigns.insert(id, table);
-        Ok(Created { campaign, duplicates: skipped.duplicates, on_dnc: skipped.on_dnc })
+        Ok(is_empty)
+    }
+
+    pub(super) fn unpublished_campaigns(&self) -> Vec<CampaignId> {
+        self.campaigns.iter().filter(|(_, t)| t.unpublished.is_some()).map(|(id, _)| *id).collect()
     }
 
     pub(super) fn append_leads(
@@ -100,13 +138,18 @@ impl Tables {
         filter: &CampaignFilter,
         page: Page,
     ) -> (u64, Vec<Campaign>) {
-        let mut found: Vec<&Campaign> = self.of_company(company).filter(|c| matches(c, filter)).collect();
+        let mut found = self.matching(company, filter);
         found.sort_by_key(|c| std::cmp::Reverse((c.created_at, c.id)));
         (found.len() as u64, page_of(found.into_iter().cloned(), page))
     }
 
+    pub(super) fn matching(&self, company: CompanyId, filter: &CampaignFilter) -> Vec<&Campaign> {
+        self.of_company(company).filter(|c| matches(c, filter)).collect()
+    }
+
     fn of_company(&self, company: CompanyId) -> impl Iterator<Item = &Campaign> {
-        self.campaigns.values().map(|t| &t.campaign).filter(move |c| c.settings.company == company)
+        let published = self.campaigns.values().filter(|t| t.unpublished.is_none());
+        published.map(|t| &t.campaign).filter(move |c| c.settings.company == company)
     }
 }
 
@@ -132,6 +175,7 @@ impl CampaignTable {
     pub(super) fn new(campaign: Campaign) -> CampaignTable {
         CampaignTable {
             campaign,
+            unpublished: None,
             seq_last: 0,
             leads: BTreeMap::new(),
             numbers: HashMap::new(),

@@ -119,7 +119,7 @@ impl CampaignTable {
         (self.campaign.counters.total, page_of(rows, Page { offset: 0, limit: page.limit }))
     }
 
-    fn shown(&self, seq: u64, row: &LeadRow) -> Lead {
+    pub(super) fn shown(&self, seq: u64, row: &LeadRow) -> Lead {
         Lead {
             id: rule::lead_id(self.campaign.id, seq),
             lead: row.lead.clone(),
@@ -127,6 +127,17 @@ impl CampaignTable {
             round: row.round,
             mark: row.state.mark(row.rule),
             result: row.result.clone(),
+        }
+    }
+
+    /// The last `limit` leads; none was ever called.
+    pub(super) fn discard_leads(&mut self, limit: u32) {
+        for _ in 0..limit {
+            let Some((seq, lead)) = self.leads.pop_last() else { return };
+            self.numbers.remove(&lead.lead.number);
+            self.pending.remove(&(lead.due_at, seq));
+            self.seq_last = seq - 1;
+            self.campaign.counters.total -= 1;
         }
     }
 

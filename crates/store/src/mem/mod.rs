@@ -1,5 +1,6 @@
 //! Everything in memory, for tests, demonstrations and the simulation. Nothing survives a restart.
 
+mod access;
 mod bills;
 mod calls;
 mod campaigns;
@@ -7,6 +8,7 @@ mod compliance;
 mod directs;
 mod leads;
 mod outbox;
+mod pages;
 mod provision;
 mod recordings;
 
@@ -48,11 +50,14 @@ struct Tables {
     outbox: BTreeMap<i64, outbox::Waiting>,
     /// Ids of events are not used again.
     events_put: i64,
+    access: access::Access,
 }
 
 /// A campaign with its leads and calls.
 struct CampaignTable {
     campaign: Campaign,
+    /// Its leads are still coming: the status that it will have then.
+    unpublished: Option<CampaignStatus>,
     /// Sequence number of the lead that came last; they start at 1.
     seq_last: u64,
     leads: BTreeMap<u64, LeadRow>,
@@ -255,6 +260,18 @@ impl Store for MemStore {
     fn create_campaign(&self, now: Timestamp, campaign: &NewCampaign, leads: &[NewLead]) -> Result<Created> {
         self.tables().create_campaign(now, campaign, leads)
     }
+    fn begin_campaign(&self, now: Timestamp, campaign: &NewCampaign) -> Result<CampaignId> {
+        self.tables().begin_campaign(now, campaign)
+    }
+    fn publish_campaign(&self, now: Timestamp, campaign: CampaignId) -> Result<Campaign> {
+        self.tables().publish_campaign(now, campaign)
+    }
+    fn discard_campaign(&self, campaign: CampaignId, limit: u32) -> Result<bool> {
+        self.tables().discard_campaign(campaign, limit)
+    }
+    fn unpublished_campaigns(&self) -> Result<Vec<CampaignId>> {
+        Ok(self.tables().unpublished_campaigns())
+    }
     fn append_leads(&self, now: Timestamp, campaign: CampaignId, leads: &[NewLead]) -> Result<Appended> {
         self.tables().append_leads(now, campaign, leads)
     }
@@ -372,5 +389,90 @@ impl Store for MemStore {
     }
     fn resend_event(&self, now: Timestamp, company: CompanyId, event: i64) -> Result<()> {
         self.tables().resend_event(now, company, event)
+    }
+
+    fn campaigns_before(
+        &self,
+        company: CompanyId,
+        filter: &CampaignFilter,
+        before: Option<CampaignId>,
+        limit: u32,
+    ) -> Result<Vec<Campaign>> {
+        Ok(self.tables().campaigns_before(company, filter, before, limit))
+    }
+    fn leads_after(&self, campaign: CampaignId, after: u64, limit: u32) -> Result<Vec<Lead>> {
+        Ok(self.tables().table(campaign)?.leads_after(after, limit))
+    }
+    fn lead_of_number(&self, campaign: CampaignId, number: &PhoneNumber) -> Result<Option<Lead>> {
+        Ok(self.tables().table(campaign)?.lead_of_number(number))
+    }
+    fn calls_before(
+        &self,
+        company: CompanyId,
+        filter: &CallFilter,
+        before: Option<CallId>,
+        limit: u32,
+    ) -> Result<Vec<Cdr>> {
+        Ok(self.tables().calls_before(company, filter, before, limit))
+    }
+    fn call(&self, company: CompanyId, call: CallId) -> Result<Option<Cdr>> {
+        Ok(self.tables().call(company, call))
+    }
+
+    fn add_user(&self, now: Timestamp, user: &NewUser) -> Result<User> {
+        self.tables().add_user(now, user)
+    }
+    fn edit_user(&self, user: &User) -> Result<()> {
+        self.tables().edit_user(user)
+    }
+    fn users(&self, company: CompanyId) -> Result<Vec<User>> {
+        Ok(self.tables().access.users.iter().filter(|u| u.settings.company == company).cloned().collect())
+    }
+    fn user(&self, company: CompanyId, name: &str) -> Result<Option<User>> {
+        Ok(self.tables().user(company, name))
+    }
+    fn put_session(&self, session: &Session) -> Result<()> {
+        self.tables().put_session(session)
+    }
+    fn session(&self, now: Timestamp, hash: &[u8; 32]) -> Result<Option<(Session, User)>> {
+        Ok(self.tables().session(now, hash))
+    }
+    fn delete_session(&self, now: Timestamp, hash: &[u8; 32]) -> Result<()> {
+        self.tables().access.sessions.retain(|_, s| s.sha256 != *hash && s.expires_at > now);
+        Ok(())
+    }
+    fn add_api_key(&self, now: Timestamp, key: &NewApiKey) -> Result<ApiKey> {
+        self.tables().add_api_key(now, key)
+    }
+    fn api_keys(&self, company: CompanyId) -> Result<Vec<ApiKey>> {
+        Ok(self.tables().access.api_keys.iter().filter(|k| k.settings.company == company).cloned().collect())
+    }
+    fn api_key(&self, hash: &[u8; 32]) -> Result<Option<ApiKey>> {
+        Ok(self.tables().access.api_keys.iter().find(|k| k.settings.sha256 == *hash).cloned())
+    }
+    fn revoke_api_key(&self, now: Timestamp, company: CompanyId, key: i64) -> Result<()> {
+        self.tables().revoke_api_key(now, company, key)
+    }
+    fn put_audit(&self, entry: &NewAudit) -> Result<()> {
+        self.tables().put_audit(entry)
+    }
+    fn audit_before(
+        &self,
+        company: CompanyId,
+        filter: &AuditFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Audit>> {
+        Ok(self.tables().audit_before(company, filter, before, limit))
+    }
+    fn delete_audit(&self, before: Timestamp) -> Result<u64> {
+        Ok(self.tables().delete_audit(before))
+    }
+    fn claim_request(&self, now: Timestamp, request: &Repeatable) -> Result<Claim> {
+        self.tables().claim_request(now, request)
+    }
+    fn settle_request(&self, request: &Repeatable, status: u16, body: &str) -> Result<()> {
+        self.tables().settle_request(request, status, body);
+        Ok(())
     }
 }

@@ -108,13 +108,14 @@ pub(super) fn finish(
 fn close(db: &Connection, r: &CallRecord) -> Result<()> {
     let sql = "UPDATE calls SET trunk = :trunk, caller_id = :caller_id, dialed_at = :dialed_at,
             ringing_at = :ringing_at, answered_at = :answered_at, bridged_at = :bridged_at, ended_at = :ended_at,
-            agent = :agent, outcome = :outcome, cause = :cause, hangup_by = :hangup_by, sip_status = :sip_status
+            agent = :agent, outcome = :outcome, cause = :cause, notice = :notice, hangup_by = :hangup_by,
+            sip_status = :sip_status
         WHERE id = :id";
     db.prepare_cached(sql)?.execute(named_params! {
         ":id": call_blob(r.call), ":trunk": r.trunk.0, ":caller_id": r.caller_id, ":dialed_at": r.dialed_at.0,
         ":ringing_at": r.ringing_at.map(|t| t.0), ":answered_at": r.answered_at.map(|t| t.0),
         ":bridged_at": r.bridged_at.map(|t| t.0), ":ended_at": r.ended_at.0, ":agent": r.agent.map(|a| a.0),
-        ":outcome": r.outcome.name(), ":cause": r.cause.0, ":hangup_by": r.hangup_by.name(),
+        ":outcome": r.outcome.name(), ":cause": r.cause.0, ":notice": r.notice.map(Notice::name), ":hangup_by": r.hangup_by.name(),
         ":sip_status": r.sip_status,
     })?;
     Ok(())
@@ -142,12 +143,13 @@ fn store_result(
     let due = chances.retry_at(now, result.outcome, retry);
     let state = if due.is_some() { LeadState::Pending } else { LeadState::Called };
     let sql = "UPDATE leads SET state = :state, due_at = coalesce(:due_at, due_at), call = :call, outcome = :outcome,
-            cause = :cause, extension = :extension, dialed_at = :dialed_at, waiting_seconds = :waiting_seconds,
+            cause = :cause, notice = :notice, extension = :extension, dialed_at = :dialed_at, waiting_seconds = :waiting_seconds,
             talk_seconds = :talk_seconds, sip_status = :sip_status
         WHERE id = :id";
     db.prepare_cached(sql)?.execute(named_params! {
         ":id": lead.0, ":state": state.name(), ":due_at": due.map(|t| t.0), ":call": result.call.map(call_blob),
-        ":outcome": result.outcome.name(), ":cause": result.cause.0, ":extension": result.extension,
+        ":outcome": result.outcome.name(), ":cause": result.cause.0,
+        ":notice": result.notice.map(Notice::name), ":extension": result.extension,
         ":dialed_at": result.dialed_at.map(|t| t.0), ":waiting_seconds": result.waiting_seconds,
         ":talk_seconds": result.talk_seconds, ":sip_status": result.sip_status,
     })?;
@@ -199,7 +201,7 @@ pub(super) fn list(
     rows(db, sql, params![campaign.0, after, limit.min(rule::PAGE_MAX)], call_row)
 }
 
-fn call_row(row: &Row<'_>) -> rusqlite::Result<Call> {
+pub(super) fn call_row(row: &Row<'_>) -> rusqlite::Result<Call> {
     let mut call = Call {
         id: call_at(row, "id")?,
         campaign: CampaignId(row.get("campaign")?),
@@ -227,6 +229,7 @@ fn call_row(row: &Row<'_>) -> rusqlite::Result<Call> {
             agent: row.get::<_, Option<i64>>("agent")?.map(AgentId),
             outcome: parsed(row, "outcome", Outcome::from_name)?,
             cause: Cause(row.get("cause")?),
+            notice: notice_at(row)?,
             hangup_by: HangupBy::from_name(&row.get::<_, String>("hangup_by")?),
             sip_status: row.get("sip_status")?,
         });

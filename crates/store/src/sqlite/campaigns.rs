@@ -16,19 +16,19 @@ pub(super) fn create(
     let rules = rule::new_rules(compliance::rules(db, new.company, &new.call_windows))?;
     let id = insert(db, now, new)?;
     let skipped = leads::add(db, now, (new.company, id), &rules, leads)?;
-    if skipped.duplicates.len() + skipped.on_dnc.len() == leads.len() {
+    if !leads.is_empty() && skipped.duplicates.len() + skipped.on_dnc.len() == leads.len() {
         return Err(rule::NO_LEAD);
     }
     let campaign = by_id(db, id)?.ok_or(StoreError::NotFound("campaign"))?;
     Ok(Created { campaign, duplicates: skipped.duplicates, on_dnc: skipped.on_dnc })
 }
 
-fn insert(db: &Connection, now: Timestamp, new: &NewCampaign) -> Result<CampaignId> {
+pub(super) fn insert(db: &Connection, now: Timestamp, new: &NewCampaign) -> Result<CampaignId> {
     let sql = "INSERT INTO campaigns (company, taskid, name, client_id, group_id, group_name, scale, manual,
-            calls_max, not_before, run_until, caller_ids, attempts_max, abandon_max, status, created_at, started_at,
+            calls_max, not_before, run_until, caller_ids, attempts_max, abandon_max, amd, status, created_at, started_at,
             call_windows)
         VALUES (:company, :taskid, :name, :client_id, :group_id, :group_name, :scale, :manual,
-            :calls_max, :not_before, :run_until, :caller_ids, :attempts_max, :abandon_max, :status, :created_at,
+            :calls_max, :not_before, :run_until, :caller_ids, :attempts_max, :abandon_max, :amd, :status, :created_at,
             :started_at, :call_windows)";
     let (group, group_name, extensions): (_, _, &[_]) = match &new.assignment {
         Assignment::Group(group, name) => (Some(group.0), name.as_str(), &[]),
@@ -40,7 +40,7 @@ fn insert(db: &Connection, now: Timestamp, new: &NewCampaign) -> Result<Campaign
         ":group_id": group, ":group_name": group_name, ":scale": new.scale, ":manual": new.manual,
         ":calls_max": new.calls_max, ":not_before": new.not_before.map(|t| t.0),
         ":run_until": new.run_until.map(|t| t.0), ":caller_ids": list_text(&new.caller_ids),
-        ":attempts_max": new.attempts_max, ":abandon_max": new.abandon_max, ":status": status_name(new.status),
+        ":attempts_max": new.attempts_max, ":abandon_max": new.abandon_max, ":amd": new.amd, ":status": status_name(new.status),
         ":created_at": now.0, ":started_at": started_at,
         ":call_windows": list_text(&new.call_windows),
     };
@@ -75,7 +75,7 @@ pub(super) fn append(
 }
 
 /// The columns that a command, an end or a recall changes.
-fn update(db: &Connection, campaign: &Campaign) -> Result<()> {
+pub(super) fn update(db: &Connection, campaign: &Campaign) -> Result<()> {
     let sql =
         "UPDATE campaigns SET status = ?2, not_before = ?3, run_until = ?4, started_at = ?5, ended_at = ?6,
             end_reason = ?7
@@ -139,7 +139,7 @@ pub(super) fn recall(db: &Connection, now: Timestamp, id: CampaignId, recall: &R
 }
 
 const COLUMNS: &str = "id, company, taskid, name, client_id, group_id, group_name, scale, manual, calls_max, \
-    not_before, run_until, caller_ids, attempts_max, abandon_max, status, created_at, started_at, ended_at, \
+    not_before, run_until, caller_ids, attempts_max, abandon_max, amd, status, created_at, started_at, ended_at, \
     end_reason, total, called, connected, abandoned, call_windows";
 
 /// An assignment to extensions is still empty: see `with_extensions`.
@@ -163,6 +163,7 @@ fn campaign_row(row: &Row<'_>) -> rusqlite::Result<Campaign> {
         caller_ids: text_list(&row.get::<_, String>("caller_ids")?),
         attempts_max: row.get("attempts_max")?,
         abandon_max: row.get("abandon_max")?,
+        amd: row.get("amd")?,
         status: parsed(row, "status", status_from_name)?,
         call_windows: text_list(&row.get::<_, String>("call_windows")?),
     };
@@ -206,7 +207,7 @@ pub(super) fn by_id(db: &Connection, id: CampaignId) -> Result<Option<Campaign>>
     Ok(select(db, "WHERE id = ?1", &[&id.0])?.pop())
 }
 
-fn existing(db: &Connection, id: CampaignId) -> Result<Campaign> {
+pub(super) fn existing(db: &Connection, id: CampaignId) -> Result<Campaign> {
     by_id(db, id)?.ok_or(StoreError::NotFound("campaign"))
 }
 
@@ -220,11 +221,16 @@ pub(super) fn status(db: &Connection, id: CampaignId) -> Result<(CampaignStatus,
 }
 
 pub(super) fn by_taskid(db: &Connection, company: CompanyId, taskid: &str) -> Result<Option<Campaign>> {
-    Ok(select(db, "WHERE taskid = ?1 AND company = ?2", &[&taskid, &company.0])?.pop())
+    Ok(select(db, "WHERE taskid = ?1 AND company = ?2 AND unpublished IS NULL", &[&taskid, &company.0])?
+        .pop())
 }
 
 pub(super) fn open(db: &Connection, company: CompanyId) -> Result<Vec<Campaign>> {
-    select(db, "WHERE company = ?1 AND status <> 'ended' ORDER BY created_at, id", &[&company.0])
+    select(
+        db,
+        "WHERE company = ?1 AND status <> 'ended' AND unpublished IS NULL ORDER BY created_at, id",
+        &[&company.0],
+    )
 }
 
 pub(super) fn list(
@@ -243,10 +249,25 @@ pub(super) fn list(
     Ok((total, select(db, &rest, &values)?))
 }
 
+pub(super) fn before(
+    db: &Connection,
+    company: CompanyId,
+    filter: &CampaignFilter,
+    before: Option<CampaignId>,
+    limit: u32,
+) -> Result<Vec<Campaign>> {
+    let (condition, mut values) = condition(company, filter);
+    values.push(Box::new(before.map_or(i64::MAX, |c| c.0)));
+    values.push(Box::new(limit.min(rule::PAGE_MAX)));
+    let values: Vec<&dyn ToSql> = values.iter().map(AsRef::as_ref).collect();
+    select(db, &format!("WHERE {condition} AND id < ? ORDER BY id DESC LIMIT ?"), &values)
+}
+
 /// The text hangs only on which filters there are, so that the prepared statements stay few.
 fn condition(company: CompanyId, filter: &CampaignFilter) -> (String, Vec<Box<dyn ToSql>>) {
     // With taskids their own index finds the few rows; the plus keeps the company's from being taken, for its order.
     let mut text = if filter.taskids.is_empty() { "company = ?" } else { "+company = ?" }.to_owned();
+    text += " AND unpublished IS NULL";
     let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(company.0)];
     let mut and = |condition: &str, value: Option<Box<dyn ToSql>>| {
         if let Some(value) = value {

@@ -78,6 +78,13 @@ pub(super) fn parsed<T>(
     parse(row.get_ref(index)?.as_str()?).ok_or_else(|| unreadable(index, Type::Text))
 }
 
+/// What the network said; None: nothing.
+pub(super) fn notice_at(row: &Row<'_>) -> rusqlite::Result<Option<Notice>> {
+    let index = row.as_ref().column_index("notice")?;
+    let name = row.get_ref(index)?.as_str_or_null()?;
+    name.map(|name| Notice::from_name(name).ok_or_else(|| unreadable(index, Type::Text))).transpose()
+}
+
 pub(super) fn unreadable(index: usize, kind: Type) -> Error {
     Error::FromSqlConversionFailure(index, kind, "no such value".into())
 }

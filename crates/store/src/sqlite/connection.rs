@@ -21,8 +21,11 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (2, include_str!("../../migrations/sqlite/0002_pushes.sql")),
     (3, include_str!("../../migrations/sqlite/0003_recordings.sql")),
     (4, include_str!("../../migrations/sqlite/0004_compliance.sql")),
+    (5, include_str!("../../migrations/sqlite/0005_access.sql")),
     (6, include_str!("../../migrations/sqlite/0006_commands.sql")),
+    (7, include_str!("../../migrations/sqlite/0007_uploads.sql")),
     (8, include_str!("../../migrations/sqlite/0008_trunk_details.sql")),
+    (9, include_str!("../../migrations/sqlite/0009_detection.sql")),
 ];
 
 /// Creates the database where there is none; only its owner may read it, for it holds the passwords of extensions.
@@ -130,7 +133,10 @@ mod tests {
     fn a_reopened_database_holds_what_was_written() {
         let folder = Folder::new();
         let path = folder.0.join("new folder").join("outpace.db");
-        let key = |company| AppKey { appid: "a".into(), company, accesskey_sha256: [1; 32], enabled: true };
+        let key = |company| {
+            let (accesskey_sha256, scopes) = ([1; 32], Scopes::ALL);
+            AppKey { appid: "a".into(), company, accesskey_sha256, enabled: true, scopes }
+        };
         let new = NewCompany {
             code: "1".into(),
             name: "one".into(),

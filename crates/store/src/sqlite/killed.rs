@@ -95,6 +95,7 @@ fn campaign(company: CompanyId) -> NewCampaign {
         caller_ids: Vec::new(),
         attempts_max: 2,
         abandon_max: 0,
+        amd: None,
         status: CampaignStatus::Running,
         call_windows: Vec::new(),
     }
@@ -217,6 +218,7 @@ fn work(store: &SqliteStore, campaign: CampaignId, thread: u64, n: u64, say: &dy
         agent: None,
         outcome,
         cause: Cause::NORMAL,
+        notice: None,
         hangup_by: HangupBy::Customer,
         sip_status: 200,
     };

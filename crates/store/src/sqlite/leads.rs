@@ -109,14 +109,24 @@ pub(super) fn list(db: &Connection, campaign: CampaignId, page: Page) -> Result<
     }
     let mut holes = db.prepare_cached("SELECT seq FROM deleted_leads WHERE campaign = ?1 ORDER BY seq")?;
     let holes = holes.query_map([campaign.0], |row| row.get::<_, u64>(0))?;
-    let first = rule::lead_id(campaign, rule::first_seq(page.offset, holes)?);
+    Ok((total, from(db, campaign, rule::first_seq(page.offset, holes)?, page.limit)?))
+}
+
+/// Beginning with this sequence number.
+pub(super) fn from(db: &Connection, campaign: CampaignId, first: u64, limit: u32) -> Result<Vec<Lead>> {
     let (_, end) = range(campaign);
-    let values = params![first.0, end, page.limit.min(rule::PAGE_MAX)];
-    Ok((total, rows(db, PAGE, values, lead_row)?))
+    let values = params![rule::lead_id(campaign, first).0, end, limit.min(rule::PAGE_MAX)];
+    rows(db, PAGE, values, lead_row)
+}
+
+pub(super) fn of_number(db: &Connection, campaign: CampaignId, number: &PhoneNumber) -> Result<Option<Lead>> {
+    campaigns::status(db, campaign)?;
+    let mut query = db.prepare_cached("SELECT * FROM leads WHERE campaign = ?1 AND number = ?2")?;
+    Ok(query.query_row(params![campaign.0, number.as_str()], lead_row).optional()?)
 }
 
 /// The ids of a campaign's leads: from the first, to before the second.
-const fn range(campaign: CampaignId) -> (i64, i64) {
+pub(super) const fn range(campaign: CampaignId) -> (i64, i64) {
     (rule::lead_id(campaign, 0).0, rule::lead_id(CampaignId(campaign.0 + 1), 0).0)
 }
 
@@ -148,6 +158,7 @@ fn result(row: &Row<'_>) -> rusqlite::Result<LeadResult> {
         call: row.get::<_, Option<[u8; 16]>>("call")?.map(|bytes| CallId(u128::from_be_bytes(bytes))),
         outcome: parsed(row, "outcome", Outcome::from_name)?,
         cause: Cause(row.get("cause")?),
+        notice: notice_at(row)?,
         extension: row.get("extension")?,
         dialed_at: time_or_none(row, "dialed_at")?,
         waiting_seconds: row.get("waiting_seconds")?,
@@ -175,8 +186,8 @@ pub(super) fn recall(db: &Connection, campaign: CampaignId, which: RecallWhich) 
         return Ok(None);
     }
     let sql = "UPDATE leads SET state = 'pending', due_at = ?4, attempts = 0, call = NULL, outcome = NULL, cause = NULL,
-            extension = NULL, dialed_at = NULL, waiting_seconds = NULL, talk_seconds = NULL, sip_status = NULL,
-            rule = NULL
+            notice = NULL, extension = NULL, dialed_at = NULL, waiting_seconds = NULL, talk_seconds = NULL,
+            sip_status = NULL, rule = NULL
         WHERE id >= ?1 AND id < ?2 AND outcome IN rarray(?3) AND state <> 'in_flight'";
     db.prepare_cached(sql)?.execute(params![first, end, Rc::new(outcomes), rule::DUE_AT_ONCE])?;
     Ok(Some(delta))
@@ -290,7 +301,7 @@ fn set_aside(
 fn refuse(db: &Connection, lead: LeadId, rule: Rule) -> Result<()> {
     let mut old = db.prepare_cached("SELECT outcome FROM leads WHERE id = ?1")?;
     let old: Option<String> = old.query_row([lead.0], |row| row.get(0))?;
-    let sql = "UPDATE leads SET state = 'called', rule = ?2, outcome = ?3, cause = ?4, extension = NULL,
+    let sql = "UPDATE leads SET state = 'called', rule = ?2, outcome = ?3, cause = ?4, notice = NULL, extension = NULL,
             waiting_seconds = 0, talk_seconds = 0, sip_status = 0
         WHERE id = ?1";
     let values = params![lead.0, rule.name(), Outcome::Blocked.name(), Cause::BLOCKED.0];

@@ -1,5 +1,6 @@
 //! One SQLite file in write-ahead mode: one thread writes and commits for many verbs at once, a few connections read.
 
+mod access;
 mod bills;
 mod calls;
 mod campaigns;
@@ -12,9 +13,11 @@ mod groups;
 mod killed;
 mod leads;
 mod outbox;
+mod pages;
 mod provision;
 mod readers;
 mod recordings;
+mod unpublished;
 mod verify;
 mod writer;
 
@@ -228,6 +231,19 @@ impl Store for SqliteStore {
         let (campaign, leads) = (campaign.clone(), leads.to_vec());
         self.write(move |db| campaigns::create(db, now, &campaign, &leads))
     }
+    fn begin_campaign(&self, now: Timestamp, campaign: &NewCampaign) -> Result<CampaignId> {
+        let campaign = campaign.clone();
+        self.write(move |db| unpublished::begin(db, now, &campaign))
+    }
+    fn publish_campaign(&self, now: Timestamp, campaign: CampaignId) -> Result<Campaign> {
+        self.write(move |db| unpublished::publish(db, now, campaign))
+    }
+    fn discard_campaign(&self, campaign: CampaignId, limit: u32) -> Result<bool> {
+        self.write(move |db| unpublished::discard(db, campaign, limit))
+    }
+    fn unpublished_campaigns(&self) -> Result<Vec<CampaignId>> {
+        self.read(unpublished::all)
+    }
     fn append_leads(&self, now: Timestamp, campaign: CampaignId, leads: &[NewLead]) -> Result<Appended> {
         let leads = leads.to_vec();
         self.write(move |db| campaigns::append(db, now, campaign, &leads))
@@ -375,5 +391,96 @@ impl Store for SqliteStore {
     }
     fn resend_event(&self, now: Timestamp, company: CompanyId, event: i64) -> Result<()> {
         self.write(move |db| outbox::resend(db, now, company, event))
+    }
+
+    fn campaigns_before(
+        &self,
+        company: CompanyId,
+        filter: &CampaignFilter,
+        before: Option<CampaignId>,
+        limit: u32,
+    ) -> Result<Vec<Campaign>> {
+        self.read(|db| campaigns::before(db, company, filter, before, limit))
+    }
+    fn leads_after(&self, campaign: CampaignId, after: u64, limit: u32) -> Result<Vec<Lead>> {
+        self.read(|db| pages::leads_after(db, campaign, after, limit))
+    }
+    fn lead_of_number(&self, campaign: CampaignId, number: &PhoneNumber) -> Result<Option<Lead>> {
+        self.read(|db| leads::of_number(db, campaign, number))
+    }
+    fn calls_before(
+        &self,
+        company: CompanyId,
+        filter: &CallFilter,
+        before: Option<CallId>,
+        limit: u32,
+    ) -> Result<Vec<Cdr>> {
+        self.read(|db| pages::calls_before(db, company, filter, before, limit))
+    }
+    fn call(&self, company: CompanyId, call: CallId) -> Result<Option<Cdr>> {
+        self.read(|db| pages::call(db, company, call))
+    }
+
+    fn add_user(&self, now: Timestamp, user: &NewUser) -> Result<User> {
+        let user = user.clone();
+        self.write(move |db| access::add_user(db, now, &user))
+    }
+    fn edit_user(&self, user: &User) -> Result<()> {
+        let user = user.clone();
+        self.write(move |db| access::edit_user(db, &user))
+    }
+    fn users(&self, company: CompanyId) -> Result<Vec<User>> {
+        self.read(|db| access::users(db, company))
+    }
+    fn user(&self, company: CompanyId, name: &str) -> Result<Option<User>> {
+        self.read(|db| access::user(db, company, name))
+    }
+    fn put_session(&self, session: &Session) -> Result<()> {
+        let session = session.clone();
+        self.write(move |db| access::put_session(db, &session))
+    }
+    fn session(&self, now: Timestamp, hash: &[u8; 32]) -> Result<Option<(Session, User)>> {
+        self.read(|db| access::session(db, now, hash))
+    }
+    fn delete_session(&self, now: Timestamp, hash: &[u8; 32]) -> Result<()> {
+        let hash = *hash;
+        self.write(move |db| access::delete_session(db, now, &hash))
+    }
+    fn add_api_key(&self, now: Timestamp, key: &NewApiKey) -> Result<ApiKey> {
+        let key = key.clone();
+        self.write(move |db| access::add_api_key(db, now, &key))
+    }
+    fn api_keys(&self, company: CompanyId) -> Result<Vec<ApiKey>> {
+        self.read(|db| access::api_keys(db, company))
+    }
+    fn api_key(&self, hash: &[u8; 32]) -> Result<Option<ApiKey>> {
+        self.read(|db| access::api_key(db, hash))
+    }
+    fn revoke_api_key(&self, now: Timestamp, company: CompanyId, key: i64) -> Result<()> {
+        self.write(move |db| access::revoke_api_key(db, now, company, key))
+    }
+    fn put_audit(&self, entry: &NewAudit) -> Result<()> {
+        let entry = entry.clone();
+        self.write(move |db| access::put_audit(db, &entry))
+    }
+    fn audit_before(
+        &self,
+        company: CompanyId,
+        filter: &AuditFilter,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Audit>> {
+        self.read(|db| access::audit_before(db, company, filter, before, limit))
+    }
+    fn delete_audit(&self, before: Timestamp) -> Result<u64> {
+        self.write(move |db| access::delete_audit(db, before))
+    }
+    fn claim_request(&self, now: Timestamp, request: &Repeatable) -> Result<Claim> {
+        let request = request.clone();
+        self.write(move |db| access::claim(db, now, &request))
+    }
+    fn settle_request(&self, request: &Repeatable, status: u16, body: &str) -> Result<()> {
+        let (request, body) = (request.clone(), body.to_owned());
+        self.write(move |db| access::settle(db, &request, status, &body))
     }
 }

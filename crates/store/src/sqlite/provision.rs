@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
-use super::column::{broken, list_text, text_list, time_at, time_or_none};
+use super::column::{broken, list_text, parsed, text_list, time_at, time_or_none};
 use super::*;
 
 const COMPANY: &str = "company";
@@ -47,10 +47,11 @@ pub(super) fn company(db: &Connection, id: CompanyId) -> Result<Company> {
 }
 
 pub(super) fn put_app_key(db: &Connection, key: &AppKey) -> Result<()> {
-    let sql = "INSERT INTO app_keys (appid, company, accesskey_sha256, enabled) VALUES (?1, ?2, ?3, ?4)
-        ON CONFLICT (appid) DO UPDATE SET accesskey_sha256 = excluded.accesskey_sha256, enabled = excluded.enabled
+    let sql = "INSERT INTO app_keys (appid, company, accesskey_sha256, enabled, scopes) VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (appid) DO UPDATE SET accesskey_sha256 = excluded.accesskey_sha256, enabled = excluded.enabled,
+            scopes = excluded.scopes
         WHERE company = excluded.company";
-    let values = params![key.appid, key.company.0, key.accesskey_sha256, key.enabled];
+    let values = params![key.appid, key.company.0, key.accesskey_sha256, key.enabled, key.scopes.text()];
     let stored = db.prepare_cached(sql)?.execute(values).map_err(|e| broken(e, "appid", COMPANY))?;
     if stored == 0 {
         // The update's condition was not met: another company has it.
@@ -75,6 +76,7 @@ fn app_key_row(row: &Row<'_>) -> rusqlite::Result<AppKey> {
         company: CompanyId(row.get("company")?),
         accesskey_sha256: row.get("accesskey_sha256")?,
         enabled: row.get("enabled")?,
+        scopes: parsed(row, "scopes", Scopes::parse)?,
     })
 }
 

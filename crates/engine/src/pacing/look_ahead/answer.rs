@@ -14,6 +14,8 @@ const MEMORY: f64 = 3000.0;
 /// Weight of the curve that is assumed before anything is known, in calls.
 const WEIGHT_BEFORE: f64 = 12.0;
 const VALUES: usize = 40;
+/// Probability that the share is higher than `share_high`.
+const HARDLY: f64 = 0.001;
 /// Ended calls from which on the curve of ring times is trusted.
 const TRUST_FROM: f64 = 100.0;
 /// Ended calls until which the share comes from hazards alone.
@@ -84,7 +86,11 @@ pub(super) struct Answers {
     belief: Vec<f64>,
     /// −ln of the probability to be in flight at an age, for each value of the share.
     silence: Vec<f64>,
+    /// The same from newer curves, as far as it is done: it replaces the other when it is whole.
+    next_silence: Vec<f64>,
     pub(super) share: f64,
+    /// The share is hardly higher than this.
+    pub(super) share_high: f64,
     /// Standard deviation of the share by its mean.
     pub(super) doubt: f64,
     /// Calls that have ended.
@@ -103,8 +109,10 @@ impl Answers {
             answer_by: vec![0.0; AGES],
             fail_by: vec![0.0; AGES],
             belief: vec![0.0; VALUES],
-            silence: vec![0.0; AGES * VALUES],
+            silence: Vec::new(),
+            next_silence: Vec::new(),
             share,
+            share_high: share,
             doubt: 1.0,
             seen: 0.0,
             trust: 0.0,
@@ -149,17 +157,27 @@ impl Answers {
         normalize(&mut self.belief);
     }
 
-    pub(super) fn ended(&mut self, age: usize, is_answer: bool) {
-        let age = age.min(AGES - 1);
-        self.seen += 1.0;
+    /// A call was given up at this age: had it rung on, nobody knows.
+    pub(super) fn given_up(&mut self, age: usize) {
+        self.fade();
+        self.at_risk[..age.min(AGES)].iter_mut().for_each(|x| *x += 1.0);
+    }
+
+    fn fade(&mut self) {
         let fade = 1.0 - 1.0 / MEMORY;
         for x in self.answered.iter_mut().chain(&mut self.failed).chain(&mut self.at_risk) {
             *x *= fade;
         }
+    }
+
+    pub(super) fn ended(&mut self, age: usize, is_answer: bool) {
+        let age = age.min(AGES - 1);
+        self.seen += 1.0;
+        self.fade();
         self.at_risk[..=age].iter_mut().for_each(|x| *x += 1.0);
         let ends = if is_answer { &mut self.answered } else { &mut self.failed };
         ends[age] += 1.0;
-        if self.seen < COLD_UNTIL {
+        if !self.is_weighed() {
             return;
         }
         // What its silence told is replaced by what its end tells.
@@ -202,22 +220,37 @@ impl Answers {
             self.fail_by[a] = failed;
         }
         let share = answered / (answered + failed).max(1e-9);
-        if self.seen < COLD_UNTIL {
+        if !self.is_weighed() {
             // Too little is known to weigh silence: the share comes from the same hazards.
             self.believe(share);
         }
         self.answer_by.iter_mut().for_each(|x| *x /= answered.max(1e-9));
         self.fail_by.iter_mut().for_each(|x| *x /= failed.max(1e-9));
         if self.seen >= COLD_UNTIL {
-            self.rebuild_silence();
+            self.next_silence.clear();
+            self.next_silence.reserve(AGES * VALUES);
+            self.weigh_ages(if self.is_weighed() { 0 } else { AGES });
         }
     }
 
-    fn rebuild_silence(&mut self) {
-        for a in 0..AGES {
-            for i in 0..VALUES {
-                self.silence[a * VALUES + i] = -self.in_flight(value(i), a).ln();
-            }
+    /// Silence is weighed, once it is known what it means.
+    fn is_weighed(&self) -> bool {
+        !self.silence.is_empty()
+    }
+
+    /// Goes on with what silence means after the curves were made anew: so many ages more.
+    pub(super) fn weigh_ages(&mut self, ages: usize) {
+        let from = self.next_silence.len() / VALUES;
+        if self.seen < COLD_UNTIL || from == AGES {
+            return;
+        }
+        let to = (from + ages).min(AGES);
+        for age in from..to {
+            let silence: [f64; VALUES] = std::array::from_fn(|i| -self.in_flight(value(i), age).ln());
+            self.next_silence.extend(silence);
+        }
+        if to == AGES {
+            self.silence.clone_from(&self.next_silence);
         }
     }
 
@@ -231,7 +264,7 @@ impl Answers {
 
     /// Time passes from slot `from` to slot `to`: what rings on says something about the share.
     pub(super) fn listen(&mut self, flight: &Flight, from: u64, to: u64) {
-        if self.seen < COLD_UNTIL {
+        if !self.is_weighed() {
             return;
         }
         // While the curve of ring times is little known, silence says little.
@@ -272,15 +305,21 @@ impl Answers {
             mean += w * value(i);
             square += w * value(i) * value(i);
         }
+        let mut above = 0.0;
+        let high = (0..VALUES).rev().find(|i| {
+            above += self.belief[*i];
+            above > HARDLY
+        });
+        self.share_high = value(high.unwrap_or(0)).max(mean);
         self.share = mean;
         self.doubt = (square - mean * mean).max(0.0).sqrt() / mean;
     }
 
     /// Probability that a call of this age is answered, by a number of quarter seconds from now: `answer_by[age + n]` less
-    /// `base`, times `scale`.
-    pub(super) fn chance(&self, age: usize) -> (f64, f64) {
+    /// `base`, times `scale`. `share`: of all calls, those that are answered.
+    pub(super) fn chance(&self, age: usize, share: f64) -> (f64, f64) {
         let base = if age == 0 { 0.0 } else { self.answer_by[age - 1] };
-        (base, self.share / self.in_flight(self.share, age))
+        (base, share / self.in_flight(share, age))
     }
 
     pub(super) fn answer_by(&self, age: usize) -> f64 {
@@ -324,11 +363,63 @@ mod tests {
     }
 
     #[test]
+    fn what_silence_means_is_known_as_soon_as_it_counts() {
+        let (mut answers, mut flight) = (Answers::new(25.0, 0.3), Flight::default());
+        for n in 0..COLD_UNTIL as u64 {
+            answers.ended(if n % 3 == 0 { 32 } else { 100 }, n % 3 == 0);
+            if n % 50 == 0 {
+                answers.rebuild(&flight, 0);
+            }
+        }
+        // The curves were made before the last calls ended. Now a hundred calls ring on past the time of answers.
+        (0..100).for_each(|_| flight.add(0));
+        let believed = answers.share;
+        answers.listen(&flight, 0, 90);
+        assert!((answers.share - believed).abs() < 1e-12, "nothing is known of silence yet");
+        answers.rebuild(&flight, 90);
+        assert!(answers.silence.len() == AGES * VALUES);
+        answers.listen(&flight, 0, 90);
+        assert!(answers.share < believed, "{} {believed}", answers.share);
+    }
+
+    #[test]
+    fn what_silence_means_follows_newer_curves_bit_by_bit() {
+        let (mut answers, _) = after(1000);
+        let old = answers.silence.clone();
+        (0..500).for_each(|_| answers.ended(40, true));
+        answers.rebuild(&Flight::default(), 4000);
+        answers.weigh_ages(AGES - 1);
+        assert_eq!(answers.silence, old);
+        answers.weigh_ages(1);
+        assert_ne!(answers.silence, old);
+    }
+
+    #[test]
+    fn calls_given_up_do_not_count_as_not_answered() {
+        let (mut answers, flight) = (Answers::new(25.0, 0.3), Flight::default());
+        for n in 0..2000 {
+            // Half answer, at 8 s or at 20 s; those that still ring at 15 s are given up.
+            match n % 4 {
+                0 => answers.ended(32, true),
+                1 | 2 => answers.given_up(60),
+                _ if n % 8 == 3 => answers.ended(80, true),
+                _ => answers.ended(100, false),
+            }
+        }
+        answers.rebuild(&flight, 0);
+        assert!(
+            (answers.answer_by(70) - 0.25 / (0.25 + 0.75 * 0.5)).abs() < 0.03,
+            "{}",
+            answers.answer_by(70)
+        );
+    }
+
+    #[test]
     fn share_and_curve_are_found() {
         let (answers, _) = after(2000);
         assert!((answers.share - 0.333).abs() < 0.03, "{}", answers.share);
         assert!(answers.answer_by(30) < 0.1 && answers.answer_by(33) > 0.95);
-        let (base, scale) = answers.chance(60);
+        let (base, scale) = answers.chance(60, answers.share);
         assert!((answers.answer_by(120) - base) * scale < 0.02, "one that rings for 15 s will not answer");
     }
 }

@@ -15,7 +15,7 @@ pub use decision::{BoundBy, PacingDecision};
 
 use answer::{Answers, Flight, SLOTS_PER_SECOND};
 use budget::Budget;
-use stage::{Release, Stage};
+use stage::{NextRelease, Release, Stage};
 use tail::{Ahead, HORIZON, Seconds};
 
 /// Curves are made anew after so many seconds at the latest.
@@ -27,11 +27,23 @@ const DRIFT: f64 = 0.025;
 /// Jumps of the share per minute.
 const JUMPS: f64 = 0.002;
 /// Probability that a window passes its cap by the calls in flight, at most.
-const OVERRUN_MAX: f64 = 0.0002;
+const OVERRUN_MAX: f64 = 0.000_03;
+/// The same should as many customers answer as can be feared.
+const OVERRUN_HIGH_MAX: f64 = 0.0005;
 /// Standard deviations by which the share of answers is taken to be higher than believed.
 const DOUBT_WEIGHT: f64 = 1.0;
+/// The share of answers is taken to be unsure by at least this part of it when a window may pass its cap.
+const DOUBT_MIN: f64 = 0.1;
+/// A late call rings on while its risk is below so many times that of a new one.
+const LATE_RISK: f64 = 3.0;
+/// A call that fails in fewer quarter seconds says something of the trunk, nothing of customers: thousands of them in an
+/// outage must not teach that nobody answers.
+const AT_ONCE: u64 = 4;
 /// New calls of one look at most.
 const WANTED_MAX: u32 = 200;
+/// Tables that follow from what was learned are made bit by bit: so many ages and rows in each look.
+const AGES_A_LOOK: usize = 12;
+const ROWS_A_LOOK: usize = 8;
 
 /// What is fixed for a campaign.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +56,8 @@ pub struct Rules {
     pub no_answer: f64,
     /// Calls per idle agent that may be in flight before anything is known.
     pub start_ratio: f64,
+    /// After so many seconds a call may be given up when it rings too late for any agent.
+    pub give_up_from: Option<f64>,
     /// Answered and abandoned today, before the start.
     pub before: (u32, u32),
 }
@@ -82,6 +96,27 @@ struct Outlook {
     calls_of_others: i64,
 }
 
+impl Outlook {
+    fn add(&mut self, q: &Seconds, calls: u32) {
+        self.ahead.add_calls(q, calls);
+        self.answers.iter_mut().zip(q).for_each(|(a, q)| *a += q * f64::from(calls));
+    }
+}
+
+/// What is looked at.
+struct Scene<'a> {
+    floor: &'a Floor<'a>,
+    others: &'a [Load],
+}
+
+/// What lies ahead should customers answer as often as can be feared: made when it is needed.
+struct Worst {
+    /// With so many new calls.
+    outlook: Option<(Outlook, u32)>,
+    /// Calls that may be abandoned without breaking the cap of a window.
+    left: i64,
+}
+
 /// What a campaign has learned, and how it decides.
 #[derive(Clone, Debug)]
 pub struct LookAhead {
@@ -91,6 +126,7 @@ pub struct LookAhead {
     talk: Stage,
     wrap: Stage,
     release: Release,
+    next_release: Option<NextRelease>,
     budget: Budget,
     rebuilt_at: f64,
     widened_at: f64,
@@ -104,7 +140,8 @@ pub struct LookAhead {
     last: PacingDecision,
 }
 
-fn slot(at: Duration) -> u64 {
+/// Calls of one slot count as placed together.
+pub fn slot(at: Duration) -> u64 {
     u64::try_from(at.as_millis()).unwrap_or(u64::MAX) / 250
 }
 
@@ -118,6 +155,7 @@ impl LookAhead {
             answers: Answers::new(rules.no_answer, 0.25),
             flight: Flight::default(),
             release,
+            next_release: None,
             talk,
             wrap,
             budget: Budget::new(rules.abandon_max, 0.02, rules.before, seconds),
@@ -156,6 +194,9 @@ impl LookAhead {
         self.listen(now);
         let age = slot(now).saturating_sub(slot(placed));
         self.flight.remove(slot(placed));
+        if !is_answer && age < AT_ONCE {
+            return;
+        }
         self.answers.ended(usize::try_from(age).unwrap_or(usize::MAX), is_answer);
     }
 
@@ -201,36 +242,38 @@ impl LookAhead {
             answer_share: self.answers.share,
             ..PacingDecision::default()
         };
-        self.last = self.add_while_safe(floor, &mut outlook, start);
+        self.last = self.add_while_safe(&Scene { floor, others }, &mut outlook, start);
         self.budget.is_bound = matches!(self.last.bound_by, BoundBy::HourBudget | BoundBy::DayBudget);
         self.last
     }
 
     fn add_while_safe(
         &self,
-        floor: &Floor<'_>,
+        scene: &Scene<'_>,
         outlook: &mut Outlook,
         mut decision: PacingDecision,
     ) -> PacingDecision {
-        let new_call = self.chances(0);
-        let arrival = arrival(&new_call);
+        let floor = scene.floor;
+        let new_call = self.chances(0, self.share_feared());
+        let mut arrival = arrival(&new_call);
+        if let Some(from) = self.rules.give_up_from {
+            // Who would answer later finds nobody only if the call is not given up.
+            arrival.iter_mut().skip(from as usize).for_each(|f| *f = 0.0);
+        }
         let room = i64::from(floor.idle) - i64::from(floor.waiting);
         let covered = room - i64::from(decision.in_flight) - outlook.calls_of_others;
-        let left = self.budget.left().max(0);
-        let doubt = self.answers.doubt;
+        let mut worst = Worst { outlook: None, left: self.budget.left().max(0) };
         decision.bound_by = BoundBy::Concurrency;
         while decision.wanted < floor.room.min(WANTED_MAX) {
             let beyond = i64::from(decision.wanted) - covered;
-            decision.risk = outlook.ahead.risk(&arrival, room, &outlook.answers, doubt);
-            if beyond >= 0 {
-                let overrun = outlook.ahead.risk(&arrival, room + left, &outlook.answers, doubt);
-                if let Some(bound_by) = self.bound(&decision, overrun, beyond, floor) {
-                    decision.bound_by = bound_by;
-                    break;
-                }
+            decision.risk = outlook.ahead.risk(&arrival, room, &outlook.answers, self.answers.doubt);
+            if beyond >= 0
+                && let Some(bound_by) = self.bound(&decision, beyond, scene, outlook, &mut worst)
+            {
+                decision.bound_by = bound_by;
+                break;
             }
-            outlook.ahead.add_calls(&new_call, 1);
-            outlook.answers.iter_mut().zip(&new_call).for_each(|(a, q)| *a += q);
+            outlook.add(&new_call, 1);
             decision.wanted += 1;
         }
         decision
@@ -240,19 +283,41 @@ impl LookAhead {
     fn bound(
         &self,
         decision: &PacingDecision,
-        overrun: f64,
         beyond: i64,
-        floor: &Floor<'_>,
+        scene: &Scene<'_>,
+        outlook: &Outlook,
+        worst: &mut Worst,
     ) -> Option<BoundBy> {
-        if overrun > OVERRUN_MAX {
-            let is_day = self.budget.is_day_tightest();
-            return Some(if is_day { BoundBy::DayBudget } else { BoundBy::HourBudget });
-        }
+        let floor = scene.floor;
         let by_ratio = f64::from(floor.idle) * (self.rules.start_ratio - 1.0).max(0.0);
         if self.answers.seen < COLD_UNTIL && beyond as f64 >= by_ratio + self.answers.seen / 4.0 {
             return Some(BoundBy::ColdStart);
         }
+        // Were every call that no idle agent covers abandoned, that would be no more than is left.
+        let is_certain = beyond < worst.left;
+        if !is_certain && self.may_overrun(decision.wanted, scene, outlook, worst) {
+            let is_day = self.budget.is_day_tightest();
+            return Some(if is_day { BoundBy::DayBudget } else { BoundBy::HourBudget });
+        }
         (decision.risk > decision.alpha).then_some(BoundBy::Risk)
+    }
+
+    /// Whether a window may pass its cap by the calls in flight and `wanted` new ones: too likely if as many customers answer
+    /// as is believed, or at all likely if many more do.
+    fn may_overrun(&self, wanted: u32, scene: &Scene<'_>, outlook: &Outlook, worst: &mut Worst) -> bool {
+        let room = i64::from(scene.floor.idle) - i64::from(scene.floor.waiting) + worst.left;
+        let doubt = self.answers.doubt.max(DOUBT_MIN);
+        if outlook.ahead.overrun(room, &outlook.answers, doubt) > OVERRUN_MAX {
+            return true;
+        }
+        let share = self.answers.share_high;
+        let (high, counted) = worst.outlook.get_or_insert_with(|| {
+            let own = self.load_below(scene.floor.now, scene.floor.reserved, usize::MAX, share);
+            (self.outlook_of(scene.floor, scene.others, own), 0)
+        });
+        high.add(&self.chances(0, share), wanted - *counted);
+        *counted = wanted;
+        high.ahead.overrun(room, &high.answers, 0.0) > OVERRUN_HIGH_MAX
     }
 
     fn advance(&mut self, floor: &Floor<'_>) {
@@ -268,11 +333,15 @@ impl LookAhead {
             self.rebuilt_at = seconds;
             self.seen_then = self.answers.seen;
         }
+        self.answers.weigh_ages(AGES_A_LOOK);
         let is_old = seconds - self.released_at > REBUILD_EVERY;
-        if self.talks_ended > self.talks_then + self.talks_then / 20
-            || is_old && self.talks_ended > self.talks_then
-        {
+        let has_grown = self.talks_ended > self.talks_then + self.talks_then / 20;
+        if self.next_release.is_none() && (has_grown || is_old && self.talks_ended > self.talks_then) {
             self.rebuild_release(floor);
+        }
+        if let Some(release) = self.next_release.as_mut().and_then(|next| next.go_on(ROWS_A_LOOK)) {
+            self.release = release;
+            self.next_release = None;
         }
         self.listen(floor.now);
     }
@@ -281,7 +350,7 @@ impl LookAhead {
         let age = |since: &Duration| floor.now.saturating_sub(*since).as_secs_f64();
         self.talk.rebuild(&floor.talking.iter().map(age).collect::<Vec<_>>());
         self.wrap.rebuild(&floor.wrapping_up.iter().map(age).collect::<Vec<_>>());
-        self.release.rebuild(&self.talk, &self.wrap, self.rules.grace);
+        self.next_release = Some(NextRelease::new(&self.talk, &self.wrap, self.rules.grace));
         self.released_at = floor.now.as_secs_f64();
         self.talks_then = self.talks_ended;
     }
@@ -303,9 +372,13 @@ impl LookAhead {
     }
 
     fn outlook(&self, floor: &Floor<'_>, others: &[Load]) -> Outlook {
+        self.outlook_of(floor, others, self.load(floor.now, floor.reserved))
+    }
+
+    fn outlook_of(&self, floor: &Floor<'_>, others: &[Load], own: Load) -> Outlook {
         let calls_of_others: u32 = others.iter().map(|o| o.count).sum();
         let busy = floor.talking.len() + floor.wrapping_up.len();
-        let people = busy + (self.flight.total() + floor.reserved) as usize + calls_of_others as usize;
+        let people = busy + self.flight.total() as usize + floor.reserved as usize + calls_of_others as usize;
         let mut outlook = Outlook {
             ahead: Ahead::new(people),
             answers: [0.0; HORIZON],
@@ -313,14 +386,12 @@ impl LookAhead {
             calls_of_others: i64::from(calls_of_others),
         };
         let age = |since: &Duration| floor.now.saturating_sub(*since).as_secs_f64();
-        let talking = floor.talking.iter().map(|since| self.release.talking(age(since)));
-        let wrapping_up = floor.wrapping_up.iter().map(|since| self.release.wrapping_up(age(since)));
-        for free in talking.chain(wrapping_up) {
+        let (talking, wrapping_up) = (floor.talking.iter().map(age), floor.wrapping_up.iter().map(age));
+        for (free, count) in self.release.of_all(talking, wrapping_up) {
             let free = free.map(|g| g * floor.part);
-            outlook.expected_free += free[HORIZON - 1];
-            outlook.ahead.add_agents(&free, 1);
+            outlook.expected_free += free[HORIZON - 1] * f64::from(count);
+            outlook.ahead.add_agents(&free, count);
         }
-        let own = self.load(floor.now, floor.reserved);
         for (q, count) in others.iter().chain([&own]).flat_map(|load: &Load| load.calls.iter()) {
             outlook.ahead.add_calls(q, *count);
         }
@@ -330,21 +401,72 @@ impl LookAhead {
         outlook
     }
 
+    /// Calls that ring so late that their customers would too likely find nobody, by slot, where the rules allow to give
+    /// up any. They are in flight until `given_up` or `failed` is told.
+    pub fn too_late(&mut self, floor: &Floor<'_>, others: &[Load]) -> Vec<u64> {
+        let Some(from) = self.rules.give_up_from else { return Vec::new() };
+        self.advance(floor);
+        let now = slot(floor.now);
+        // A slot more, since both ends are rounded down.
+        let from = (from * SLOTS_PER_SECOND).ceil() as usize + 1;
+        let late: Vec<(usize, u32)> = self.flight.ages(now).filter(|(age, _)| *age >= from).collect();
+        if late.is_empty() {
+            return Vec::new();
+        }
+        let mut outlook = self.outlook_of(
+            floor,
+            others,
+            self.load_below(floor.now, floor.reserved, from, self.share_feared()),
+        );
+        let room = i64::from(floor.idle) - i64::from(floor.waiting);
+        let risk_max = LATE_RISK * self.budget.alpha();
+        let mut too_late = Vec::new();
+        for (age, count) in late {
+            let q = self.chances(age, self.share_feared());
+            let arrival = arrival(&q);
+            for _ in 0..count {
+                let risk = outlook.ahead.risk(&arrival, room, &outlook.answers, self.answers.doubt);
+                if risk > risk_max && q[HORIZON - 1] > 0.01 {
+                    too_late.push(now - age as u64);
+                    continue;
+                }
+                outlook.add(&q, 1);
+            }
+        }
+        too_late
+    }
+
+    /// The call that was placed then was given up for being too late.
+    pub fn given_up(&mut self, now: Duration, placed: Duration) {
+        self.listen(now);
+        let age = slot(now).saturating_sub(slot(placed));
+        self.flight.remove(slot(placed));
+        self.answers.given_up(usize::try_from(age).unwrap_or(usize::MAX));
+    }
+
     /// The calls in flight, as others have to count with them.
     pub fn load(&self, now: Duration, reserved: u32) -> Load {
-        let placed = self.flight.ages(slot(now));
+        self.load_below(now, reserved, usize::MAX, self.share_feared())
+    }
+
+    /// Of the calls that have not reached an age.
+    fn load_below(&self, now: Duration, reserved: u32, age: usize, share: f64) -> Load {
+        let placed = self.flight.ages(slot(now)).filter(|(a, _)| *a < age);
         let calls: Vec<_> = placed
             .chain([(0, reserved)])
             .filter(|(_, count)| *count > 0)
-            .map(|(age, count)| (self.chances(age), count))
+            .map(|(age, count)| (self.chances(age, share), count))
             .collect();
-        Load { count: self.flight.total() + reserved, calls }
+        Load { count: calls.iter().map(|c| c.1).sum(), calls }
     }
 
-    fn chances(&self, age: usize) -> Seconds {
-        let (base, scale) = self.answers.chance(age);
-        // The less is known of the share, the higher it may be.
-        let scale = scale * (1.0 + DOUBT_WEIGHT * self.answers.doubt);
+    /// The less is known of the share of answers, the higher it may be.
+    fn share_feared(&self) -> f64 {
+        self.answers.share * (1.0 + DOUBT_WEIGHT * self.answers.doubt)
+    }
+
+    fn chances(&self, age: usize, share: f64) -> Seconds {
+        let (base, scale) = self.answers.chance(age, share.min(0.98));
         let step = SLOTS_PER_SECOND as usize;
         std::array::from_fn(|k| {
             ((self.answers.answer_by(age + (k + 1) * step) - base) * scale).clamp(0.0, 0.98)
@@ -356,4 +478,47 @@ impl LookAhead {
 fn arrival(new_call: &Seconds) -> Seconds {
     let all = new_call[HORIZON - 1].max(1e-9);
     std::array::from_fn(|k| (new_call[k] - if k == 0 { 0.0 } else { new_call[k - 1] }) / all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_that_fail_at_once_do_not_teach_that_nobody_answers() {
+        let rules = Rules {
+            abandon_max: 0.03,
+            grace: 2.0,
+            no_answer: 25.0,
+            start_ratio: 1.5,
+            give_up_from: None,
+            before: (0, 0),
+        };
+        let mut look = LookAhead::new(rules, Duration::ZERO);
+        let (mut now, mut last) = (Duration::ZERO, PacingDecision::default());
+        for n in 0..40_000_u32 {
+            now += Duration::from_millis(if n < 600 { 1000 } else { 5 });
+            look.placed(now);
+            match n {
+                0..600 if n % 3 == 0 => look.answered(now + Duration::from_secs(8), now),
+                0..600 => look.failed(now + Duration::from_secs(25), now),
+                _ => look.failed(now + Duration::from_millis(200), now),
+            }
+            let floor = Floor {
+                now,
+                idle: 1,
+                waiting: 0,
+                reserved: 0,
+                talking: &[],
+                wrapping_up: &[],
+                part: 1.0,
+                room: 100,
+            };
+            if n % 100 == 0 {
+                last = look.decide(&floor, &[]);
+            }
+        }
+        assert!(last.answer_share > 0.2, "{last:?}");
+        assert!(last.wanted < 5, "{last:?}");
+    }
 }

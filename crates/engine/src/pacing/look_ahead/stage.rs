@@ -63,9 +63,7 @@ impl Stage {
     /// `under_way`: ages of those that are not over.
     pub(super) fn rebuild(&mut self, under_way: &[f64]) {
         let mut exposure = self.exposure.clone();
-        for age in under_way {
-            expose(&self.edges, &mut exposure, *age);
-        }
+        expose_all(&self.edges, &mut exposure, under_way);
         let (events, seconds) = (self.events.iter().sum::<f64>(), exposure.iter().sum::<f64>());
         let overall = (events + DRAW) / (seconds + DRAW * self.mean_before);
         let hazard = |i: usize| {
@@ -109,9 +107,28 @@ fn expose(edges: &[f64], exposure: &mut [f64], seconds: f64) {
     }
 }
 
-/// Ages that the tables tell apart, two seconds each; older ones count as the oldest.
-const TABLE: usize = 240;
-const TABLE_STEP: f64 = 2.0;
+/// As `expose` for each of the ages, in one pass over the classes.
+fn expose_all(edges: &[f64], exposure: &mut [f64], ages: &[f64]) {
+    // In each class: how many are of its ages, and for how long they have been.
+    let mut last = vec![(0.0, 0.0); edges.len()];
+    for age in ages {
+        let class = edges.partition_point(|e| *e < *age).min(edges.len() - 1);
+        let from = if class == 0 { 0.0 } else { edges[class - 1] };
+        last[class].0 += 1.0;
+        last[class].1 += age.min(edges[class]) - from;
+    }
+    let mut older = 0.0;
+    for class in (0..edges.len()).rev() {
+        let from = if class == 0 { 0.0 } else { edges[class - 1] };
+        exposure[class] += older * (edges[class] - from) + last[class].1;
+        older += last[class].0;
+    }
+}
+
+/// Ages that the tables tell apart; older ones count as the oldest.
+const ROWS: usize = 240;
+const TALK_STEP: f64 = 2.0;
+const WRAP_STEP: f64 = 0.5;
 
 /// Probability that a busy agent is free within some seconds more than 1, 2, …
 #[derive(Clone, Debug)]
@@ -120,45 +137,83 @@ pub(super) struct Release {
     wrap: Vec<Seconds>,
 }
 
-impl Release {
-    /// `grace`: seconds that a customer waits after the answer.
-    pub(super) fn new(talk: &Stage, wrap: &Stage, grace: f64) -> Release {
-        let mut release = Release { talk: Vec::new(), wrap: Vec::new() };
-        release.rebuild(talk, wrap, grace);
-        release
-    }
+/// Tables under way: they replace the old ones when their last row is there.
+#[derive(Clone, Debug)]
+pub(super) struct NextRelease {
+    talk: Stage,
+    wrap: Stage,
+    grace: f64,
+    /// Probability that a wrap-up that begins in the middle of a second is over j seconds and the grace after it.
+    wrapped: Seconds,
+    done: Release,
+}
 
-    pub(super) fn rebuild(&mut self, talk: &Stage, wrap: &Stage, grace: f64) {
-        // Probability that a wrap-up that begins in the middle of a second is over j seconds and the grace after it.
-        let wrapped: Seconds = std::array::from_fn(|j| 1.0 - wrap.survival(j as f64 - 0.5 + grace));
-        // What ends in the grace may be free in time when the wrap-up is short.
-        let late = 1.0 - wrap.survival(grace / 2.0);
-        self.talk.clear();
-        self.wrap.clear();
-        for row in 0..=TABLE {
-            let age = (row as f64 + 0.5) * TABLE_STEP;
-            let now = talk.survival(age);
-            let left: Seconds = std::array::from_fn(|j| talk.survival(age + j as f64) / now);
-            let ends: Seconds = std::array::from_fn(|j| left[j] - left.get(j + 1).unwrap_or(&left[j]));
-            let in_grace = |k: usize| left[k] - talk.survival(age + k as f64 + grace) / now;
-            self.talk.push(std::array::from_fn(|k| {
-                let free: f64 = (0..=k).map(|j| ends[j] * wrapped[k - j]).sum();
-                (free + in_grace(k) * late).min(1.0)
-            }));
-            let now = wrap.survival(age);
-            let over = |k: usize| 1.0 - wrap.survival(age + k as f64 + 1.0 + grace) / now;
-            self.wrap.push(std::array::from_fn(over));
+impl NextRelease {
+    /// `grace`: seconds that a customer waits after the answer.
+    pub(super) fn new(talk: &Stage, wrap: &Stage, grace: f64) -> NextRelease {
+        NextRelease {
+            wrapped: std::array::from_fn(|j| 1.0 - wrap.survival(j as f64 - 0.5 + grace)),
+            talk: talk.clone(),
+            wrap: wrap.clone(),
+            grace,
+            done: Release { talk: Vec::with_capacity(ROWS), wrap: Vec::with_capacity(ROWS) },
         }
     }
 
-    /// Within 1, 2, … seconds and the grace, for one who has talked for `age` seconds.
-    pub(super) fn talking(&self, age: f64) -> &Seconds {
-        &self.talk[((age.max(0.0) / TABLE_STEP) as usize).min(TABLE)]
+    /// So many rows more; the tables when they are whole.
+    pub(super) fn go_on(&mut self, rows: usize) -> Option<Release> {
+        for _ in 0..rows {
+            if self.done.talk.len() == ROWS {
+                break;
+            }
+            self.add_row();
+        }
+        let Release { talk, wrap } = &mut self.done;
+        (talk.len() == ROWS).then(|| Release { talk: std::mem::take(talk), wrap: std::mem::take(wrap) })
     }
 
-    pub(super) fn wrapping_up(&self, age: f64) -> &Seconds {
-        &self.wrap[((age.max(0.0) / TABLE_STEP) as usize).min(TABLE)]
+    fn add_row(&mut self) {
+        let row = self.done.talk.len() as f64 + 0.5;
+        let (talk, wrap, grace) = (&self.talk, &self.wrap, self.grace);
+        // What ends in the grace may be free in time when the wrap-up is short.
+        let late = 1.0 - wrap.survival(grace / 2.0);
+        let age = row * TALK_STEP;
+        let now = talk.survival(age);
+        let left: Seconds = std::array::from_fn(|j| talk.survival(age + j as f64) / now);
+        let ends: Seconds = std::array::from_fn(|j| left[j] - left.get(j + 1).unwrap_or(&left[j]));
+        let in_grace = |k: usize| left[k] - talk.survival(age + k as f64 + grace) / now;
+        self.done.talk.push(std::array::from_fn(|k| {
+            let free: f64 = (0..=k).map(|j| ends[j] * self.wrapped[k - j]).sum();
+            (free + in_grace(k) * late).min(1.0)
+        }));
+        let age = row * WRAP_STEP;
+        let now = wrap.survival(age);
+        let over = |k: usize| 1.0 - wrap.survival(age + k as f64 + 1.0 + grace) / now;
+        self.done.wrap.push(std::array::from_fn(over));
     }
+}
+
+impl Release {
+    pub(super) fn new(talk: &Stage, wrap: &Stage, grace: f64) -> Release {
+        NextRelease::new(talk, wrap, grace).go_on(ROWS).expect("every row was asked for")
+    }
+
+    /// The agents by what is known of them: when each is free within 1, 2, … seconds and the grace, and how many.
+    pub(super) fn of_all(
+        &self,
+        talking: impl Iterator<Item = f64>,
+        wrapping_up: impl Iterator<Item = f64>,
+    ) -> impl Iterator<Item = (&Seconds, u32)> {
+        let talks = self.talk.iter().zip(by_row(talking, TALK_STEP));
+        let wraps = self.wrap.iter().zip(by_row(wrapping_up, WRAP_STEP));
+        talks.chain(wraps).filter(|(_, count)| *count > 0)
+    }
+}
+
+fn by_row(ages: impl Iterator<Item = f64>, step: f64) -> [u32; ROWS] {
+    let mut counts = [0; ROWS];
+    ages.for_each(|age| counts[((age.max(0.0) / step) as usize).min(ROWS - 1)] += 1);
+    counts
 }
 
 #[cfg(test)]
@@ -176,6 +231,16 @@ mod tests {
         assert!(stage.survival(50.0) > 0.97);
         assert!((stage.survival(90.0) - 0.5).abs() < 0.07, "{}", stage.survival(90.0));
         assert!(stage.survival(150.0) < 0.05);
+    }
+
+    #[test]
+    fn talks_under_way_count_the_same_one_by_one_and_all_at_once() {
+        let stage = Stage::new(5.0, 30.0, 100.0);
+        let ages = [0.0, 3.0, 5.0, 29.0, 31.0, 400.0, 9000.0];
+        let (mut each, mut all) = (stage.exposure.clone(), stage.exposure.clone());
+        ages.iter().for_each(|age| expose(&stage.edges, &mut each, *age));
+        expose_all(&stage.edges, &mut all, &ages);
+        assert!(each.iter().zip(&all).all(|(a, b)| (a - b).abs() < 1e-9), "{each:?} {all:?}");
     }
 
     #[test]
@@ -198,10 +263,10 @@ mod tests {
         talk.rebuild(&[]);
         wrap.rebuild(&[]);
         let release = Release::new(&talk, &wrap, 2.0);
-        assert!(
-            release.talking(54.0)[4] < 0.05,
-            "a talk that ends now is followed by ten seconds of wrap-up"
-        );
-        assert!(release.wrapping_up(9.0)[2] > 0.9);
+        assert!(release.talk[27][4] < 0.05, "a talk that ends now is followed by ten seconds of wrap-up");
+        assert!(release.wrap[18][2] > 0.9);
+        let all: Vec<u32> =
+            release.of_all([54.0, 54.5, 9e9].into_iter(), [9.0].into_iter()).map(|a| a.1).collect();
+        assert_eq!(all, [2, 1, 1]);
     }
 }

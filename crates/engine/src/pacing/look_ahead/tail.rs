@@ -48,9 +48,9 @@ impl Ahead {
         }
     }
 
-    /// Probability that who answers as in `arrival` (sums to one) finds at least `room` more answers than free agents.
+    /// Probability that there are at least `room` more answers than free agents, at the end of each second.
     /// `spread`: standard deviation of the answers, relative to `answers`, from not knowing how many customers answer.
-    pub(super) fn risk(&self, arrival: &Seconds, room: i64, answers: &Seconds, spread: f64) -> f64 {
+    fn lacking(&self, room: i64, answers: &Seconds, spread: f64) -> Seconds {
         let mut lacking = [0.0; HORIZON];
         match self {
             Ahead::Exact { mass, busy } => {
@@ -66,13 +66,18 @@ impl Ahead {
                 }
             }
         }
-        // Whoever takes an agent now makes another lack one later.
-        let (mut risk, mut worst) = (0.0, 0.0);
-        for (lacking, f) in lacking.iter().zip(arrival).rev() {
-            worst = f64::max(worst, *lacking);
-            risk += worst * f;
-        }
-        risk
+        lacking
+    }
+
+    /// Probability that who answers as in `arrival` (sums to one) finds at least `room` more answers than free agents.
+    pub(super) fn risk(&self, arrival: &Seconds, room: i64, answers: &Seconds, spread: f64) -> f64 {
+        let lacking = self.lacking(room, answers, spread);
+        lacking.iter().zip(arrival).map(|(lacking, f)| lacking * f).sum()
+    }
+
+    /// Probability that at any time there are at least `room` more answers than free agents.
+    pub(super) fn overrun(&self, room: i64, answers: &Seconds, spread: f64) -> f64 {
+        self.lacking(room, answers, spread).into_iter().fold(0.0, f64::max)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use engine::{CompanyId, Timestamp};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use store::{AppKey, Company, Token};
+use store::{AppKey, Company, Scopes, Token};
 
 use super::clock::Zone;
 use super::code::Ret;
@@ -41,6 +41,7 @@ struct TokenCache {
 struct CachedToken {
     appid: String,
     company: CompanyId,
+    scopes: Scopes,
     expires_at: Timestamp,
     cached_at: Instant,
 }
@@ -53,27 +54,21 @@ impl Doorkeeper {
         }
     }
 
-    fn cached(&self, now: Timestamp, hash: &[u8; 32]) -> (Option<CompanyId>, u64) {
+    fn cached(&self, now: Timestamp, hash: &[u8; 32]) -> (Option<CachedToken>, u64) {
         let cache = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         let found = cache.tokens.get(hash);
         let fresh = found.filter(|t| t.expires_at > now && t.cached_at.elapsed() < CACHE_LIFE);
-        (fresh.map(|t| t.company), cache.logouts)
+        (fresh.cloned(), cache.logouts)
     }
 
     /// `logouts`: as `cached` gave it before the look-up.
-    fn cache(&self, hash: [u8; 32], token: &Token, logouts: u64) {
+    fn cache(&self, hash: [u8; 32], token: CachedToken, logouts: u64) {
         let mut cache = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.logouts != logouts {
             return;
         }
         make_room(&mut cache.tokens, &hash, |t| t.cached_at.elapsed() >= CACHE_LIFE);
-        let entry = CachedToken {
-            appid: token.appid.clone(),
-            company: token.company,
-            expires_at: token.expires_at,
-            cached_at: Instant::now(),
-        };
-        cache.tokens.insert(hash, entry);
+        cache.tokens.insert(hash, token);
     }
 
     fn forget(&self, which: impl Fn(&[u8; 32], &str) -> bool) {
@@ -146,7 +141,7 @@ async fn logout_appid(app: &AppSip, request: &Request) -> Result<Arc<Company>, F
 }
 
 async fn logout_token(app: &AppSip, request: &Request) -> Result<Arc<Company>, Failure> {
-    let company = company_of_token(app, request).await?;
+    let company = admit_request(app, request).await?.company;
     let hash = sha256(request.token().unwrap_or_default());
     let now = request.received;
     app.handle.with_store(move |s| s.delete_token(now, &hash)).await?;
@@ -154,35 +149,52 @@ async fn logout_token(app: &AppSip, request: &Request) -> Result<Arc<Company>, F
     Ok(company)
 }
 
-/// Who sends this request, by its token.
-pub async fn caller(app: &Arc<AppSip>, request: Request) -> Result<Caller, Failure> {
-    let company = company_of_token(app, &request).await?;
-    Ok(Caller::new(app.clone(), request, company))
+/// Whom a token stands for.
+pub struct Admitted {
+    pub company: Arc<Company>,
+    pub appid: String,
+    pub scopes: Scopes,
 }
 
-async fn company_of_token(app: &AppSip, request: &Request) -> Result<Arc<Company>, Failure> {
-    let hash = sha256(request.token().ok_or(Ret::Token)?);
-    let now = request.received;
+/// Who sends this request, by its token.
+pub async fn caller(app: &Arc<AppSip>, request: Request) -> Result<Caller, Failure> {
+    let admitted = admit_request(app, &request).await?;
+    Ok(Caller::new(app.clone(), request, admitted))
+}
+
+async fn admit_request(app: &AppSip, request: &Request) -> Result<Admitted, Failure> {
+    let admitted = admit_token(app, request.token().ok_or(Ret::Token)?, request.received).await?;
+    check_company(&admitted.company, request.peer, request.received)?;
+    Ok(admitted)
+}
+
+/// Does not look at the company's licence and addresses: see `check_company`.
+pub async fn admit_token(app: &AppSip, token: &str, now: Timestamp) -> Result<Admitted, Failure> {
+    let hash = sha256(token);
     let (cached, logouts) = app.doorkeeper.cached(now, &hash);
-    let company = match cached {
-        Some(company) => company,
+    let token = match cached {
+        Some(token) => token,
         None => {
             let found = app.handle.with_store(move |s| {
                 let Some(token) = s.token(now, &hash)? else { return Ok(None) };
                 let key = s.app_key(&token.appid)?;
-                Ok(Some((token, key.is_some_and(|k| k.enabled))))
+                Ok(Some((token, key.filter(|k| k.enabled))))
             });
-            let (token, enabled) = found.await?.ok_or(Ret::Token)?;
-            if !enabled {
-                return Err(Failure::from(Ret::App));
-            }
-            app.doorkeeper.cache(hash, &token, logouts);
-            token.company
+            let (token, key) = found.await?.ok_or(Ret::Token)?;
+            let key = key.ok_or(Ret::App)?;
+            let token = CachedToken {
+                appid: token.appid,
+                company: token.company,
+                scopes: key.scopes,
+                expires_at: token.expires_at,
+                cached_at: Instant::now(),
+            };
+            app.doorkeeper.cache(hash, token.clone(), logouts);
+            token
         }
     };
-    let company = app.handle.company(company).ok_or(Ret::App)?;
-    check_company(&company, request)?;
-    Ok(company)
+    let company = app.handle.company(token.company).ok_or(Ret::App)?;
+    Ok(Admitted { company, appid: token.appid, scopes: token.scopes })
 }
 
 /// Checks appid and accesskey.
@@ -204,7 +216,7 @@ async fn admit(app: &AppSip, request: &Request) -> Result<(String, Arc<Company>)
     };
     app.doorkeeper.logins.lock().unwrap_or_else(PoisonError::into_inner).succeeded(&who);
     let company = app.handle.company(key.company).ok_or(Ret::App)?;
-    check_company(&company, request)?;
+    check_company(&company, request.peer, request.received)?;
     Ok((appid, company))
 }
 
@@ -218,13 +230,14 @@ fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
     std::hint::black_box(differing) == 0
 }
 
-fn check_company(company: &Company, request: &Request) -> Result<(), Failure> {
-    if company.settings.licensed_until.is_some_and(|end| end <= request.received) {
-        return Err(Failure::from(Ret::LicenceEnded));
+/// Whether the company's licence lasts, and it may be used from this address.
+pub fn check_company(company: &Company, peer: IpAddr, now: Timestamp) -> Result<(), Ret> {
+    if company.settings.licensed_until.is_some_and(|end| end <= now) {
+        return Err(Ret::LicenceEnded);
     }
     let allowed = &company.settings.allow_from;
-    if !allowed.is_empty() && !allowed.iter().any(|network| contains(network, request.peer)) {
-        return Err(Failure::from(Ret::Address));
+    if !allowed.is_empty() && !allowed.iter().any(|network| contains(network, peer)) {
+        return Err(Ret::Address);
     }
     Ok(())
 }

@@ -44,7 +44,8 @@ impl Zone {
         Some(Timestamp(second.0.saturating_add(999_999)))
     }
 
-    fn stamp(&self, civil: DateTime) -> Option<Timestamp> {
+    /// In a gap or fold of summer time as `parse`.
+    pub fn stamp(&self, civil: DateTime) -> Option<Timestamp> {
         let zoned = civil.to_zoned(self.0.clone()).ok()?;
         Some(Timestamp(zoned.timestamp().as_microsecond()))
     }

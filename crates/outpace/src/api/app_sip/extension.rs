@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
+use store::Scope;
 
 use super::Caller;
 use super::code::Code;
@@ -27,6 +28,8 @@ pub async fn list(caller: &Caller) -> Reply {
     let numbers: BTreeSet<String> = p.list("extnumber").into_iter().collect();
     let company = caller.id();
     let extensions = caller.store(move |s| s.extensions(Some(company))).await?;
+    // Clients that may not see them get an empty text, of the type they expect.
+    let shows_password = caller.app.shows_passwords() && caller.scopes.has(Scope::Secrets);
     let rows: Vec<ExtensionRow> = extensions
         .into_iter()
         .filter(|e| enabled.is_none_or(|wanted| e.enabled == wanted))
@@ -35,7 +38,7 @@ pub async fn list(caller: &Caller) -> Reply {
             status: if e.enabled { Code::EXTENSION_ENABLED } else { Code::EXTENSION_DISABLED }.0,
             register: if caller.registration(e.id).is_some() { "reg" } else { "nreg" },
             extnumber: e.number,
-            password: e.password,
+            password: if shows_password { e.password } else { String::new() },
         })
         .collect();
     Done::with(&rows)

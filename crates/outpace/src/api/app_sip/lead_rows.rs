@@ -15,23 +15,23 @@ use super::request::{Field, scalar_text};
 /// Rows of one request at most.
 pub const ROWS_MAX: usize = 10_000;
 /// Characters of the client's own fields at most.
-const FIELD_CHARS_MAX: usize = 255;
+pub const FIELD_CHARS_MAX: usize = 255;
 
 const NOT_AN_OBJECT: Text = Text::new("不是号码对象", "not an object with a phone");
 const NO_PHONE: Text = Text::new("缺少phone", "phone is missing");
-const PHONE_EMPTY: Text = Text::new("号码为空", "the number is empty");
+pub const PHONE_EMPTY: Text = Text::new("号码为空", "the number is empty");
 const PHONE_NOT_DIGITS: Text =
     Text::new("号码含有非数字字符", "the number has a character that is not a digit");
 const PHONE_TOO_SHORT: Text = Text::new("号码过短", "the number has fewer than 3 digits");
 const PHONE_TOO_LONG: Text = Text::new("号码过长", "the number has more than 20 digits");
 const TIME_NOT_SECONDS: Text = Text::new("time不是unix时间戳", "time is not in unix seconds");
-const TIME_PAST: Text = Text::new("拨打期限已过", "the deadline is in the past");
+pub const TIME_PAST: Text = Text::new("拨打期限已过", "the deadline is in the past");
 const FIELD_NOT_TEXT: Text = Text::new("字段应为字符串或数字", "a field is neither text nor number");
-const FIELD_TOO_LONG: Text = Text::new("字段超过255个字符", "a field has more than 255 characters");
+pub const FIELD_TOO_LONG: Text = Text::new("字段超过255个字符", "a field has more than 255 characters");
 const NO_ZONE: Text =
     Text::new("timezone不是IANA时区名", "timezone is not an IANA name such as Asia/Shanghai");
 pub const ON_DNC: Text = Text::new("号码在免打扰名单中", "the number is on a do-not-call list");
-const DUPLICATE: Text = Text::new("号码重复", "the number is in the task already");
+pub const DUPLICATE: Text = Text::new("号码重复", "the number is in the task already");
 
 /// What a request submits.
 #[derive(Debug)]
@@ -207,7 +207,11 @@ fn read_phone(raw: &RawValue) -> Result<PhoneNumber, Text> {
     if !raw.get().starts_with('"') && !text.bytes().all(|b| b.is_ascii_digit()) {
         return Err(PHONE_NOT_DIGITS);
     }
-    PhoneNumber::parse(&text).map_err(|e| match e {
+    parse_phone(&text)
+}
+
+pub fn parse_phone(text: &str) -> Result<PhoneNumber, Text> {
+    PhoneNumber::parse(text).map_err(|e| match e {
         NumberError::Empty => PHONE_EMPTY,
         NumberError::NotDigits => PHONE_NOT_DIGITS,
         NumberError::TooShort => PHONE_TOO_SHORT,
@@ -243,7 +247,11 @@ fn read_field(raw: Option<&RawValue>) -> Result<String, Text> {
 
 /// Where the customer is: an IANA name, empty when not given.
 fn read_zone(raw: Option<&RawValue>) -> Result<String, Text> {
-    let zone = read_field(raw)?;
+    check_zone(read_field(raw)?)
+}
+
+/// An IANA name, or empty.
+pub fn check_zone(zone: String) -> Result<String, Text> {
     match zone.is_empty() || engine::compliance::check_zone(&zone).is_ok() {
         true => Ok(zone),
         false => Err(NO_ZONE),

@@ -1,16 +1,16 @@
 //! The compatible `App.Sip_*` API: one URL, the service named by a field.
 
-mod auth;
+pub mod auth;
 mod call;
 mod caller_id;
 mod cdr;
-mod clock;
+pub mod clock;
 pub mod code;
 pub mod envelope;
 mod extension;
 mod form;
 mod group;
-mod lead_rows;
+pub mod lead_rows;
 mod parameter;
 mod queue;
 mod recording;
@@ -18,17 +18,18 @@ pub mod request;
 mod service;
 mod status;
 mod task;
-mod task_create;
+pub mod task_create;
 mod task_info;
 mod task_list;
+mod trail;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::{AgentId, AgentView, CampaignId, CampaignView, CompanyId, Timestamp};
-use store::{Company, Extension, Group, Store};
+use engine::{AgentId, AgentView, CompanyId, Timestamp};
+use store::{Company, Extension, Group, Scopes, Store};
 
 use self::clock::Zone;
 use self::code::{Code, Language, Ret};
@@ -36,19 +37,20 @@ use self::envelope::{Failure, Form};
 use self::parameter::Parameters;
 use self::request::{Fields, Unreadable};
 use self::service::Service;
+#[cfg(test)]
+pub use self::service::names as service_names;
+use crate::config::Api;
 use crate::handle::{Command, Handle, HandleError};
 use crate::recording::Archive;
-use crate::switch::TrunkView;
 
 /// The run loop answers within this or counts as not answering: clients wait three seconds for the whole.
 const VIEW_TIMEOUT: Duration = Duration::from_millis(1000);
-/// A command that the run loop did not take is offered to it again for so many seconds.
-const ANNOUNCE_ATTEMPTS: u32 = 60;
 
 /// The API's state.
 pub struct AppSip {
     handle: Handle,
     doorkeeper: auth::Doorkeeper,
+    shows_passwords: bool,
 }
 
 /// One request, before it is known who sends it.
@@ -63,6 +65,10 @@ pub struct Request {
 }
 
 impl Request {
+    pub fn has_token(&self) -> bool {
+        self.token().is_some()
+    }
+
     fn token(&self) -> Option<&str> {
         let field = self.fields.text("token").filter(|t| !t.is_empty());
         field.or(self.bearer.as_deref()).filter(|t| !t.is_empty())
@@ -79,12 +85,25 @@ impl Request {
 }
 
 impl AppSip {
-    pub fn new(handle: Handle, login_failures_per_minute_max: u32) -> AppSip {
-        AppSip { handle, doorkeeper: auth::Doorkeeper::new(login_failures_per_minute_max) }
+    pub fn new(handle: Handle, config: &Api) -> AppSip {
+        AppSip {
+            handle,
+            doorkeeper: auth::Doorkeeper::new(config.login_failures_per_minute_max),
+            shows_passwords: config.show_extension_passwords,
+        }
+    }
+
+    /// Passwords of extensions, to whoever may see them.
+    pub fn shows_passwords(&self) -> bool {
+        self.shows_passwords
     }
 
     pub fn now(&self) -> Timestamp {
         self.handle.now()
+    }
+
+    pub fn handle(&self) -> &Handle {
+        &self.handle
     }
 
     pub fn archive(&self) -> Option<&Arc<Archive>> {
@@ -110,7 +129,11 @@ impl AppSip {
             Service::Login => auth::login(&self, &request).await,
             Service::Logout => auth::logout(&self, &request).await,
             service => match auth::caller(&self, request).await {
-                Ok(caller) => (Some(caller.company.clone()), service.run(&caller).await),
+                Ok(caller) => {
+                    let reply = service.run(&caller).await;
+                    trail::note(&caller, service, &reply).await;
+                    (Some(caller.company.clone()), reply)
+                }
                 Err(failure) => (None, Err(failure)),
             },
         };
@@ -149,15 +172,18 @@ pub struct Caller {
     app: Arc<AppSip>,
     request: Request,
     company: Arc<Company>,
+    appid: String,
+    scopes: Scopes,
     zone: Zone,
     language: Language,
 }
 
 impl Caller {
-    fn new(app: Arc<AppSip>, request: Request, company: Arc<Company>) -> Caller {
+    fn new(app: Arc<AppSip>, request: Request, admitted: auth::Admitted) -> Caller {
+        let auth::Admitted { company, appid, scopes } = admitted;
         let zone = Zone::named(&company.settings.time_zone);
         let language = request.wished_language().unwrap_or_else(|| language_of(&company));
-        Caller { app, request, company, zone, language }
+        Caller { app, request, company, appid, scopes, zone, language }
     }
 
     /// Whoever sends the request with a good token.
@@ -165,13 +191,30 @@ impl Caller {
         auth::caller(app, request).await
     }
 
-    fn id(&self) -> CompanyId {
+    pub fn id(&self) -> CompanyId {
         self.company.id
     }
 
     /// When the request came.
-    fn now(&self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
         self.request.received
+    }
+
+    pub fn zone(&self) -> &Zone {
+        &self.zone
+    }
+
+    pub fn language(&self) -> Language {
+        self.language
+    }
+
+    pub fn handle(&self) -> &Handle {
+        &self.app.handle
+    }
+
+    /// Where the client reached us.
+    pub fn base_url(&self) -> &str {
+        &self.request.base_url
     }
 
     fn parameters(&self) -> Parameters<'_> {
@@ -179,7 +222,7 @@ impl Caller {
     }
 
     /// Runs a verb of the store on a thread that may block.
-    async fn store<T: Send + 'static>(
+    pub async fn store<T: Send + 'static>(
         &self,
         verb: impl FnOnce(&dyn Store) -> store::Result<T> + Send + 'static,
     ) -> Result<T, HandleError> {
@@ -191,23 +234,9 @@ impl Caller {
         Ok(self.app.handle.tell(command).await?)
     }
 
-    /// Tells the run loop of a change that is stored and must not be asked for again: a command that is not taken is
-    /// offered again in the background.
+    /// Tells the run loop of a change that is stored and must not be asked for again.
     async fn announce(&self, command: impl Fn() -> Command + Send + 'static) {
-        if self.app.handle.tell(command()).await.is_ok() {
-            return;
-        }
-        tracing::error!(command = ?command(), "the run loop did not take a command; offering it again");
-        let handle = self.app.handle.clone();
-        tokio::spawn(async move {
-            for _ in 0..ANNOUNCE_ATTEMPTS {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                if handle.tell(command()).await.is_ok() {
-                    return;
-                }
-            }
-            tracing::error!(command = ?command(), "the run loop never took a command");
-        });
+        self.app.handle.announce(command).await;
     }
 
     /// The company's agents as the engine sees them now.
@@ -217,19 +246,6 @@ impl Caller {
             Ok(Err(error)) => Err(error.into()),
             Err(_) => Err(HandleError::Unavailable.into()),
         }
-    }
-
-    /// The campaign as the engine sees it now; None when the engine does not have it.
-    pub async fn campaign_view(&self, campaign: CampaignId) -> Result<Option<CampaignView>, Failure> {
-        match tokio::time::timeout(VIEW_TIMEOUT, self.app.handle.campaigns(self.id())).await {
-            Ok(Ok(views)) => Ok(views.into_iter().find(|view| view.campaign == campaign)),
-            Ok(Err(error)) => Err(error.into()),
-            Err(_) => Err(HandleError::Unavailable.into()),
-        }
-    }
-
-    pub async fn trunk_views(&self) -> Result<Vec<TrunkView>, Failure> {
-        Ok(self.app.handle.trunks(self.id()).await?)
     }
 
     fn registration(&self, agent: AgentId) -> Option<std::net::SocketAddr> {

@@ -82,6 +82,10 @@ impl Fields {
         }
     }
 
+    pub fn put_text(&mut self, name: String, text: String) -> Result<(), Unreadable> {
+        self.put(name, Field::Text(text))
+    }
+
     fn from_query(query: Option<&str>) -> Result<Fields, Unreadable> {
         let mut fields = Fields::default();
         fields.put_form(query.unwrap_or_default().as_bytes())?;
@@ -211,7 +215,8 @@ fn multipart_boundary(essence: &str, content_type: &str, body: &[u8]) -> Option<
     (is_part && usable).then(|| boundary.to_owned())
 }
 
-fn named_boundary(content_type: &str) -> Option<String> {
+/// The boundary that a content type names.
+pub fn named_boundary(content_type: &str) -> Option<String> {
     content_type.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
         let value = value.trim().trim_matches('"');

@@ -180,6 +180,33 @@ impl Service {
         }
     }
 
+    /// Whether it goes into the audit trail. Fetching bills is reading, though a bill is handed out once.
+    pub const fn changes(self) -> bool {
+        matches!(
+            self,
+            Service::TaskCreat
+                | Service::TaskAdd
+                | Service::TaskSet
+                | Service::TaskCall
+                | Service::TaskDelPhone
+                | Service::AddExtgroup
+                | Service::DelExtgroup
+                | Service::AddExtnumber
+                | Service::DelExtnumber
+                | Service::AddQueue
+                | Service::EditQueue
+                | Service::SipSignIn
+                | Service::SipSignOut
+                | Service::SetSeatsStatus
+                | Service::HangupCall
+                | Service::MakeCall
+                | Service::MakePloyCall
+                | Service::TransferCall
+                | Service::SpyCall
+                | Service::ForceCall
+        )
+    }
+
     pub async fn run(self, caller: &Caller) -> Reply {
         match self {
             // These need no token, or end it: they are answered before there is a caller.
@@ -218,6 +245,11 @@ impl Service {
             Service::GetBill => cdr::bills(caller).await,
         }
     }
+}
+
+#[cfg(test)]
+pub fn names() -> impl Iterator<Item = &'static str> {
+    SERVICES.iter().map(|(name, _)| *name)
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use engine::compliance::{ComplianceSettings, Rules};
-use engine::{CampaignStatus, PhoneNumber, Timestamp};
+use engine::{CampaignId, CampaignStatus, PhoneNumber, Timestamp};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use store::{Assignment, CallerId, Created, NewCampaign, StoreError};
+use store::{Assignment, CallerId, Campaign, NewCampaign, Store, StoreError};
 
 use super::Caller;
 use super::code::{Code, Language, Text};
@@ -43,6 +43,7 @@ struct Wanted {
     client_id: String,
     attempts_max: u32,
     abandon_max: u32,
+    amd: Option<bool>,
     call_windows: Vec<String>,
 }
 
@@ -53,12 +54,51 @@ enum Assigned {
 
 pub async fn create(caller: &Caller) -> Reply {
     let (wanted, submission) = read(caller).await?;
-    let assignment = assignment(caller, wanted.assigned).await?;
-    check_caller_ids(caller, &wanted.caller_ids).await?;
+    let campaign = campaign(caller, wanted).await?;
     if submission.leads.is_empty() {
         return Err(Failure::about(Code::CHECK_FAILED, submission.first_reason()));
     }
-    let campaign = NewCampaign {
+    let (now, submission) = (caller.now(), Arc::new(submission));
+    let rows = submission.clone();
+    let created = store(caller, campaign, move |s, row| s.create_campaign(now, row, &rows.leads)).await?;
+    announce(caller, created.campaign.id).await;
+    Done::with(&CreateResult {
+        taskid: &created.campaign.settings.taskid,
+        success: submission.leads.len() - created.duplicates.len() - created.on_dnc.len(),
+        invaliddata: submission.refused(&created.duplicates, &created.on_dnc),
+    })
+}
+
+/// Begins a task whose numbers come in a file: parameters as `TaskCreat`, but `telphone`.
+pub async fn begin(caller: &Caller) -> Result<CampaignId, Failure> {
+    let p = caller.parameters();
+    for name in ["assigntype", "assignagent", "taskscale"] {
+        p.required(name)?;
+    }
+    let wanted = read_wanted(caller, p)?;
+    let campaign = campaign(caller, wanted).await?;
+    let now = caller.now();
+    store(caller, campaign, move |s, row| s.begin_campaign(now, row)).await
+}
+
+/// All numbers of a task that was begun are there.
+pub async fn publish(caller: &Caller, campaign: CampaignId) -> Result<Campaign, Failure> {
+    let now = caller.app.now();
+    let published = caller.store(move |s| s.publish_campaign(now, campaign)).await?;
+    announce(caller, campaign).await;
+    Ok(published)
+}
+
+async fn announce(caller: &Caller, campaign: CampaignId) {
+    let company = caller.id();
+    caller.announce(move || Command::CampaignChanged { company, campaign, leads: true }).await;
+}
+
+/// What is wanted, with its names looked up.
+async fn campaign(caller: &Caller, wanted: Wanted) -> Result<NewCampaign, Failure> {
+    let assignment = assignment(caller, wanted.assigned).await?;
+    check_caller_ids(caller, &wanted.caller_ids).await?;
+    Ok(NewCampaign {
         company: caller.id(),
         taskid: String::new(),
         name: wanted.name,
@@ -72,37 +112,28 @@ pub async fn create(caller: &Caller) -> Reply {
         caller_ids: wanted.caller_ids,
         attempts_max: wanted.attempts_max,
         abandon_max: wanted.abandon_max,
+        amd: wanted.amd,
         status: wanted.status,
         call_windows: wanted.call_windows,
-    };
-    let submission = Arc::new(submission);
-    let created = store(caller, campaign, &submission).await?;
-    let (company, campaign) = (caller.id(), created.campaign.id);
-    caller.announce(move || Command::CampaignChanged { company, campaign, leads: true }).await;
-    Done::with(&CreateResult {
-        taskid: &created.campaign.settings.taskid,
-        success: submission.leads.len() - created.duplicates.len() - created.on_dnc.len(),
-        invaliddata: submission.refused(&created.duplicates, &created.on_dnc),
     })
 }
 
 /// Stores the campaign under a taskid that is free.
-async fn store(
+async fn store<T: Send + 'static>(
     caller: &Caller,
     mut campaign: NewCampaign,
-    submission: &Arc<Submission>,
-) -> Result<Created, Failure> {
-    let now = caller.now();
-    let second = caller.zone.format_compact(now);
+    verb: impl Fn(&dyn Store, &NewCampaign) -> store::Result<T> + Clone + Send + 'static,
+) -> Result<T, Failure> {
+    let second = caller.zone.format_compact(caller.now());
     let named = !campaign.name.is_empty();
     for _ in 0..TASKID_ATTEMPTS {
         campaign.taskid = format!("{second}{:06}", six_digits()?);
         if !named {
             campaign.name.clone_from(&campaign.taskid);
         }
-        let (row, rows) = (campaign.clone(), submission.clone());
-        match caller.store(move |s| s.create_campaign(now, &row, &rows.leads)).await {
-            Ok(created) => return Ok(created),
+        let (row, verb) = (campaign.clone(), verb.clone());
+        match caller.store(move |s| verb(s, &row)).await {
+            Ok(stored) => return Ok(stored),
             Err(HandleError::Store(StoreError::Taken("taskid"))) => {}
             Err(HandleError::Store(StoreError::Taken(_))) => {
                 let taken = Text::new("customtaskid已存在", "customtaskid exists already");
@@ -174,6 +205,7 @@ fn read_wanted(caller: &Caller, p: Parameters<'_>) -> Result<Wanted, Failure> {
         attempts_max: limit(p.int("calltimes", 1..=3)?, 1),
         // Thousandths of a percent to hundredths.
         abandon_max: limit(p.thousandths("maxabandon", 0..=100_000)?.map(|n| n / 10), 300),
+        amd: p.int("amd", 0..=1)?.map(|n| n == 1),
         call_windows: read_windows(p)?,
     })
 }

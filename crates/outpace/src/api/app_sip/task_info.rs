@@ -1,11 +1,12 @@
 //! `App.Sip_Yccall.TaskInfo`.
 
-use engine::Outcome;
 use engine::compliance::Rule;
+use engine::{Notice, Outcome, Timestamp};
 use serde::Serialize;
 use store::{Lead, LeadResult};
 
 use super::Caller;
+use super::clock::Zone;
 use super::code::{Code, Text};
 use super::envelope::{Done, Reply};
 
@@ -44,18 +45,43 @@ pub async fn info(caller: &Caller) -> Reply {
     let p = caller.parameters();
     let taskid = p.required("taskid")?;
     let paging = p.paging()?;
-    let campaign = caller.campaign(taskid).await?;
-    let (id, page) = (campaign.id, paging.page());
-    let (totalitems, leads) = caller.store(move |s| s.list_leads(id, page)).await?;
+    let (company, wanted, page) = (caller.id(), taskid.to_owned(), paging.page());
+    // One way to a thread that may block for both: this is the service that is asked most.
+    let found = caller.store(move |s| match s.campaign(company, &wanted)? {
+        Some(campaign) => s.list_leads(campaign.id, page).map(Some),
+        None => Ok(None),
+    });
+    let (totalitems, leads) = found.await?.ok_or(Code::NO_TASK)?;
+    let mut times = Times::new(caller.zone());
     Done::with(&InfoResult {
         totalitems,
         currentpage: paging.currentpage,
         itemsperpage: paging.itemsperpage,
-        result: leads.into_iter().map(|lead| row(caller, taskid, lead)).collect(),
+        result: leads.into_iter().map(|lead| row(caller, &mut times, taskid, lead)).collect(),
     })
 }
 
-fn row(caller: &Caller, taskid: &str, lead: Lead) -> LeadRow {
+/// Rows that follow each other were mostly made in the same second.
+struct Times<'a> {
+    zone: &'a Zone,
+    last: Option<(i64, String)>,
+}
+
+impl Times<'_> {
+    fn new(zone: &Zone) -> Times<'_> {
+        Times { zone, last: None }
+    }
+
+    fn format(&mut self, at: Timestamp) -> String {
+        let second = at.unix_seconds();
+        match &self.last {
+            Some((last, text)) if *last == second => text.clone(),
+            _ => self.last.insert((second, self.zone.format(at))).1.clone(),
+        }
+    }
+}
+
+fn row(caller: &Caller, times: &mut Times<'_>, taskid: &str, lead: Lead) -> LeadRow {
     let result = lead.result.as_ref();
     let mark = mark(&lead, caller);
     LeadRow {
@@ -72,7 +98,7 @@ fn row(caller: &Caller, taskid: &str, lead: Lead) -> LeadRow {
         calltime: result.and_then(|r| r.dialed_at).map(|at| caller.zone.format(at)),
         duration: result.map_or(0, |r| r.waiting_seconds),
         billsec: result.map_or(0, |r| r.talk_seconds),
-        createtime: caller.zone.format(lead.created_at),
+        createtime: times.format(lead.created_at),
         mark,
         ext: lead.lead.ext,
         round: lead.round,
@@ -93,12 +119,30 @@ const fn answer_type(outcome: Outcome) -> &'static str {
 fn mark(lead: &Lead, caller: &Caller) -> String {
     match (lead.mark.as_str(), lead.result.as_ref()) {
         (_, Some(LeadResult { outcome: Outcome::Connected, .. })) => String::new(),
+        ("", Some(LeadResult { notice: Some(notice), .. })) => {
+            notice_text(*notice).of(caller.language).to_owned()
+        }
         ("", Some(result)) => outcome_text(result.outcome).of(caller.language).to_owned(),
         ("expired", _) => Text::new("已过期", "expired").of(caller.language).to_owned(),
         (mark, _) => match rule_text(mark) {
             Some(text) => text.of(caller.language).to_owned(),
             None => mark.to_owned(),
         },
+    }
+}
+
+/// In the network's words.
+const fn notice_text(notice: Notice) -> Text {
+    match notice {
+        Notice::EmptyNumber => Text::new("空号", "number does not exist"),
+        Notice::OutOfService => Text::new("停机", "out of service"),
+        Notice::SwitchedOff => Text::new("关机", "switched off"),
+        Notice::NotReachable => Text::new("不在服务区", "not reachable"),
+        Notice::LineBusy => Text::new("占线", "line busy"),
+        Notice::InACall => Text::new("通话中", "in a call"),
+        Notice::NoAnswer => Text::new("无人接听", "no answer"),
+        Notice::Barred => Text::new("呼入限制", "incoming calls barred"),
+        Notice::Congestion => Text::new("网络忙", "network busy"),
     }
 }
 

@@ -67,6 +67,7 @@ fn calls(desk: &Desk, taskid: &str, count: u32, outcome: Outcome) {
         caller_ids: Vec::new(),
         attempts_max: 1,
         abandon_max: 300,
+        amd: None,
         status: engine::CampaignStatus::Running,
         call_windows: Vec::new(),
     };
@@ -91,6 +92,7 @@ fn calls(desk: &Desk, taskid: &str, count: u32, outcome: Outcome) {
             agent: talked.then(|| desk.agent("1001")),
             outcome,
             cause: Cause::NORMAL,
+            notice: None,
             hangup_by: HangupBy::Agent,
             sip_status: 200,
         };

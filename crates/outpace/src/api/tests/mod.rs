@@ -6,9 +6,12 @@ mod calls;
 mod extensions;
 mod fuzz;
 mod groups;
+mod rest;
 mod task_results;
 mod tasks;
 mod transport;
+mod upload_files;
+mod uploads;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -24,7 +27,8 @@ use store::{AppKey, CallerId, MemStore, NewCompany, NewExtension, NewGroup, Stor
 use tokio::sync::mpsc;
 use tower::ServiceExt;
 
-use crate::config::Api;
+use super::upload::Uploads;
+use crate::config::{Api, Config, StoreKind};
 use crate::handle::{Command, Handle, wall_clock};
 
 /// What the run loop shows and what it was told.
@@ -71,6 +75,7 @@ fn provision(handle: &Handle, settings: &NewCompany, extensions: &[(&str, bool)]
             company: id,
             accesskey_sha256: Sha256::digest(format!("key-{code}")).into(),
             enabled: true,
+            scopes: store::Scopes::ALL,
         })
         .expect("a new key");
     for (number, enabled) in extensions {
@@ -130,7 +135,10 @@ impl Desk {
         let (sender, commands) = mpsc::channel(64);
         let world: Arc<Mutex<World>> = Arc::default();
         tokio::spawn(drain(commands, world.clone()));
-        let handle = Handle::new(Arc::new(MemStore::new()), sender);
+        let server = crate::config::Server { store: StoreKind::Memory, ..Default::default() };
+        let uploads = Uploads::open(&Config { server, api: config.clone(), ..Config::default() });
+        let handle = Handle::new(Arc::new(MemStore::new()), sender)
+            .with_uploads(Arc::new(uploads.expect("a temporary folder")));
         provision(&handle, &company("1"), &[("1001", true), ("1002", true), ("1003", false)]);
         provision(&handle, &company("2"), &[("2001", true)]);
         caller_ids(&**handle.store(), engine::CompanyId(1));

@@ -90,6 +90,7 @@ fn call(desk: &Desk, task: &Task, number: u128, outcome: Outcome, cause: Cause) 
         agent: talked.then(|| desk.agent("1001")),
         outcome,
         cause,
+        notice: None,
         hangup_by: HangupBy::Customer,
         sip_status: 200,
     };

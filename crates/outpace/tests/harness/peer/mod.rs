@@ -3,8 +3,8 @@
 
 mod call;
 mod client;
-mod digest;
-mod message;
+pub mod digest;
+pub mod message;
 
 use std::collections::HashMap;
 use std::net::{SocketAddr, UdpSocket};

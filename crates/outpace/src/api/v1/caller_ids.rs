@@ -1,0 +1,70 @@
+//! Caller ids: the numbers that customers see.
+
+use serde_json::{Value, json};
+use store::{CallerId, Scope};
+
+use super::problem::Problem;
+use super::route::{Route, run};
+use super::schema::{Form, Schema, boolean, field, formed, list, object, optional, text};
+use super::visit::{Answer, Visit};
+use crate::handle::Command;
+
+pub fn routes() -> Vec<Route> {
+    let items = field("items", list(schema(), 0, usize::MAX), "");
+    vec![
+        Route::get("/v1/caller_ids", "listCallerIds", run!(list_all))
+            .about("All caller ids.")
+            .answers(200, object("CallerIds", vec![items])),
+        Route::put("/v1/caller_ids/{caller_id}", "putCallerId", run!(put))
+            .about("Adds or changes a caller id.")
+            .path_part("caller_id", formed(3, 21, Form::Phone), "The number.")
+            .needs_scope(Scope::Admin)
+            .body(object(
+                "NewCallerId",
+                vec![
+                    optional(
+                        "automatic",
+                        boolean(),
+                        "May be used by campaigns that name none. Default: true.",
+                    ),
+                    optional("enabled", boolean(), "Default: true."),
+                ],
+            ))
+            .answers(200, schema()),
+    ]
+}
+
+fn schema() -> Schema {
+    object(
+        "CallerId",
+        vec![
+            field("number", text(64), ""),
+            field("automatic", boolean(), ""),
+            field("enabled", boolean(), ""),
+        ],
+    )
+}
+
+fn shown(caller_id: &CallerId) -> Value {
+    json!({"number": caller_id.number, "automatic": caller_id.automatic, "enabled": caller_id.enabled})
+}
+
+async fn list_all(visit: Visit) -> Result<Answer, Problem> {
+    let company = visit.company();
+    let found = visit.store(move |s| s.caller_ids(company)).await?;
+    let items: Vec<Value> = found.iter().map(shown).collect();
+    Ok(Answer::ok(json!({ "items": items })))
+}
+
+async fn put(visit: Visit) -> Result<Answer, Problem> {
+    let caller_id = CallerId {
+        company: visit.company(),
+        number: visit.part("caller_id").to_owned(),
+        enabled: visit.body.boolean("enabled").unwrap_or(true),
+        automatic: visit.body.boolean("automatic").unwrap_or(true),
+    };
+    let shown = shown(&caller_id);
+    visit.store(move |s| s.put_caller_id(&caller_id)).await?;
+    visit.announce(|| Command::Reload).await;
+    Ok(Answer::ok(shown))
+}

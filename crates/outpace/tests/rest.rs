@@ -1,0 +1,184 @@
+//! Goal: a campaign is run over `/v1` alone, by a key that was made by command: its calls, events and recording come out
+//! of the real server, and a user logs in.
+
+mod harness;
+
+use std::io::{BufRead, BufReader};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use harness::floor::{Floor, Plan, numbers};
+use harness::peer::Behaviour;
+use harness::server::{Server, Setup};
+use harness::{seconds, wait_for};
+use serde_json::{Value, json};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn floor() -> Floor {
+    let setup = |setup: Setup| setup.recording("enabled = true\ndisk_min_free_mb = 1");
+    let plan = Plan { agents: 1, setup, ..Plan::default() };
+    let customer = |_: &str| Behaviour::answers(seconds(0.1)).and_hangs_up_after(seconds(1.5));
+    Floor::open(&plan, customer, |_| Behaviour::answers(seconds(0.05)))
+}
+
+/// A client of `/v1`.
+struct Rest {
+    url: String,
+    http: ureq::Agent,
+    headers: Vec<(&'static str, String)>,
+}
+
+struct Told {
+    status: u16,
+    headers: ureq::http::HeaderMap,
+    body: Value,
+}
+
+impl Rest {
+    fn new(server: &Server, headers: Vec<(&'static str, String)>) -> Rest {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(20)))
+            .max_idle_connections(0)
+            .build();
+        Rest { url: format!("http://{}/v1", server.api), http: config.into(), headers }
+    }
+
+    /// With a key that `outpace admin key add` prints.
+    fn with_key(server: &Server, scopes: &str) -> Rest {
+        let printed = server.admin(&["key", "add", "test", "--scopes", scopes]);
+        let key = printed.split_whitespace().find(|word| word.starts_with("opk_")).expect("a key is printed");
+        Rest::new(server, vec![("authorization", format!("Bearer {key}"))])
+    }
+
+    fn send(&self, method: &str, path: &str, body: Option<Value>) -> Told {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}/{path}", self.url));
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
+        let sent = match body {
+            Some(body) => {
+                let request = request.header("content-type", "application/json").body(body.to_string());
+                self.http.run(request.expect("a request"))
+            }
+            None => self.http.run(request.body(()).expect("a request")),
+        };
+        let mut response = sent.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+        let text = response.body_mut().read_to_string().expect("a text");
+        let body = match text.is_empty() {
+            true => Value::Null,
+            false => serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text)),
+        };
+        Told { status: response.status().as_u16(), headers: response.headers().clone(), body }
+    }
+
+    fn get(&self, path: &str) -> Value {
+        self.send("GET", path, None).is(200)
+    }
+
+    /// The events of the stream, as `name data`, from another thread.
+    fn watch(&self) -> mpsc::Receiver<(String, Value)> {
+        let mut request = self.http.get(format!("{}/events", self.url)).config().timeout_global(None).build();
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
+        }
+        let response = request.call().expect("a stream");
+        assert_eq!(response.status().as_u16(), 200);
+        let (sender, events) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut name = String::new();
+            for line in BufReader::new(response.into_body().into_reader()).lines().map_while(Result::ok) {
+                if let Some(text) = line.strip_prefix("event: ") {
+                    text.clone_into(&mut name);
+                } else if let Some(text) = line.strip_prefix("data: ") {
+                    let data = serde_json::from_str(text).expect("JSON");
+                    if sender.send((name.clone(), data)).is_err() {
+                        return;
+                    }
+                }
+            }
+        });
+        events
+    }
+}
+
+impl Told {
+    #[track_caller]
+    fn is(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body
+    }
+}
+
+/// States of calls until one ended.
+fn states(events: &mpsc::Receiver<(String, Value)>) -> Vec<String> {
+    let mut states = Vec::new();
+    loop {
+        let (name, data) = events.recv_timeout(LIMIT).expect("an event in time");
+        if name == "call" {
+            states.push(data["state"].as_str().expect("a text").to_owned());
+        }
+        if states.last().is_some_and(|state| state == "ended") {
+            return states;
+        }
+    }
+}
+
+#[test]
+fn a_campaign_is_run_over_the_rest_api_alone() {
+    let floor = floor();
+    let rest = Rest::with_key(&floor.server, "read,write,calls,personal");
+    let events = rest.watch();
+    let number = numbers(81, 1).remove(0);
+    let new = json!({"name": "rest", "agents": {"group": "sales"}, "pacing": {"mode": "ratio", "ratio": 1},
+        "start": true, "leads": [{"number": number, "user_id": "u1"}]});
+    let created = rest.send("POST", "campaigns", Some(new)).is(201);
+    let id = created["campaign"]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(states(&events), ["dialing", "ringing", "answered", "offered", "bridged", "ended"]);
+    let campaign = wait_for("the end of the campaign", LIMIT, || {
+        let campaign = rest.get(&format!("campaigns/{id}"));
+        (campaign["status"] == "ended").then_some(campaign)
+    });
+    assert_eq!((&campaign["counters"]["connected"], &campaign["end_reason"]), (&json!(1), &json!("over")));
+    let lead = rest.get(&format!("campaigns/{id}/leads"))["items"][0].clone();
+    assert_eq!((&lead["number"], &lead["result"]["outcome"]), (&json!(number), &json!("connected")));
+    let call = rest.get(&format!("calls?campaign={id}"))["items"][0].clone();
+    assert_eq!((&call["id"], &call["extension"]), (&lead["result"]["call"], &json!("1001")));
+    let path = format!("calls/{}/recording", call["id"].as_str().expect("an id"));
+    let link = rest.get(&path)["url"].as_str().expect("a URL").to_owned();
+    let mut wav = rest.http.get(&link).call().expect("fetched");
+    assert!(wav.body_mut().read_to_vec().expect("a body").starts_with(b"RIFF"));
+    let csv = rest.get("calls?format=csv");
+    assert!(csv.as_str().expect("a text").contains(&number));
+    let agents = rest.get("agents");
+    assert_eq!((&agents["items"][0]["registered"], &agents["items"][0]["calls"]), (&json!(true), &json!(1)));
+    let other = Rest::with_key(&floor.server, "read");
+    assert!(!other.get("calls").to_string().contains(&number), "masked");
+    floor.server.admin(&["key", "revoke", "1"]);
+    assert_eq!(rest.send("GET", "company", None).status, 401);
+}
+
+#[test]
+fn a_user_made_by_command_logs_in_until_disabled() {
+    let floor = floor();
+    floor.server.admin(&["user", "add", "ann", "--role", "owner", "--password", "a good password"]);
+    assert!(floor.server.admin(&["user", "list"]).contains("ann\towner\tenabled"));
+    let nobody = Rest::new(&floor.server, Vec::new());
+    let login = json!({"name": "ann", "password": "a good password"});
+    let told = nobody.send("POST", "session", Some(login.clone()));
+    let cookie =
+        told.headers["set-cookie"].to_str().expect("ASCII").split(';').next().expect("a cookie").to_owned();
+    let csrf = told.is(200)["csrf_token"].as_str().expect("a text").to_owned();
+    let ann = Rest::new(&floor.server, vec![("cookie", cookie), ("x-csrf-token", csrf)]);
+    let group = ann.send("POST", "groups", Some(json!({"name": "new"}))).is(201);
+    assert_eq!(ann.get("groups")["items"].as_array().expect("a list").last(), Some(&group));
+    let trail = ann.get("audit");
+    let who: Vec<&Value> = trail["items"].as_array().expect("a list").iter().map(|e| &e["who"]).collect();
+    assert_eq!(who, ["user:ann", "user:ann", "admin"], "{trail}");
+    floor.server.admin(&["user", "disable", "ann"]);
+    assert_eq!(ann.send("GET", "groups", None).status, 401, "the session ended");
+    assert_eq!(nobody.send("POST", "session", Some(login)).status, 401);
+    let log = floor.server.log();
+    assert!(!log.contains("a good password"), "no secret in the log");
+}

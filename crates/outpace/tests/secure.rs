@@ -1,0 +1,353 @@
+//! Goal: carriers and phones are reached over TLS, and phones over WebSocket, each over the one connection that it opened.
+
+mod harness;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use harness::TempDir;
+use harness::floor::{extensions, numbers};
+use harness::peer::message::{Message, finish, sdp};
+use harness::peer::{Behaviour, Peer, What, digest};
+use harness::ports::Ports;
+use harness::rtp::Sound;
+use harness::seconds;
+use harness::server::{Company, PASSWORD, Server, Setup};
+use harness::sipp::{Sipp, TCP};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use serde_json::json;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::Message as Frame;
+use tokio_tungstenite::{WebSocketStream, client_async};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A certificate for 127.0.0.1 that vouches for itself.
+struct Certificate {
+    cert: PathBuf,
+    key: PathBuf,
+}
+
+impl Certificate {
+    fn make(folder: &Path) -> Certificate {
+        let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
+            .args(["-days", "2", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"])
+            .args(["-addext", "basicConstraints=CA:FALSE", "-keyout"])
+            .arg(&key)
+            .arg("-out")
+            .arg(&cert)
+            .output()
+            .expect("openssl is installed");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        Certificate { cert, key }
+    }
+
+    fn acceptor(&self) -> tokio_rustls::TlsAcceptor {
+        let chain = vec![CertificateDer::from_pem_file(&self.cert).expect("a certificate")];
+        let key = PrivateKeyDer::from_pem_file(&self.key).expect("a key");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .expect("they belong together");
+        tokio_rustls::TlsAcceptor::from(Arc::new(config))
+    }
+
+    fn connector(&self) -> tokio_rustls::TlsConnector {
+        let mut roots = rustls::RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_file(&self.cert).expect("a certificate"))
+            .expect("it can be a root");
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        tokio_rustls::TlsConnector::from(Arc::new(config))
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
+}
+
+/// Takes TLS at the port and hands what is inside to a TCP port.
+fn tls_front(runtime: &tokio::runtime::Runtime, certificate: &Certificate, port: u16, inside: u16) {
+    let acceptor = certificate.acceptor();
+    let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", port))).expect("the port is free");
+    runtime.spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(mut outer) = acceptor.accept(stream).await else { return };
+                let Ok(mut inner) = TcpStream::connect(("127.0.0.1", inside)).await else { return };
+                let _ = tokio::io::copy_bidirectional(&mut outer, &mut inner).await;
+            });
+        }
+    });
+}
+
+fn trunk_office(ports: &Ports, table: &str) -> (Server, Peer) {
+    let agents = Peer::start(ports.next(), Sound::Nothing, |_| Behaviour::answers(seconds(0.02)));
+    let company = Company::new("1").trunk_table(table).agents(1001, 2);
+    let server = Setup::new(ports).company(company).start();
+    for extension in extensions(1001, 2) {
+        agents.register(server.sip, &extension, PASSWORD, 300);
+    }
+    (server, agents)
+}
+
+#[test]
+fn a_carrier_is_reached_over_tls_when_its_certificate_is_trusted_and_not_otherwise() {
+    for trusted in [true, false] {
+        let (ports, runtime, folder) = (Ports::reserve(), runtime(), TempDir::new());
+        let certificate = Certificate::make(folder.path());
+        let (outside, inside) = (ports.next(), ports.next());
+        let rtp_port = ports.next().to_string();
+        let carrier =
+            Sipp::serve("carrier_answer_hangs_up", inside, &[TCP, &["-key", "rtp_port", &rtp_port]].concat());
+        tls_front(&runtime, &certificate, outside, inside);
+        let ca = if trusted { format!("tls_ca = \"{}\"", certificate.cert.display()) } else { String::new() };
+        let table = format!(
+            "name = \"carrier\"\naddress = \"127.0.0.1:{outside}\"\ntransport = \"tls\"\noptions_every_s = 0\n{ca}"
+        );
+        let (server, _agents) = trunk_office(&ports, &table);
+        let crm = server.crm(0);
+        let task = crm.create(&numbers(70, 2), &[]);
+        if trusted {
+            let rows = crm.wait_ended(&task, LIMIT);
+            assert!(rows.iter().all(|r| r["answered"] == json!(1)), "{rows:?}");
+        } else {
+            harness::wait_for("the trunk to be down", LIMIT, || {
+                let states = crm.v1("trunk-states");
+                (states["trunks"][0]["addresses"][0]["state"] != json!("up")).then_some(())
+            });
+            assert_eq!(
+                carrier.received("INVITE"),
+                0,
+                "nothing was said to a carrier who cannot prove who it is"
+            );
+        }
+    }
+}
+
+/// A phone's connection: whole SIP messages out and in.
+enum Wire {
+    Stream(Box<dyn Pipe>, Vec<u8>),
+    Socket(Box<WebSocketStream<Box<dyn Pipe>>>),
+}
+
+trait Pipe: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Pipe for T {}
+
+impl Wire {
+    async fn tls(server: SocketAddr, certificate: &Certificate) -> Box<dyn Pipe> {
+        let stream = TcpStream::connect(server).await.expect("the server listens");
+        let name = ServerName::try_from("127.0.0.1").expect("a name");
+        Box::new(certificate.connector().connect(name, stream).await.expect("its certificate is good"))
+    }
+
+    /// Err: the status of the refusal.
+    async fn socket(pipe: Box<dyn Pipe>, protocol: &str, origin: &str) -> Result<Wire, u16> {
+        let mut request = "ws://127.0.0.1/".into_client_request().expect("a URL");
+        let headers = request.headers_mut();
+        if !protocol.is_empty() {
+            headers.insert("sec-websocket-protocol", protocol.parse().expect("a value"));
+        }
+        headers.insert("origin", origin.parse().expect("a value"));
+        match client_async(request, pipe).await {
+            Ok((socket, response)) => {
+                assert_eq!(response.headers()["sec-websocket-protocol"], "sip");
+                Ok(Wire::Socket(Box::new(socket)))
+            }
+            Err(tokio_tungstenite::tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    async fn send(&mut self, text: &str) {
+        match self {
+            Wire::Stream(pipe, _) => {
+                pipe.write_all(text.as_bytes()).await.expect("it is open");
+                pipe.flush().await.expect("it is open");
+            }
+            Wire::Socket(socket) => socket.send(Frame::text(text)).await.expect("it is open"),
+        }
+    }
+
+    async fn receive(&mut self) -> Message {
+        loop {
+            match self {
+                Wire::Socket(socket) => match socket.next().await.expect("it is open").expect("it is open") {
+                    Frame::Text(text) => return Message::parse(text.as_bytes()).expect("a message"),
+                    _ => continue,
+                },
+                Wire::Stream(pipe, rest) => {
+                    if let Some(end) = rest.windows(4).position(|w| w == b"\r\n\r\n") {
+                        let head = Message::parse(&rest[..end + 4]).expect("a message");
+                        let whole = end + 4 + head.header("content-length").parse::<usize>().unwrap_or(0);
+                        if rest.len() >= whole {
+                            let bytes: Vec<u8> = rest.drain(..whole).collect();
+                            return Message::parse(&bytes).expect("a message");
+                        }
+                    }
+                    let mut buffer = [0; 4096];
+                    let n = pipe.read(&mut buffer).await.expect("it is open");
+                    assert!(n > 0, "the server closed the connection");
+                    rest.extend_from_slice(&buffer[..n]);
+                }
+            }
+        }
+    }
+
+    /// Registers with a Contact that nobody can reach but over this connection; gives the last answer.
+    async fn register(&mut self, via: &str, extension: &str) -> Message {
+        let mut credentials = String::new();
+        for cseq in 1..=2 {
+            let text = format!(
+                "REGISTER sip:outpace SIP/2.0\r\nVia: SIP/2.0/{via} df7jal23ls0d.invalid;branch=z9hG4bK{:016x}\r\n\
+                 Max-Forwards: 70\r\nFrom: <sip:{extension}@outpace>;tag=a{extension}\r\nTo: <sip:{extension}@outpace>\r\n\
+                 Call-ID: r{extension}\r\nCSeq: {cseq} REGISTER\r\nSupported: path, outbound\r\n\
+                 Contact: <sip:{extension}@df7jal23ls0d.invalid;transport=ws>;reg-id=1;\
+                 +sip.instance=\"<urn:uuid:{extension}>\"\r\nExpires: 300\r\n{credentials}",
+                fastrand::u64(..)
+            );
+            self.send(&finish(text, "")).await;
+            let answer = self.receive().await;
+            match answer.status() {
+                401 => {
+                    credentials =
+                        digest::authorization(&answer, "REGISTER", "sip:outpace", extension, PASSWORD)
+                }
+                _ => return answer,
+            }
+        }
+        panic!("{extension} is challenged again and again")
+    }
+
+    /// Takes every call, for ever.
+    async fn answer_calls(&mut self) {
+        loop {
+            let message = self.receive().await;
+            match message.method() {
+                "INVITE" => {
+                    let contact = "Contact: <sip:me@df7jal23ls0d.invalid;transport=ws>\r\n";
+                    self.send(&message.response("180 Ringing", "phone", contact, "")).await;
+                    self.send(&message.response("200 OK", "phone", contact, &sdp(9, 8))).await;
+                }
+                "BYE" => self.send(&message.response("200 OK", "", "", "")).await,
+                _ => {}
+            }
+        }
+    }
+}
+
+struct Lab {
+    server: Server,
+    carrier: Peer,
+    certificate: Certificate,
+    tls: SocketAddr,
+    ws: SocketAddr,
+    wss: SocketAddr,
+    _folder: TempDir,
+    _ports: Ports,
+}
+
+fn lab(agents: u32) -> Lab {
+    let (ports, folder) = (Ports::reserve(), TempDir::new());
+    let certificate = Certificate::make(folder.path());
+    let customer = |_: &str| Behaviour::answers(seconds(0.1)).and_hangs_up_after(seconds(0.5));
+    let carrier = Peer::start(ports.next(), Sound::Nothing, customer);
+    let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+    let (tls, ws, wss) = (at(ports.next()), at(ports.next()), at(ports.next()));
+    let mut setup = Setup::new(&ports).company(Company::new("1").trunk(carrier.port).agents(1001, agents));
+    setup.sip_keys = format!(
+        "tls_listen = \"{tls}\"\nws_listen = \"{ws}\"\nwss_listen = \"{wss}\"\ntls_cert = \"{}\"\ntls_key = \"{}\"\n\
+         ws_origins = [\"https://crm.example\"]",
+        certificate.cert.display(),
+        certificate.key.display()
+    );
+    let server = setup.start();
+    Lab { server, carrier, certificate, tls, ws, wss, _folder: folder, _ports: ports }
+}
+
+const ORIGIN: &str = "https://crm.example";
+
+#[test]
+fn phones_register_and_take_calls_over_tls_ws_and_wss() {
+    let lab = lab(3);
+    let crm = lab.server.crm(0);
+    let runtime = runtime();
+    let phones = runtime.block_on(async {
+        let tls = Wire::Stream(Wire::tls(lab.tls, &lab.certificate).await, Vec::new());
+        let plain = Box::new(TcpStream::connect(lab.ws).await.expect("the server listens"));
+        let ws = Wire::socket(plain, "sip", ORIGIN).await.expect("welcome");
+        let pipe = Wire::tls(lab.wss, &lab.certificate).await;
+        let wss = Wire::socket(pipe, "sip", ORIGIN).await.expect("welcome");
+        let mut phones = Vec::new();
+        for (via, extension, mut wire) in [("TLS", "1001", tls), ("WS", "1002", ws), ("WSS", "1003", wss)] {
+            let answer = wire.register(via, extension).await;
+            assert_eq!(answer.status(), 200, "{answer:?}");
+            assert_eq!(answer.header("require"), "outbound");
+            phones.push(wire);
+        }
+        phones
+    });
+    crm.wait_registered(&extensions(1001, 3));
+    for mut wire in phones {
+        runtime.spawn(async move { wire.answer_calls().await });
+    }
+    let rows = crm.wait_ended(&crm.create(&numbers(71, 12), &[]), LIMIT);
+    assert!(rows.iter().all(|r| r["answertype"] == json!("connected")), "{rows:?}");
+    for extension in extensions(1001, 3) {
+        assert!(rows.iter().any(|r| r["extnumber"] == json!(extension)), "{extension} had no call: {rows:?}");
+    }
+    assert_eq!(lab.carrier.all(What::Invite).len(), 12);
+}
+
+#[test]
+fn many_extensions_share_one_connection_and_leave_with_it() {
+    let lab = lab(20);
+    let crm = lab.server.crm(0);
+    let runtime = runtime();
+    let wire = runtime.block_on(async {
+        let plain = Box::new(TcpStream::connect(lab.ws).await.expect("the server listens"));
+        let mut wire = Wire::socket(plain, "sip", ORIGIN).await.expect("welcome");
+        for extension in extensions(1001, 20) {
+            assert_eq!(wire.register("WS", &extension).await.status(), 200);
+        }
+        wire
+    });
+    crm.wait_registered(&extensions(1001, 20));
+    drop(wire);
+    harness::wait_for("the extensions to be gone", LIMIT, || {
+        let answer = crm.call("App.Sip_Status.GetSipRegisterStatus", &[("extnumber", "1001")]);
+        (answer.result()[0]["code"] != json!(1017)).then_some(())
+    });
+}
+
+#[test]
+fn a_strange_web_page_and_another_sub_protocol_are_refused() {
+    let lab = lab(1);
+    runtime().block_on(async {
+        for (protocol, origin, status) in
+            [("sip", "https://evil.example", 403), ("chat", ORIGIN, 400), ("", ORIGIN, 400)]
+        {
+            let plain = Box::new(TcpStream::connect(lab.ws).await.expect("the server listens"));
+            let refused = Wire::socket(plain, protocol, origin).await.err();
+            assert_eq!(refused, Some(status), "{protocol} from {origin}");
+        }
+    });
+}
