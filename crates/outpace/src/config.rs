@@ -339,13 +339,22 @@ pub struct CallerIdConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct OutboundConfig {
     pub allow: Vec<String>,
+    pub deny: Vec<String>,
+    /// Empty: the automatic ones in turns.
+    pub caller_id: String,
     pub calls_per_minute_max: u32,
     pub calls_per_day_max: u32,
 }
 
 impl Default for OutboundConfig {
     fn default() -> OutboundConfig {
-        OutboundConfig { allow: Vec::new(), calls_per_minute_max: 10, calls_per_day_max: 500 }
+        OutboundConfig {
+            allow: Vec::new(),
+            deny: Vec::new(),
+            caller_id: String::new(),
+            calls_per_minute_max: 10,
+            calls_per_day_max: 500,
+        }
     }
 }
 
@@ -353,6 +362,8 @@ impl OutboundConfig {
     pub fn rule(&self) -> engine::OutboundRule {
         engine::OutboundRule {
             allow: self.allow.clone(),
+            deny: self.deny.clone(),
+            caller_id: self.caller_id.clone(),
             per_minute_max: self.calls_per_minute_max,
             per_day_max: self.calls_per_day_max,
         }

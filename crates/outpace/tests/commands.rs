@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use harness::crm::{Answer, Crm};
 use harness::floor::{Floor, Plan};
-use harness::peer::{Behaviour, Peer, Seen, What};
+use harness::hearing::{first, heard, status_of, wait_bills, wait_heard};
+use harness::peer::{Behaviour, Peer, What};
 use harness::rtp::{Packet, Sound, samples, tone_share};
 use harness::server::{CALLER_ID, Company, PASSWORD, Setup};
 use harness::{seconds, wait_for};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(30);
 const NUMBER: &str = "13900000001";
@@ -33,40 +34,6 @@ fn make_call(crm: &Crm, more: &[(&str, &str)]) -> Answer {
     parameters.retain(|p| !more.iter().any(|m| m.0 == p.0));
     parameters.extend_from_slice(more);
     crm.call("App.Sip_Call.MakeCall", &parameters)
-}
-
-/// Waits until there are so many bills.
-fn wait_bills(crm: &Crm, count: usize) -> Vec<Value> {
-    wait_for("bills", LIMIT, || {
-        let parameters = [("starttime", "2020-01-01"), ("endtime", "2099-01-01"), ("syncflag", "3")];
-        let answer = crm.call("App.Sip_Cdr.GetBill", &parameters);
-        let bills = answer.result()["bills"].as_array()?.clone();
-        (bills.len() >= count).then_some(bills)
-    })
-}
-
-fn first(seen: Vec<Seen>) -> Seen {
-    seen.into_iter().next().expect("it was seen")
-}
-
-/// Share of the tone in what came before / from this moment on.
-fn heard(packets: &[Packet], hz: f64, is_meant: impl Fn(&Packet) -> bool) -> f64 {
-    let meant: Vec<Packet> = packets.iter().filter(|p| is_meant(p)).cloned().collect();
-    tone_share(&samples(&meant), hz)
-}
-
-/// Waits until the peer hears this tone in the call, in what comes from now on.
-fn wait_heard(peer: &Peer, call_id: &str, hz: f64) {
-    let from = peer.packets(call_id).len();
-    wait_for(&format!("{hz} Hz"), LIMIT, || {
-        let packets = peer.packets(call_id);
-        (heard(&packets[from..], hz, |_| true) > 0.5).then_some(())
-    });
-}
-
-fn status_of(crm: &Crm, extension: &str) -> Value {
-    let answer = crm.call("App.Sip_Status.GetSipCallStatus", &[("extnumber", extension)]);
-    answer.result()[0]["status"].clone()
 }
 
 #[test]
@@ -424,58 +391,4 @@ fn a_call_that_nobody_takes_over_goes_back_to_who_had_it() {
     wait_heard(&floor.agents, &again.call_id, CUSTOMER_HZ);
     wait_heard(&floor.carrier, &customer_leg, AGENT_HZ);
     assert_eq!(transfer(&floor.server.crm(0), "1003", "1").code(), "", "and he may try again");
-}
-
-fn outbound(mut setup: Setup) -> Setup {
-    setup.companies[0].push_keys = "[company.outbound]\nallow = [\"139\"]".to_owned();
-    setup
-}
-
-#[test]
-fn a_phone_dials_an_outside_number_that_its_company_allows() {
-    let customer = |number: &str| match number {
-        NUMBER => Behaviour::answers(seconds(0.3)),
-        _ => Behaviour::rejects(486, seconds(0.1)),
-    };
-    let floor = Floor::open(&plan(outbound), customer, |_| Behaviour::rings());
-    let dial = |number: &str| floor.agents.dial(floor.server.sip, "1001", PASSWORD, number);
-    assert_eq!(dial("0044200000").err(), Some(403), "not allowed");
-    assert_eq!(dial("13900000002").err(), Some(486), "what the customer said");
-    let call = dial(NUMBER).expect("answered");
-    let dialed = floor.carrier.all(What::Invite).remove(1);
-    assert_eq!((dialed.number.as_str(), dialed.from_user.as_str()), (NUMBER, CALLER_ID));
-    wait_heard(&floor.agents, &call.call_id, CUSTOMER_HZ);
-    wait_heard(&floor.carrier, &dialed.call_id, AGENT_HZ);
-    assert_eq!(status_of(&floor.crm, "1001"), json!(1204));
-    assert_eq!(make_call(&floor.crm, &[]).code(), "1010");
-    floor.agents.hang_up(&call);
-    floor.carrier.wait(What::Bye, 1, LIMIT);
-    let bill = wait_bills(&floor.crm, 2).remove(1);
-    let found = (&bill["callmethod"], &bill["extnumber"], &bill["destnumber"], &bill["hangupdirection"]);
-    assert_eq!(found, (&json!(2), &json!("1001"), &json!(NUMBER), &json!(10040)));
-}
-
-#[test]
-fn extensions_call_each_other() {
-    let setup = |mut setup: Setup| {
-        setup.companies[0].extensions.1 = 3;
-        setup
-    };
-    let floor = Floor::open(&plan(setup), |_| Behaviour::rings(), |_| Behaviour::rings());
-    let phone =
-        Peer::start(floor.ports.next(), Sound::Tone(SUPERVISOR_HZ), |_| Behaviour::answers(seconds(0.3)));
-    phone.register(floor.server.sip, "1003", PASSWORD, 300);
-    floor.crm.wait_registered(&["1003".to_owned()]);
-    let call = floor.agents.dial(floor.server.sip, "1001", PASSWORD, "1003").expect("answered");
-    let rung = first(phone.all(What::Invite));
-    assert_eq!((rung.number.as_str(), rung.from_user.as_str()), ("1003", "1001"));
-    wait_heard(&floor.agents, &call.call_id, SUPERVISOR_HZ);
-    wait_heard(&phone, &rung.call_id, AGENT_HZ);
-    assert_eq!(floor.agents.dial(floor.server.sip, "1002", PASSWORD, "1003").err(), Some(486));
-    floor.agents.hang_up(&call);
-    phone.wait(What::Bye, 1, LIMIT);
-    let bill = wait_bills(&floor.crm, 1).remove(0);
-    let found = (&bill["callmethod"], &bill["extnumber"], &bill["destnumber"]);
-    assert_eq!(found, (&json!(1), &json!("1001"), &json!("1003")));
-    assert_eq!(floor.carrier.all(What::Invite).len(), 0);
 }

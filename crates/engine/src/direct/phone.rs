@@ -18,9 +18,22 @@ pub struct LineId(pub u64);
 pub struct OutboundRule {
     /// How outside numbers may begin; an empty text is the beginning of every number.
     pub allow: Vec<String>,
+    /// How they may not. The longer beginning decides; of two that are as long, this one.
+    pub deny: Vec<String>,
+    /// What customers see; empty: the company's automatic caller ids take turns.
+    pub caller_id: String,
     /// Calls of one agent in a minute and in a day, those to other agents too; 0: no limit.
     pub per_minute_max: u32,
     pub per_day_max: u32,
+}
+
+impl OutboundRule {
+    fn allows(&self, number: &PhoneNumber) -> bool {
+        let longest = |beginnings: &[String]| {
+            beginnings.iter().filter(|b| number.as_str().starts_with(b.as_str())).map(String::len).max()
+        };
+        longest(&self.allow) > longest(&self.deny)
+    }
 }
 
 /// What a phone dialed.
@@ -80,8 +93,7 @@ impl Engine {
             Some(to) if to == agent => return Err(Refusal::TargetBusy),
             Some(to) => self.check_free(to).map_err(|_| Refusal::TargetBusy)?,
             None => {
-                let digits = number.as_str();
-                if !self.outbound.allow.iter().any(|prefix| digits.starts_with(prefix.as_str())) {
+                if !self.outbound.allows(&number) {
                     return Err(Refusal::NotAllowed);
                 }
                 self.check_trunks()?;
@@ -93,7 +105,10 @@ impl Engine {
         }
         let (kind, caller_id) = match to {
             Some(_) => (DirectKind::Internal, String::new()),
-            None => (DirectKind::Dialed, self.rotate(&self.caller_ids.clone())),
+            None if self.outbound.caller_id.is_empty() => {
+                (DirectKind::Dialed, self.rotate(&self.caller_ids.clone()))
+            }
+            None => (DirectKind::Dialed, self.outbound.caller_id.clone()),
         };
         let (call, dialed_at, tags) = (self.new_call_id(), self.now.wall, CallTags::default());
         self.emit(Effect::TakeLine { line, call, agent });

@@ -4,7 +4,9 @@ use super::direct::direct_record;
 use super::*;
 
 fn rule() -> OutboundRule {
-    OutboundRule { allow: vec!["139".into()], per_minute_max: 3, per_day_max: 5 }
+    let deny = vec!["1390000".into(), "1391".into()];
+    let allow = vec!["139".into(), "13900000".into()];
+    OutboundRule { allow, deny, per_minute_max: 3, per_day_max: 5, ..OutboundRule::default() }
 }
 
 fn desk() -> Desk {
@@ -112,6 +114,27 @@ fn the_companys_rule_holds_for_each_agent() {
     }
     desk.wait(secs(86_400));
     taken(&dials(&mut desk, "13900000001", None));
+}
+
+#[test]
+fn the_longer_beginning_of_a_number_decides() {
+    let mut desk = desk();
+    for (number, allowed) in
+        [("13900001111", false), ("13911111111", false), ("13800000000", false), ("13900000000", true)]
+    {
+        let effects = dials(&mut desk, number, None);
+        assert_eq!(matches!(effects[0], Effect::TakeLine { .. }), allowed, "{number}");
+    }
+}
+
+#[test]
+fn customers_see_the_caller_id_that_the_rule_names() {
+    let mut desk = desk();
+    desk.tell(Input::Outbound(OutboundRule { caller_id: "0218888".into(), ..rule() }));
+    let call = taken(&dials(&mut desk, "13900000001", None));
+    let effects = desk.tell(Input::DirectOpened { call });
+    let [Effect::Dial(dial)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(dial.caller_id, "0218888");
 }
 
 #[test]

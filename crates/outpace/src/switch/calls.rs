@@ -137,13 +137,18 @@ impl Switch {
         self.attempt_left(now, call);
         self.unwatch(call);
         let Some(mut state) = self.calls.remove(&call) else { return };
+        let was_placed = state.customer.is_some();
         if let Some(leg) = state.customer.take() {
             self.endpoint.hang_up(now, leg.dialog);
             self.drop_leg(&leg);
         }
         if let (Some(wait), Some((_, AgentSide::Rung(leg)))) = (&state.unanswered, &state.offer) {
             // The phone is told what the other side said; what comes after a final response does nothing.
-            let status = wait.status.filter(|status| (400..700).contains(status)).unwrap_or(480);
+            let status = wait.status.filter(|status| (400..700).contains(status)).unwrap_or(if was_placed {
+                480
+            } else {
+                503
+            });
             self.endpoint.reject(now, leg.dialog, status);
         }
         if let Some((agent, side)) = state.offer.take() {
@@ -229,7 +234,7 @@ impl Switch {
                 self.agent_gone(call, agent, LegEvent::Failed(cause::agent_failure(status)));
             }
             Some(Owner::Kept(agent)) => self.kept_failed(agent, status),
-            None => {}
+            None => self.line_gone(dialog),
         }
     }
 

@@ -152,7 +152,7 @@ impl Switch {
             Effect::Offer { call, agent } => self.offer(now, company, call, agent),
             Effect::RingAgent { call, agent, show } => self.ring_agent(now, company, call, agent, show),
             Effect::PlayRingback { call, to } => self.play_ringback(call, to),
-            Effect::TakeLine { line, call, agent } => self.take_line(line, call, agent),
+            Effect::TakeLine { line, call, agent } => self.take_line(company, line, call, agent),
             Effect::RefuseLine { line, why } => self.refuse_line(now, line, why),
             Effect::DialAgent { call, agent, show } => self.dial_agent(now, call, agent, &show),
             Effect::RingSupervisor { watch, supervisor, show } => {

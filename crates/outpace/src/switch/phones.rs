@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use engine::{AgentId, CallId, CompanyId, Input, LineId, PhoneCall, PhoneNumber, Refusal};
+use engine::{AgentId, CallId, CompanyId, Input, LegEvent, LineId, PhoneCall, PhoneNumber, Refusal};
 use media::LegMedia;
 use sip::DialogId;
 
-use super::{AgentSide, CODECS, Call, Leg, Owner, Switch, sdp};
+use super::{AgentSide, CODECS, Call, Leg, Owner, Switch, cause, sdp};
 
 /// A phone's INVITE that the engine has not taken yet.
 pub(super) struct Line {
@@ -54,14 +54,31 @@ impl Switch {
         self.tell(company, Input::PhoneCalls(PhoneCall { line, agent, number, to }));
     }
 
-    pub(super) fn take_line(&mut self, line: LineId, call: CallId, agent: AgentId) {
-        let Some(Line { company, number, leg, media }) = self.lines.remove(&line) else { return };
+    pub(super) fn take_line(&mut self, company: CompanyId, line: LineId, call: CallId, agent: AgentId) {
+        let Some(Line { company, number, leg, media }) = self.lines.remove(&line) else {
+            let event = LegEvent::Failed(cause::agent_failure(487));
+            return self.tell(company, Input::AgentLeg { call, agent, event });
+        };
         self.own(&leg, Owner::Offer(call, agent));
         let mut state = Call::new(company, number);
         state.offer = Some((agent, AgentSide::Rung(leg)));
         state.unanswered = Some(Unanswered { media, status: None, rings: false });
         state.by_phone = true;
         self.calls.insert(call, state);
+    }
+
+    /// The phone gave up before the engine was told of its call.
+    pub(super) fn line_gone(&mut self, dialog: DialogId) {
+        if let Some(line) = self.lines.remove(&LineId(dialog.0)) {
+            self.relay.close(line.leg.media);
+        }
+    }
+
+    /// The company's rules forbid the number that the phone dialed.
+    pub fn forbid(&mut self, call: CallId) {
+        if let Some(wait) = self.calls.get_mut(&call).and_then(|state| state.unanswered.as_mut()) {
+            wait.status = Some(403);
+        }
     }
 
     pub(super) fn refuse_line(&mut self, now: Duration, line: LineId, why: Refusal) {
