@@ -227,6 +227,8 @@ impl Shift<'_> {
             | Effect::RingAgent { .. }
             | Effect::PlayRingback { .. }
             | Effect::TakeLine { .. }
+            | Effect::TakeCustomer { .. }
+            | Effect::PlayHold { .. }
             | Effect::RefuseLine { .. }
             | Effect::DialAgent { .. }
             | Effect::RingSupervisor { .. }
