@@ -13,6 +13,9 @@ use crate::{
     LegEvent, Notice, Now, Outcome, PhoneNumber, Supply, Timestamp, TrunkId,
 };
 
+/// The switch has told of the end of a leg long before: an INVITE that was cancelled has 32 s (RFC 3261 §9.1).
+const CANCEL_MAX: Duration = Duration::from_secs(40);
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Stage {
     Dialing,
@@ -45,8 +48,10 @@ pub(crate) struct Call {
     ringing_at: Option<Timestamp>,
     /// The same moment on the mono clock.
     rings_since: Option<Duration>,
-    /// It was ended while it rang, for ringing too late.
+    /// It is to be ended while it rings, for ringing too late.
     is_given_up: bool,
+    /// It is being cancelled; how it ends unless the customer answers in that moment.
+    cancelled: Option<Ending>,
     pub(crate) answered_at: Option<Timestamp>,
     pub(crate) bridged_at: Option<Timestamp>,
     /// Start of the talk on the mono clock.
@@ -81,6 +86,7 @@ impl Call {
             ringing_at: None,
             rings_since: None,
             is_given_up: false,
+            cancelled: None,
             answered_at: None,
             bridged_at: None,
             talk_began: Duration::ZERO,
@@ -216,7 +222,11 @@ impl Engine {
     }
 
     pub(crate) fn customer_rings(&mut self, id: CallId) {
-        let Some(call) = self.calls.get_mut(&id).filter(|c| c.stage == Stage::Dialing) else { return };
+        let Some(call) =
+            self.calls.get_mut(&id).filter(|c| c.stage == Stage::Dialing && c.cancelled.is_none())
+        else {
+            return;
+        };
         call.ringing_at = Some(self.now.wall);
         call.rings_since = Some(self.now.mono);
         let length = self.config.no_answer.max(self.config.ring_min);
@@ -233,7 +243,10 @@ impl Engine {
         call.answered_at = Some(self.now.wall);
         call.order = order;
         let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
-        campaign.pacer.look.answered(self.now.mono, call.placed);
+        // One who answers while being cancelled is a customer like any other; the pacer has counted the call out.
+        if call.cancelled.take().is_none() {
+            campaign.pacer.look.answered(self.now.mono, call.placed);
+        }
         self.timers.set(TimerKey::Call(id), self.now.mono + self.config.answer_wait);
         self.set_stage(id, Stage::Waiting);
         self.unplaced.insert((order, id));
@@ -244,7 +257,10 @@ impl Engine {
     fn customer_left(&mut self, id: CallId, failure: Failure) {
         let Some(call) = self.calls.get(&id) else { return };
         let ending = match call.stage {
-            Stage::Dialing | Stage::Ringing => Ending::failed(failure),
+            Stage::Dialing | Stage::Ringing => match call.cancelled {
+                Some(ending) => Ending { legs: Legs::Gone, ..ending },
+                None => Ending::failed(failure),
+            },
             Stage::Waiting | Stage::Offering(_) | Stage::Message => {
                 Ending::new(Outcome::Abandoned, Cause::NORMAL, HangupBy::Customer, Legs::Gone)
             }
@@ -266,10 +282,8 @@ impl Engine {
             return self.direct_timer(id);
         };
         match call.stage {
-            Stage::Dialing => {
-                self.end(id, Ending::new(Outcome::Failed, Cause::TIMER, HangupBy::Platform, Legs::Left));
-            }
-            Stage::Ringing => self.end_unanswered(id),
+            Stage::Dialing => self.cancel(id, Outcome::Failed, Cause::TIMER),
+            Stage::Ringing => self.cancel(id, Outcome::NoAnswer, Cause::NO_ANSWER),
             Stage::Waiting | Stage::Offering(_) => self.abandon(id),
             Stage::Message => self.message_played(id),
             Stage::Transfer(_) => self.transfer_failed(id, Cause::NOT_PICKED_UP),
@@ -277,8 +291,22 @@ impl Engine {
         }
     }
 
-    fn end_unanswered(&mut self, id: CallId) {
-        self.end(id, Ending::new(Outcome::NoAnswer, Cause::NO_ANSWER, HangupBy::Platform, Legs::Left));
+    /// Has the customer's leg cancelled. The call is over when the switch tells so: who answers in that moment is served
+    /// like any other, and counted.
+    fn cancel(&mut self, id: CallId, outcome: Outcome, cause: Cause) {
+        let call = self.calls.get_mut(&id).expect("the caller looked it up");
+        let ending = Ending::new(outcome, cause, HangupBy::Platform, Legs::Left);
+        if call.cancelled.replace(ending).is_some() {
+            return self.end(id, ending);
+        }
+        let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
+        match call.is_given_up {
+            true => campaign.pacer.look.given_up(self.now.mono, call.placed),
+            false => campaign.pacer.look.failed(self.now.mono, call.placed),
+        }
+        self.dirty.insert(call.campaign);
+        self.timers.set(TimerKey::Call(id), self.now.mono + CANCEL_MAX);
+        self.emit(Effect::Cancel { call: id });
     }
 
     /// Of each of these slots a call that has rung for long enough, if there is one, is at the end of its time now.
@@ -291,7 +319,7 @@ impl Engine {
         for call in self
             .calls
             .values()
-            .filter(|c| c.campaign == campaign && c.stage == Stage::Ringing && !c.is_given_up)
+            .filter(|c| c.campaign == campaign && c.stage == Stage::Ringing && c.cancelled.is_none())
         {
             if let Some(left) = wanted.get_mut(&slot(call.placed)).filter(|n| **n > 0)
                 && has_rung(call)
@@ -509,8 +537,9 @@ impl Engine {
         let is_talk = ending.outcome == Outcome::Connected;
         let wrap_up = if is_talk { self.config.wrap_up } else { Duration::ZERO };
         match call.stage {
-            Stage::Ringing if call.is_given_up => campaign.pacer.look.given_up(self.now.mono, call.placed),
-            Stage::Dialing | Stage::Ringing => campaign.pacer.look.failed(self.now.mono, call.placed),
+            Stage::Dialing | Stage::Ringing if call.cancelled.is_none() => {
+                campaign.pacer.look.failed(self.now.mono, call.placed);
+            }
             Stage::Bridged(_) => {
                 // The timer of the wrap-up runs for this long, no agent can end it: its length is known beforehand.
                 campaign.pacer.look.talk_ended(talked);
