@@ -3,6 +3,7 @@
 mod auth;
 mod bills;
 mod calls;
+mod codes;
 mod extensions;
 mod fuzz;
 mod groups;
@@ -225,6 +226,7 @@ impl Desk {
             dialed_at: earlier(30),
             answered_at: Some(earlier(21)),
             bridged_at: (state == AgentState::Talking).then(|| earlier(20)),
+            awaits_customer: false,
         });
         AgentView {
             agent: self.agent(number),
@@ -237,6 +239,7 @@ impl Desk {
             talk_seconds: 60,
             last_offered: Some(earlier(40)),
             last_answered: None,
+            missed_now: None,
         }
     }
 }
