@@ -92,7 +92,7 @@ struct Case {
     fields: Fields,
     expected: &'static str,
     refusal: Option<Refusal>,
-    is_deaf: bool,
+    is_stopping: bool,
     /// By company 2.
     of_other: bool,
 }
@@ -124,7 +124,7 @@ impl Cases {
             self.0.push(Case { service, fields, expected, refusal, ..Case::default() });
         }
         let fields = fields.clone();
-        self.0.push(Case { service, fields, expected: "1001", is_deaf: true, ..Case::default() });
+        self.0.push(Case { service, fields, expected: "1001", is_stopping: true, ..Case::default() });
     }
 }
 
@@ -312,7 +312,7 @@ async fn desk_of_all() -> Desk {
 async fn try_case(desk: &Desk, case: &Case, lang: &'static str) -> Value {
     {
         let mut world = desk.world.lock().expect("no panic");
-        (world.refusal, world.is_deaf) = (case.refusal, case.is_deaf);
+        (world.refusal, world.is_stopping) = (case.refusal, case.is_stopping);
     }
     let token = if case.of_other { &desk.other_token } else { &desk.token };
     desk.ask_with(token, case.service, &with(&case.fields, &[("lang", lang)])).await
@@ -391,9 +391,9 @@ async fn every_service_says_that_it_worked_in_both_languages() {
     let mut tried = BTreeSet::new();
     for service in service_names().filter(|s| !s.starts_with("App.Sip_Auth.")) {
         let short = service.trim_start_matches("App.Sip_");
-        for (lang, name) in [("zh", "new-zh"), ("en", "new-en")] {
+        for lang in ["zh", "en"] {
             let fresh = short.contains(".Add") && !short.ends_with("number");
-            let name = if fresh { name } else { "sales" };
+            let name = if fresh { format!("{lang} {short}") } else { "sales".to_owned() };
             let mut fields = vec![
                 ("lang", lang),
                 ("taskid", taskid),
@@ -412,8 +412,8 @@ async fn every_service_says_that_it_worked_in_both_languages() {
                 ("forcetype", "1"),
                 ("transfertype", "1"),
                 ("settype", "2"),
-                ("name", name),
-                ("queuename", name),
+                ("name", &name),
+                ("queuename", &name),
                 ("starttime", "2020-01-01"),
                 ("endtime", "2099-01-01"),
             ];

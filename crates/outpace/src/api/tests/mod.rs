@@ -40,6 +40,8 @@ struct World {
     told: Vec<String>,
     /// Does not answer.
     is_deaf: bool,
+    /// Takes commands and drops them.
+    is_stopping: bool,
     /// Of commands for calls.
     refusal: Option<engine::Refusal>,
 }
@@ -115,6 +117,7 @@ async fn drain(mut commands: mpsc::Receiver<Command>, world: Arc<Mutex<World>>) 
         let mut world = world.lock().expect("no panic");
         match command {
             command if world.is_deaf => unanswered.push(command),
+            _ if world.is_stopping => {}
             Command::Agents { reply, .. } => drop(reply.send(world.agents.clone())),
             Command::Campaigns { reply, .. } => drop(reply.send(world.campaigns.clone())),
             Command::Call { command, reply, .. } => {
