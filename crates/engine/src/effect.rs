@@ -1,8 +1,8 @@
 //! What the engine wants done. The order of effects is the order in which they must be begun.
 
 use crate::{
-    AgentId, CallId, CampaignId, Cause, DirectRecord, HangupBy, LeadId, LeaseId, NewDirect, Notice, Outcome,
-    PhoneNumber, Refusal, RequestId, Timestamp, TrunkId, WatchMode,
+    AgentId, CallId, CampaignId, Cause, DirectRecord, HangupBy, LeadId, LeaseId, LineId, NewDirect, Notice,
+    Outcome, PhoneNumber, Refusal, RequestId, Timestamp, TrunkId, WatchMode,
 };
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,6 +33,12 @@ pub enum Effect {
     RingAgent { call: CallId, agent: AgentId, show: String },
     /// Let one side hear that the other is rung, until the bridge or until it hears the other side's own sound.
     PlayRingback { call: CallId, to: Party },
+    /// The phone's INVITE is the agent's leg of this call from now on; it is answered by the bridge.
+    TakeLine { line: LineId, call: CallId, agent: AgentId },
+    /// Refuse a phone's INVITE.
+    RefuseLine { line: LineId, why: Refusal },
+    /// Ring an agent as the other side of a call, where others have the customer: `Input::Customer` tells of the leg.
+    DialAgent { call: CallId, agent: AgentId, show: String },
     /// Ring a supervisor who is to come into a call. The watch has an id of its own, by which `Input::AgentLeg` tells of
     /// the leg and `HangUp` ends it. `show`: the caller that the phone sees.
     RingSupervisor { watch: CallId, supervisor: AgentId, show: String },

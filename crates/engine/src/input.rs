@@ -1,8 +1,8 @@
 //! What the engine is told.
 
 use crate::{
-    AgentId, CallCommand, CallId, CampaignId, Cause, Failure, GroupId, Heard, LeadId, LeaseId, PhoneNumber,
-    RequestId, Timestamp, TrunkId,
+    AgentId, CallCommand, CallId, CampaignId, Cause, Failure, GroupId, Heard, LeadId, LeaseId, OutboundRule,
+    PhoneCall, PhoneNumber, RequestId, Timestamp, TrunkId,
 };
 
 #[derive(Clone, Debug)]
@@ -118,6 +118,10 @@ pub enum Input {
     HangUp {
         agent: AgentId,
     },
+    /// What agents may dial at their phones.
+    Outbound(OutboundRule),
+    /// An agent's phone calls; answered by `Effect::TakeLine` or `Effect::RefuseLine`.
+    PhoneCalls(PhoneCall),
     /// Answered by `Effect::Answer`.
     Command {
         request: RequestId,

@@ -83,6 +83,8 @@ pub struct Engine {
     calls: BTreeMap<CallId, Call>,
     /// Calls that are no campaign's.
     directs: BTreeMap<CallId, Direct>,
+    outbound: OutboundRule,
+    dialed_by_hand: direct::DialedByHand,
     /// Supervisors in calls, by the ids of their legs.
     watches: BTreeMap<CallId, watch::Watch>,
     /// Direct calls that wait for a trunk.
@@ -131,6 +133,8 @@ impl Engine {
             caller_ids_used: 0,
             calls: BTreeMap::new(),
             directs: BTreeMap::new(),
+            outbound: OutboundRule::default(),
+            dialed_by_hand: BTreeMap::new(),
             watches: BTreeMap::new(),
             trunkless: BTreeSet::new(),
             leases: BTreeMap::new(),
@@ -263,6 +267,8 @@ impl Engine {
             Input::AgentLeg { call, agent, event } => self.agent_event(call, agent, event),
             Input::MessagePlayed { call } => self.message_played(call),
             Input::HangUp { agent } => self.hang_up(agent),
+            Input::Outbound(rule) => self.outbound = rule,
+            Input::PhoneCalls(dialed) => self.phone_calls(dialed),
             Input::Command { request, command } => self.command(request, command),
             Input::Drain => self.drain(),
         }

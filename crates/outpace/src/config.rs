@@ -202,6 +202,8 @@ pub struct CompanyConfig {
     pub caller_id: Vec<CallerIdConfig>,
     #[serde(default)]
     pub push: PushConfig,
+    #[serde(default)]
+    pub outbound: OutboundConfig,
     /// None: what is in the store stays.
     #[serde(default)]
     pub compliance: Option<ComplianceConfig>,
@@ -330,6 +332,42 @@ pub struct CallerIdConfig {
     pub automatic: bool,
     #[serde(default = "yes")]
     pub enabled: bool,
+}
+
+/// What extensions may dial at their phones.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OutboundConfig {
+    pub allow: Vec<String>,
+    pub deny: Vec<String>,
+    /// Empty: the automatic ones in turns.
+    pub caller_id: String,
+    pub calls_per_minute_max: u32,
+    pub calls_per_day_max: u32,
+}
+
+impl Default for OutboundConfig {
+    fn default() -> OutboundConfig {
+        OutboundConfig {
+            allow: Vec::new(),
+            deny: Vec::new(),
+            caller_id: String::new(),
+            calls_per_minute_max: 10,
+            calls_per_day_max: 500,
+        }
+    }
+}
+
+impl OutboundConfig {
+    pub fn rule(&self) -> engine::OutboundRule {
+        engine::OutboundRule {
+            allow: self.allow.clone(),
+            deny: self.deny.clone(),
+            caller_id: self.caller_id.clone(),
+            per_minute_max: self.calls_per_minute_max,
+            per_day_max: self.calls_per_day_max,
+        }
+    }
 }
 
 /// URLs of the company that are told what happens; empty: not told.

@@ -237,6 +237,9 @@ impl World {
             | Effect::OpenDirect(_)
             | Effect::RingAgent { .. }
             | Effect::PlayRingback { .. }
+            | Effect::TakeLine { .. }
+            | Effect::RefuseLine { .. }
+            | Effect::DialAgent { .. }
             | Effect::RingSupervisor { .. }
             | Effect::Watch { .. }
             | Effect::SaveDirect(_) => unreachable!("nobody asks for calls here"),

@@ -1,6 +1,6 @@
 //! What happens on the legs of such a call, and when it takes too long.
 
-use super::Step;
+use super::{DirectKind, Step};
 use crate::call::{Ending, Legs};
 use crate::{AgentId, CallId, Cause, Effect, Engine, Failure, HangupBy, LegEvent, Outcome, Party};
 
@@ -10,7 +10,9 @@ impl Engine {
         match (direct.step, event) {
             (Step::Dialing, LegEvent::Ringing { .. }) => {
                 direct.ringing_at = Some(self.now.wall);
-                self.set_step(id, Step::Ringing, Some(self.config.ring_outside));
+                let limit =
+                    if direct.far.is_some() { self.config.ring_agent } else { self.config.ring_outside };
+                self.set_step(id, Step::Ringing, Some(limit));
             }
             (Step::Dialing | Step::Ringing, LegEvent::Answered) => self.direct_answered(id),
             (Step::Dialing | Step::Ringing, LegEvent::Failed(failure)) => {
@@ -29,8 +31,8 @@ impl Engine {
         direct.answered_at = Some(self.now.wall);
         let agent = direct.agent();
         match direct.row.kind {
-            super::DirectKind::Click => self.direct_talk(id, agent),
-            super::DirectKind::ClickReverse => {
+            DirectKind::Click | DirectKind::Dialed | DirectKind::Internal => self.direct_talk(id, agent),
+            DirectKind::ClickReverse => {
                 self.set_step(id, Step::Offering, Some(self.config.ring_agent));
                 self.emit(Effect::Offer { call: id, agent });
                 self.emit(Effect::PlayRingback { call: id, to: Party::Customer });
@@ -43,8 +45,11 @@ impl Engine {
         let direct = self.directs.get_mut(&id).expect("the caller looked it up");
         direct.bridged_at = Some(self.now.wall);
         direct.talk_began = self.now.mono;
+        let far = direct.far;
         self.emit(Effect::Bridge { call: id, agent });
-        self.seat_talking(agent, id);
+        for agent in far.into_iter().chain([agent]) {
+            self.seat_talking(agent, id);
+        }
     }
 
     fn direct_customer_left(&mut self, id: CallId, cause: Cause) {

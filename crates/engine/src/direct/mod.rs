@@ -1,15 +1,18 @@
-//! Calls that are no campaign's: those that a command asks for. Each belongs to one agent, whose seat it takes from the
-//! command to its end.
+//! Calls that are no campaign's: those that a command asks for, and those that agents dial at their phones. Each belongs
+//! to one agent, whose seat it takes from its beginning to its end.
 //!
 //! Agent first: `Opening → RingingAgent → AwaitingTrunk → Dialing → Ringing → Talking`. Customer first: `Opening →
 //! AwaitingTrunk → Dialing → Ringing → Offering → Talking`. `end_direct` is the only exit.
 
 mod events;
+mod phone;
 mod placing;
 mod record;
 
 use std::time::Duration;
 
+pub(crate) use phone::DialedByHand;
+pub use phone::{LineId, OutboundRule, PhoneCall};
 pub use record::*;
 
 use crate::call::{Ending, Legs};
@@ -37,6 +40,9 @@ pub(crate) struct Direct {
     pub(crate) row: NewDirect,
     pub(crate) step: Step,
     pub(crate) trunk: Option<TrunkId>,
+    /// The agent whom the phone dialed; and the same once that agent is rung.
+    wanted: Option<AgentId>,
+    pub(crate) far: Option<AgentId>,
     ringing_at: Option<Timestamp>,
     pub(crate) answered_at: Option<Timestamp>,
     pub(crate) bridged_at: Option<Timestamp>,
@@ -54,6 +60,8 @@ impl Direct {
             row,
             step: Step::Opening,
             trunk: None,
+            wanted: None,
+            far: None,
             ringing_at: None,
             answered_at: None,
             bridged_at: None,
@@ -70,7 +78,7 @@ impl Direct {
     /// The agent has picked up, and the customer is being reached.
     pub(crate) fn awaits_customer(&self) -> bool {
         let underway = matches!(self.step, Step::AwaitingTrunk | Step::Dialing | Step::Ringing);
-        underway && self.row.kind == DirectKind::Click
+        underway && self.row.kind != DirectKind::ClickReverse
     }
 
     fn record(self, ended_at: Timestamp, ending: Ending) -> DirectRecord {
@@ -118,13 +126,20 @@ impl Engine {
         if ending.legs == Legs::Left {
             self.emit(Effect::HangUp { call: id });
         }
-        let agent = direct.agent();
+        let (agent, far) = (direct.agent(), direct.far);
         match direct.step {
             Step::Talking => {
                 self.end_watches_of(id);
-                self.seat_left(agent, self.now.mono.saturating_sub(direct.talk_began));
+                let talked = self.now.mono.saturating_sub(direct.talk_began);
+                for agent in far.into_iter().chain([agent]) {
+                    self.seat_left(agent, talked);
+                }
             }
-            _ => self.seat_freed(agent),
+            _ => {
+                for agent in far.into_iter().chain([agent]) {
+                    self.seat_freed(agent);
+                }
+            }
         }
         let record = direct.record(self.now.wall, ending);
         self.emit(Effect::SaveDirect(Box::new(record.clone())));
@@ -137,11 +152,13 @@ impl Engine {
         let (kind, ending) = (direct.row.kind, direct.ending.take());
         if let Some(ending) = ending {
             direct.step = Step::RingingAgent;
-            return self.end_direct(id, Ending { legs: Legs::Gone, ..ending });
+            let legs = if kind.is_phones() { Legs::Left } else { Legs::Gone };
+            return self.end_direct(id, Ending { legs, ..ending });
         }
         match kind {
             DirectKind::Click => self.ring_agent(id),
-            DirectKind::ClickReverse => self.dial_when_possible(id),
+            DirectKind::ClickReverse | DirectKind::Dialed => self.dial_when_possible(id),
+            DirectKind::Internal => self.ring_far(id),
         }
     }
 
@@ -149,6 +166,9 @@ impl Engine {
     pub(crate) fn direct_not_opened(&mut self, id: CallId) {
         if self.directs.get(&id).is_some_and(|d| d.step == Step::Opening) {
             let direct = self.directs.remove(&id).expect("looked up above");
+            if direct.row.kind.is_phones() {
+                self.emit(Effect::HangUp { call: id });
+            }
             self.seat_freed(direct.agent());
         }
     }

@@ -6,6 +6,10 @@ use crate::{AgentId, CallId, Cause, HangupBy, Outcome, PhoneNumber, Timestamp, T
 /// How such a call came about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum DirectKind {
+    /// An agent dialed another's extension.
+    Internal,
+    /// An agent dialed an outside number.
+    Dialed,
     /// By command; the agent was rung first.
     Click,
     /// By command; the customer was rung first.
@@ -16,20 +20,31 @@ impl DirectKind {
     /// `callmethod` of the compatible API.
     pub const fn method(self) -> u16 {
         match self {
+            DirectKind::Internal => 1,
+            DirectKind::Dialed => 2,
             DirectKind::Click => 3,
             DirectKind::ClickReverse => 4,
         }
     }
 
+    /// The agent's leg is there from the start: the agent called.
+    pub const fn is_phones(self) -> bool {
+        matches!(self, DirectKind::Internal | DirectKind::Dialed)
+    }
+
     pub const fn name(self) -> &'static str {
         match self {
+            DirectKind::Internal => "internal",
+            DirectKind::Dialed => "dialed",
             DirectKind::Click => "click",
             DirectKind::ClickReverse => "click_reverse",
         }
     }
 
     pub fn from_name(name: &str) -> Option<DirectKind> {
-        [DirectKind::Click, DirectKind::ClickReverse].into_iter().find(|k| k.name() == name)
+        [DirectKind::Internal, DirectKind::Dialed, DirectKind::Click, DirectKind::ClickReverse]
+            .into_iter()
+            .find(|k| k.name() == name)
     }
 }
 

@@ -9,6 +9,7 @@ mod heard;
 mod kept_up;
 mod monkey;
 mod offers;
+mod phone;
 mod ringing;
 mod sharing;
 mod store;

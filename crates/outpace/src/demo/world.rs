@@ -8,8 +8,8 @@ use anyhow::{Context, ensure};
 use engine::CompanyId;
 
 use crate::config::{
-    AgentLegs, AppConfig, CallerIdConfig, CompanyConfig, Config, ExtensionConfig, GroupConfig, PushConfig,
-    StoreKind, TrunkConfig,
+    AgentLegs, AppConfig, CallerIdConfig, CompanyConfig, Config, ExtensionConfig, GroupConfig,
+    OutboundConfig, PushConfig, StoreKind, TrunkConfig,
 };
 use crate::handle::Command;
 use crate::lab::agents::{self, AgentsHandle, AgentsOptions, Behaviour};
@@ -225,6 +225,7 @@ fn company(agents: u32, carrier: SocketAddr, accesskey: &str, password: &str, la
         trunk: vec![TrunkConfig { channels_max: 1000, ..TrunkConfig::new("lab", &carrier.to_string()) }],
         caller_id: vec![CallerIdConfig { number: "02154321000".into(), automatic: true, enabled: true }],
         push: PushConfig::default(),
+        outbound: OutboundConfig::default(),
         compliance: None,
     }
 }

@@ -226,6 +226,9 @@ impl Shift<'_> {
             | Effect::OpenDirect(_)
             | Effect::RingAgent { .. }
             | Effect::PlayRingback { .. }
+            | Effect::TakeLine { .. }
+            | Effect::RefuseLine { .. }
+            | Effect::DialAgent { .. }
             | Effect::RingSupervisor { .. }
             | Effect::Watch { .. }
             | Effect::SaveDirect(_) => {}

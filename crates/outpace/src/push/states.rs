@@ -71,6 +71,10 @@ impl States {
                 // A call that began with its agent is known already.
                 self.calls.entry(dial.call).or_default();
             }
+            Effect::TakeLine { call, agent, .. } if self.is_told(company) => {
+                let (agent, last_agent) = (Some(*agent), Some(*agent));
+                self.calls.insert(*call, Seen { agent, last_agent, ..Seen::default() });
+            }
             Effect::RingAgent { call, agent, .. } if self.is_told(company) => {
                 self.calls.insert(*call, Seen::default());
                 self.offer(*call, *agent);

@@ -20,7 +20,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use super::commands::Answer;
 use super::directory::{self, CompanyDirectory, Directory};
 use super::store_work::{Done, Loaded, StoreWork};
-use crate::config::Config;
+use crate::config::{Config, OutboundConfig};
 use crate::handle::{Command, Handle, Stats, wall_clock};
 use crate::live::Reporter;
 use crate::push::{States, Wake};
@@ -56,6 +56,8 @@ pub struct Dialer {
     /// The same, and agents and campaigns, for who watches.
     reporter: Reporter,
     done: UnboundedReceiver<Done>,
+    /// By company code. A company that the configuration does not name has the default.
+    outbound: BTreeMap<String, engine::OutboundRule>,
     directory: Directory,
     pub(super) names: Names,
     load_next: u64,
@@ -102,6 +104,7 @@ impl Dialer {
             switch,
             edge,
             done,
+            outbound: config.company.iter().map(|c| (c.code.clone(), c.outbound.rule())).collect(),
             directory: Directory { companies: Vec::new() },
             names: Names::start(),
             load_next: 1,
@@ -543,6 +546,8 @@ impl Dialer {
         for trunk in &c.trunks {
             self.switch.put_trunk(mono, trunk);
         }
+        let rule = self.outbound.get(&c.company.settings.code).cloned();
+        self.input(company, Input::Outbound(rule.unwrap_or_else(|| OutboundConfig::default().rule())));
         self.input(company, Input::CallerIds(directory::automatic_caller_ids(&c.caller_ids)));
         for group in &c.groups {
             if before.and_then(|b| b.groups.iter().find(|g| g.id == group.id)) != Some(group) {

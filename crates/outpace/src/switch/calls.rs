@@ -108,7 +108,8 @@ impl Switch {
         }
     }
 
-    pub(super) fn bridge(&mut self, call: CallId, agent: AgentId) {
+    pub(super) fn bridge(&mut self, now: Duration, call: CallId, agent: AgentId) {
+        self.answer_phone(now, call);
         self.stop_ringback(call);
         let Some(state) = self.calls.get(&call) else { return };
         let Some(customer) = state.customer.as_ref().map(|l| l.media) else { return };
@@ -136,16 +137,26 @@ impl Switch {
         self.attempt_left(now, call);
         self.unwatch(call);
         let Some(mut state) = self.calls.remove(&call) else { return };
+        let was_placed = state.customer.is_some();
         if let Some(leg) = state.customer.take() {
             self.endpoint.hang_up(now, leg.dialog);
             self.drop_leg(&leg);
+        }
+        if let (Some(wait), Some((_, AgentSide::Rung(leg)))) = (&state.unanswered, &state.offer) {
+            // The phone is told what the other side said; what comes after a final response does nothing.
+            let status = wait.status.filter(|status| (400..700).contains(status)).unwrap_or(if was_placed {
+                480
+            } else {
+                503
+            });
+            self.endpoint.reject(now, leg.dialog, status);
         }
         if let Some((agent, side)) = state.offer.take() {
             self.leave_agent(now, agent, side);
         }
     }
 
-    pub(super) fn progress(&mut self, dialog: DialogId, status: u16, body: &[u8]) {
+    pub(super) fn progress(&mut self, now: Duration, dialog: DialogId, status: u16, body: &[u8]) {
         if !matches!(status, 180..=183) {
             return;
         }
@@ -153,6 +164,7 @@ impl Switch {
         match self.dialogs.get(&dialog).copied() {
             Some(Owner::Customer(call)) => {
                 self.early_media(call, body);
+                self.phone_hears_ringing(now, call, body);
                 if let Some(company) = self.calls.get(&call).map(|c| c.company) {
                     self.listen_early(call, body);
                     self.tell(company, Input::Customer { call, event });
@@ -169,6 +181,13 @@ impl Switch {
 
     pub(super) fn answered(&mut self, now: Duration, dialog: DialogId, body: &[u8]) {
         let Some(owner) = self.dialogs.get(&dialog).copied() else { return };
+        if let Owner::Offer(call, _) = owner
+            && self.calls.get(&call).is_some_and(|state| state.by_phone && state.unanswered.is_none())
+            && body.is_empty()
+        {
+            // The ACK to our answer.
+            return;
+        }
         let media = match sdp::read(body, &CODECS) {
             Ok(media) => media,
             Err(error) => {
@@ -205,6 +224,9 @@ impl Switch {
     pub(super) fn failed(&mut self, dialog: DialogId, status: u16, q850: Option<u16>, local: bool) {
         match self.dialogs.get(&dialog).copied() {
             Some(Owner::Customer(call)) => {
+                if let Some(wait) = self.calls.get_mut(&call).and_then(|state| state.unanswered.as_mut()) {
+                    wait.status = Some(status).filter(|_| !local);
+                }
                 let failure = cause::customer_failure(status, q850, local);
                 self.customer_gone(call, LegEvent::Failed(failure));
             }
@@ -212,7 +234,7 @@ impl Switch {
                 self.agent_gone(call, agent, LegEvent::Failed(cause::agent_failure(status)));
             }
             Some(Owner::Kept(agent)) => self.kept_failed(agent, status),
-            None => {}
+            None => self.line_gone(dialog),
         }
     }
 

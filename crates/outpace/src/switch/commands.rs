@@ -151,6 +151,8 @@ impl Call {
             is_listened_to: false,
             offered_at: None,
             offer: None::<(AgentId, AgentSide)>,
+            unanswered: None,
+            by_phone: false,
             ringback: None,
             is_timed: false,
         }

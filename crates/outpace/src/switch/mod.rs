@@ -9,6 +9,7 @@ pub mod edge;
 mod kept;
 mod listening;
 pub mod names;
+mod phones;
 mod recordings;
 mod registrar;
 pub mod sdp;
@@ -19,7 +20,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engine::{AgentId, CallId, Cause, CompanyId, Effect, Input, LegEvent, TrunkId};
+use engine::{AgentId, CallId, Cause, CompanyId, Effect, Input, LegEvent, LineId, TrunkId};
 use media::{Codec, LegId, Relay, RelayEvent, Sound};
 use sip::{DialogId, EndedBy, Endpoint, Event, Flow, Transmit};
 
@@ -39,6 +40,7 @@ pub struct Switch {
     ringback: Arc<Sound>,
     calls: HashMap<CallId, Call>,
     kept: HashMap<AgentId, kept::KeptLeg>,
+    lines: HashMap<LineId, phones::Line>,
     /// Supervisors in calls: few at a time.
     watching: Vec<commands::Watching>,
     agents: HashMap<AgentId, Account>,
@@ -99,6 +101,9 @@ struct Call {
     is_listened_to: bool,
     offered_at: Option<Instant>,
     offer: Option<(AgentId, AgentSide)>,
+    /// The agent's phone called, and was not answered yet.
+    unanswered: Option<phones::Unanswered>,
+    by_phone: bool,
     /// The leg that hears our ring-back.
     ringback: Option<LegId>,
     /// Its answer-to-audio time was taken.
@@ -119,6 +124,7 @@ impl Switch {
             ringback: Arc::new(commands::ringback_sound()),
             calls: HashMap::new(),
             kept: HashMap::new(),
+            lines: HashMap::new(),
             watching: Vec::new(),
             agents: HashMap::new(),
             agent_by_extension: HashMap::new(),
@@ -146,12 +152,15 @@ impl Switch {
             Effect::Offer { call, agent } => self.offer(now, company, call, agent),
             Effect::RingAgent { call, agent, show } => self.ring_agent(now, company, call, agent, show),
             Effect::PlayRingback { call, to } => self.play_ringback(call, to),
+            Effect::TakeLine { line, call, agent } => self.take_line(company, line, call, agent),
+            Effect::RefuseLine { line, why } => self.refuse_line(now, line, why),
+            Effect::DialAgent { call, agent, show } => self.dial_agent(now, call, agent, &show),
             Effect::RingSupervisor { watch, supervisor, show } => {
                 self.ring_agent(now, company, watch, supervisor, show)
             }
             Effect::Watch { watch, call, supervisor, mode } => self.watch(watch, call, supervisor, mode),
             Effect::CancelOffer { call, agent } => self.cancel_offer(now, call, agent),
-            Effect::Bridge { call, agent } => self.bridge(call, agent),
+            Effect::Bridge { call, agent } => self.bridge(now, call, agent),
             Effect::PlayMessage { call } => self.play_message(company, call),
             Effect::HangUp { call } => self.hang_up(now, call),
             Effect::RaiseAgentLeg { agent } => self.raise_agent_leg(now, company, agent),
@@ -229,13 +238,12 @@ impl Switch {
 
     fn sip_event(&mut self, now: Duration, event: Event) {
         match event {
-            Event::Incoming { dialog, .. } => {
-                // Calls towards us are not taken yet: refuse them so that the caller knows at once.
-                self.endpoint.reject(now, dialog, 403);
+            Event::Incoming { dialog, target_user, account, sdp, .. } => {
+                self.incoming(now, dialog, account.as_deref(), &target_user, &sdp);
             }
             Event::Progress { dialog, status, sdp } => {
                 self.attempt_arrived(now, dialog);
-                self.progress(dialog, status, &sdp);
+                self.progress(now, dialog, status, &sdp);
             }
             Event::Answered { dialog, sdp } => {
                 self.attempt_arrived(now, dialog);

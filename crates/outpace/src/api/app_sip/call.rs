@@ -136,6 +136,7 @@ fn refused(refusal: Refusal, extension: &Extension) -> Failure {
         Refusal::NotInCall | Refusal::NotWatching => Failure::about(Code::NOT_IN_CALL, number),
         Refusal::TargetBusy => Failure::about(Code::EXTENSION_BUSY, number),
         Refusal::NoTrunk | Refusal::NobodyReady => Code::NO_RESOURCE.into(),
+        Refusal::NotAllowed => Code::AGAINST_POLICY.into(),
         Refusal::Unavailable => Code::FAILED.into(),
     }
 }

@@ -72,6 +72,56 @@ impl Peer {
         Outgoing { call_id, rtp, bye, target }
     }
 
+    /// Calls with the account of an extension. The call when it was answered, else the status.
+    pub fn dial(
+        &self,
+        server: SocketAddr,
+        user: &str,
+        password: &str,
+        number: &str,
+    ) -> Result<Outgoing, u16> {
+        let call_id = format!("dial-{:016x}", fastrand::u64(..));
+        let rtp = self.shared.rtp(&call_id);
+        let tag = fastrand::u32(..);
+        let line = |method: &str, uri: &str, to: &str, cseq: u32| {
+            format!(
+                "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {0};branch=z9hG4bK{1:016x};rport\r\nMax-Forwards: 70\r\n\
+                 From: <sip:{user}@{server}>;tag={tag:08x}\r\nTo: {to}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\n\
+                 Contact: <sip:{user}@{0}>\r\n",
+                self.address(),
+                fastrand::u64(..)
+            )
+        };
+        let uri = format!("sip:{number}@{server}");
+        let mut credentials = String::new();
+        for cseq in 1..=3 {
+            let head = line("INVITE", &uri, &format!("<{uri}>"), cseq) + &credentials;
+            let answer = self.transact(server, &call_id, &finish(head, &sdp(rtp.port, PCMA)));
+            let to = answer.header("to").to_owned();
+            match answer.status() {
+                200 => {
+                    if let Some(remote) = answer.rtp_address() {
+                        rtp.set_remote(remote);
+                    }
+                    let uri = answer.contact();
+                    let ack = finish(line("ACK", &uri, &to, cseq), "");
+                    self.socket.send_to(ack.as_bytes(), server).expect("127.0.0.1 can be reached");
+                    let bye = finish(line("BYE", &uri, &to, cseq + 1), "");
+                    return Ok(Outgoing { call_id, rtp, bye, target: server });
+                }
+                status => {
+                    let ack = finish(line("ACK", &uri, &to, cseq), "");
+                    self.socket.send_to(ack.as_bytes(), server).expect("127.0.0.1 can be reached");
+                    if status != 401 {
+                        return Err(status);
+                    }
+                    credentials = digest::authorization(&answer, "INVITE", &uri, user, password);
+                }
+            }
+        }
+        panic!("INVITE of {user} is challenged again and again");
+    }
+
     pub fn hang_up(&self, call: &Outgoing) {
         let answer = self.transact(call.target, &call.call_id, &call.bye);
         assert_eq!(answer.status(), 200, "{}", answer.start);
