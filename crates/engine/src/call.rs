@@ -10,7 +10,7 @@ use crate::timer::TimerKey;
 use crate::transfer::Transfer;
 use crate::{
     AgentId, CallId, CallRecord, CampaignId, Cause, Effect, Engine, Failure, HangupBy, LeadId, LeasedLead,
-    LegEvent, Notice, Now, Outcome, PhoneNumber, Supply, Timestamp, TrunkId,
+    LegEvent, Miss, Notice, Now, Outcome, PhoneNumber, Supply, Timestamp, TrunkId,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -172,10 +172,12 @@ pub(crate) enum Legs {
 enum OfferEnd {
     /// Not the agent's fault.
     Withdrawn,
-    /// The agent rang long enough, or said no.
+    /// The agent rang long enough.
     Missed,
+    /// The agent was asked to say no.
+    Refused,
     /// As missed, and the leg is gone already.
-    LegFailed,
+    LegFailed(Miss),
 }
 
 impl Engine {
@@ -301,8 +303,13 @@ impl Engine {
         };
         match (call.stage, event) {
             (Stage::Offering(offered), LegEvent::Answered) if offered == agent => self.bridge(id, agent),
-            (Stage::Offering(offered), LegEvent::Failed(_) | LegEvent::HungUp { .. }) if offered == agent => {
-                self.stop_offer(id, OfferEnd::LegFailed);
+            (Stage::Offering(offered), LegEvent::Failed(failure)) if offered == agent => {
+                let said_no = matches!(failure.outcome, Outcome::Busy | Outcome::Rejected);
+                let miss = if said_no { Miss::Declined } else { Miss::NotPickedUp };
+                self.stop_offer(id, OfferEnd::LegFailed(miss));
+            }
+            (Stage::Offering(offered), LegEvent::HungUp { .. }) if offered == agent => {
+                self.stop_offer(id, OfferEnd::LegFailed(Miss::Declined));
             }
             (Stage::Bridged(talking), LegEvent::HungUp { cause }) if talking == agent => {
                 self.agent_hung_up(id, cause);
@@ -343,7 +350,7 @@ impl Engine {
             Some(Seat::Offered(call)) if self.transfer_of(call).is_some() => {
                 self.transfer_failed(call, Cause::DECLINED);
             }
-            Some(Seat::Offered(call)) => self.stop_offer(call, OfferEnd::Missed),
+            Some(Seat::Offered(call)) => self.stop_offer(call, OfferEnd::Refused),
             _ => {}
         }
     }
@@ -438,12 +445,14 @@ impl Engine {
         self.timers.cancel(TimerKey::Offer(id));
         self.set_stage(id, Stage::Waiting);
         self.unplaced.insert((order, id));
-        if why != OfferEnd::LegFailed {
+        if !matches!(why, OfferEnd::LegFailed(_)) {
             self.emit(Effect::CancelOffer { call: id, agent });
         }
         match why {
             OfferEnd::Withdrawn => self.seat_freed(agent),
-            OfferEnd::Missed | OfferEnd::LegFailed => self.seat_missed(agent),
+            OfferEnd::Missed => self.seat_missed(agent, Miss::NotPickedUp),
+            OfferEnd::Refused => self.seat_missed(agent, Miss::Declined),
+            OfferEnd::LegFailed(miss) => self.seat_missed(agent, miss),
         }
     }
 

@@ -75,6 +75,12 @@ impl Direct {
         self.row.agent
     }
 
+    /// The agent has picked up, and the customer is being reached.
+    pub(crate) fn awaits_customer(&self) -> bool {
+        let underway = matches!(self.step, Step::AwaitingTrunk | Step::Dialing | Step::Ringing);
+        underway && self.row.kind != DirectKind::ClickReverse
+    }
+
     fn record(self, ended_at: Timestamp, ending: Ending) -> DirectRecord {
         DirectRecord {
             call: self.row.call,
