@@ -31,6 +31,17 @@ pub struct AgentView {
     pub talk_seconds: u64,
     pub last_offered: Option<Timestamp>,
     pub last_answered: Option<Timestamp>,
+    /// The agent rests after an offer that was not taken.
+    pub missed_now: Option<Miss>,
+}
+
+/// How an agent did not take an offer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Miss {
+    /// The phone rang long enough, or could not be rung.
+    NotPickedUp,
+    /// The agent said no.
+    Declined,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -46,6 +57,8 @@ pub struct CallView {
     pub bridged_at: Option<Timestamp>,
     /// The customer called.
     pub is_inbound: bool,
+    /// The agent has picked up, and the customer is being reached.
+    pub awaits_customer: bool,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -120,6 +133,7 @@ impl Engine {
             talk_seconds: agent.talked.as_secs(),
             last_offered: agent.last_offered,
             last_answered: agent.last_answered,
+            missed_now: agent.missed_now(),
         }
     }
 
@@ -134,6 +148,7 @@ impl Engine {
             answered_at: call.answered_at,
             bridged_at: call.bridged_at,
             is_inbound: false,
+            awaits_customer: false,
         })
     }
 
@@ -148,6 +163,7 @@ impl Engine {
             answered_at: direct.answered_at,
             bridged_at: direct.bridged_at,
             is_inbound: direct.caller.is_some(),
+            awaits_customer: direct.awaits_customer(),
         })
     }
 
@@ -163,6 +179,7 @@ impl Engine {
             answered_at: watch.up_at,
             bridged_at: watch.up_at,
             is_inbound: false,
+            awaits_customer: false,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::{DirectKind, Step};
 use crate::call::{Ending, Legs};
-use crate::{AgentId, CallId, Cause, Effect, Engine, Failure, HangupBy, LegEvent, Outcome, Party};
+use crate::{AgentId, CallId, Cause, Effect, Engine, Failure, HangupBy, LegEvent, Miss, Outcome, Party};
 
 impl Engine {
     pub(crate) fn direct_customer_event(&mut self, id: CallId, event: LegEvent) {
@@ -72,8 +72,13 @@ impl Engine {
             _ if direct.transfer.is_some() => self.transfer_event(id, agent, event),
             (Step::RingingAgent, LegEvent::Answered) => self.dial_when_possible(id),
             (Step::Offering, LegEvent::Answered) => self.direct_talk(id, agent),
-            (Step::Offering, LegEvent::Failed(_) | LegEvent::HungUp { .. }) if direct.caller.is_some() => {
-                self.caller_missed(id, Legs::Gone);
+            (Step::Offering, LegEvent::Failed(failure)) if direct.caller.is_some() => {
+                let said_no = matches!(failure.outcome, Outcome::Busy | Outcome::Rejected);
+                let miss = if said_no { Miss::Declined } else { Miss::NotPickedUp };
+                self.caller_missed(id, Legs::Gone, miss);
+            }
+            (Step::Offering, LegEvent::HungUp { .. }) if direct.caller.is_some() => {
+                self.caller_missed(id, Legs::Gone, Miss::Declined);
             }
             (Step::RingingAgent, LegEvent::Failed(failure)) => {
                 let Failure { outcome, cause, sip_status } = failure;
@@ -99,7 +104,9 @@ impl Engine {
         }
         let (outcome, cause) = match direct.step {
             Step::Opening | Step::Talking => return,
-            Step::Offering if direct.caller.is_some() => return self.caller_missed(id, Legs::Left),
+            Step::Offering if direct.caller.is_some() => {
+                return self.caller_missed(id, Legs::Left, Miss::NotPickedUp);
+            }
             Step::Waiting => return self.give_caller_message(id),
             Step::Message => return self.caller_told(id),
             Step::RingingAgent => (Outcome::NoAnswer, Cause::NOT_PICKED_UP),

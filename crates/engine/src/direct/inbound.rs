@@ -9,8 +9,8 @@ use crate::agent::Seat;
 use crate::call::{Ending, Legs};
 use crate::group::PoolKey;
 use crate::{
-    AgentId, CallId, CallTags, CampaignId, Cause, Effect, Engine, GroupId, HangupBy, Outcome, PhoneNumber,
-    Refusal, TrunkId,
+    AgentId, CallId, CallTags, CampaignId, Cause, Effect, Engine, GroupId, HangupBy, Miss, Outcome,
+    PhoneNumber, Refusal, TrunkId,
 };
 
 /// Which calls of customers are taken. The default: none.
@@ -204,14 +204,14 @@ impl Engine {
         }
     }
 
-    /// The agent did not pick up. `leg`: whether it still rings.
-    pub(super) fn caller_missed(&mut self, id: CallId, leg: Legs) {
+    /// The agent did not take it. `leg`: whether it still rings.
+    pub(super) fn caller_missed(&mut self, id: CallId, leg: Legs, how: Miss) {
         let direct = self.directs.get_mut(&id).expect("the caller looked it up");
         let Some(agent) = direct.row.agent.take() else { return };
         if leg == Legs::Left {
             self.emit(Effect::CancelOffer { call: id, agent });
         }
-        self.seat_missed(agent);
+        self.seat_missed(agent, how);
         self.find_agent(id);
     }
 

@@ -21,7 +21,7 @@ pub use record::*;
 use crate::call::{Ending, Legs};
 use crate::timer::TimerKey;
 use crate::transfer::Transfer;
-use crate::{AgentId, CallId, Cause, Effect, Engine, HangupBy, Timestamp, TrunkId};
+use crate::{AgentId, CallId, Cause, Effect, Engine, HangupBy, Miss, Timestamp, TrunkId};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Step {
@@ -88,6 +88,12 @@ impl Direct {
     /// Of a call that an agent has from its beginning.
     fn own_agent(&self) -> AgentId {
         self.row.agent.expect("only calls of customers who call are without an agent")
+    }
+
+    /// The agent has picked up, and the customer is being reached.
+    pub(crate) fn awaits_customer(&self) -> bool {
+        let underway = matches!(self.step, Step::AwaitingTrunk | Step::Dialing | Step::Ringing);
+        underway && self.row.kind != DirectKind::ClickReverse
     }
 
     fn record(self, ended_at: Timestamp, ending: Ending) -> DirectRecord {
@@ -219,7 +225,7 @@ impl Engine {
             return self.transfer_failed(id, Cause::DECLINED);
         }
         if direct.caller.is_some() && direct.step == Step::Offering {
-            return self.caller_missed(id, Legs::Left);
+            return self.caller_missed(id, Legs::Left, Miss::Declined);
         }
         let ending = match direct.step {
             Step::Talking => Ending::connected(cause, HangupBy::Agent),

@@ -108,6 +108,7 @@ fn call_status(
     let code = match (extension, view) {
         (None, _) => Code::NO_EXTENSION,
         // A call outlives its extension's registration.
+        (Some(_), Some(_)) if call.is_some_and(|c| c.awaits_customer) => Code::OFF_HOOK,
         (Some(_), Some(v)) if call.is_some() => state_code(v.state),
         (Some(e), _) if !e.enabled => Code::EXTENSION_DISABLED,
         (Some(_), _) if !is_registered => Code::NOT_REGISTERED,
