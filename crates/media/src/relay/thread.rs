@@ -24,6 +24,7 @@ use super::{LegId, LegMedia, RelayEvent};
 use crate::detect::ListenerConfig;
 use crate::mix::Gain;
 use crate::rtp::{self, HEADER_LEN, PACKET_MAX};
+use crate::srtp::SrtpKeys;
 use crate::{FRAME_SAMPLES, Sound};
 use load::Load;
 pub(super) use mixing::MixSeat;
@@ -41,6 +42,10 @@ pub(super) enum Command {
     Configure {
         leg: LegId,
         media: LegMedia,
+    },
+    Secure {
+        leg: LegId,
+        keys: Option<Box<SrtpKeys>>,
     },
     Bridge {
         a: LegId,
@@ -240,6 +245,11 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         match command {
             Command::Open { leg, socket, port } => self.open(leg, socket, port),
             Command::Configure { leg, media } => self.configure(leg, media, now),
+            Command::Secure { leg, keys } => {
+                if let Some(leg) = self.slot(leg).and_then(|slot| self.leg(slot)) {
+                    leg.secure(keys.as_deref());
+                }
+            }
             Command::Bridge { a, b } => self.bridge(a, b, now),
             Command::Unbridge { leg } => {
                 if let Some(slot) = self.slot(leg) {
@@ -526,6 +536,10 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
 
     fn packet(&mut self, slot: usize, len: usize, source: SocketAddr, now: Instant) {
         let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        let Some(len) = leg.open_packet(&mut self.datagram[..len]) else {
+            leg.stats.packets_refused += 1;
+            return;
+        };
         let parsed = match rtp::parse(&self.datagram[..len]) {
             Ok(parsed) => parsed,
             Err(rtp::RtpError::Rtcp) => return,
