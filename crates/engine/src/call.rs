@@ -1,11 +1,11 @@
 //! One call: `Dialing → Ringing → Waiting ⇄ Offering → Bridged`, or `Message` when no agent came, then `end`.
 
-use std::collections::BTreeMap;
+mod ringing;
+
 use std::time::Duration;
 
 use crate::agent::Seat;
 use crate::heard::Judging;
-use crate::look_ahead::slot;
 use crate::timer::TimerKey;
 use crate::transfer::Transfer;
 use crate::{
@@ -45,8 +45,10 @@ pub(crate) struct Call {
     ringing_at: Option<Timestamp>,
     /// The same moment on the mono clock.
     rings_since: Option<Duration>,
-    /// It was ended while it rang, for ringing too late.
+    /// It is to be ended while it rings, for ringing too late.
     is_given_up: bool,
+    /// It is being cancelled; how it ends unless the customer answers in that moment.
+    cancelled: Option<Ending>,
     pub(crate) answered_at: Option<Timestamp>,
     pub(crate) bridged_at: Option<Timestamp>,
     /// Start of the talk on the mono clock.
@@ -81,6 +83,7 @@ impl Call {
             ringing_at: None,
             rings_since: None,
             is_given_up: false,
+            cancelled: None,
             answered_at: None,
             bridged_at: None,
             talk_began: Duration::ZERO,
@@ -217,15 +220,6 @@ impl Engine {
         }
     }
 
-    pub(crate) fn customer_rings(&mut self, id: CallId) {
-        let Some(call) = self.calls.get_mut(&id).filter(|c| c.stage == Stage::Dialing) else { return };
-        call.ringing_at = Some(self.now.wall);
-        call.rings_since = Some(self.now.mono);
-        let length = self.config.no_answer.max(self.config.ring_min);
-        self.timers.set(TimerKey::Call(id), self.now.mono + length);
-        self.set_stage(id, Stage::Ringing);
-    }
-
     fn customer_answered(&mut self, id: CallId) {
         let order = self.order();
         let Some(call) = self.calls.get_mut(&id) else { return };
@@ -235,7 +229,10 @@ impl Engine {
         call.answered_at = Some(self.now.wall);
         call.order = order;
         let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
-        campaign.pacer.look.answered(self.now.mono, call.placed);
+        // One who answers while being cancelled is a customer like any other; the pacer has counted the call out.
+        if call.cancelled.take().is_none() {
+            campaign.pacer.look.answered(self.now.mono, call.placed);
+        }
         self.timers.set(TimerKey::Call(id), self.now.mono + self.config.answer_wait);
         self.set_stage(id, Stage::Waiting);
         self.unplaced.insert((order, id));
@@ -246,7 +243,10 @@ impl Engine {
     fn customer_left(&mut self, id: CallId, failure: Failure) {
         let Some(call) = self.calls.get(&id) else { return };
         let ending = match call.stage {
-            Stage::Dialing | Stage::Ringing => Ending::failed(failure),
+            Stage::Dialing | Stage::Ringing => match call.cancelled {
+                Some(ending) => Ending { legs: Legs::Gone, ..ending },
+                None => Ending::failed(failure),
+            },
             Stage::Waiting | Stage::Offering(_) | Stage::Message => {
                 Ending::new(Outcome::Abandoned, Cause::NORMAL, HangupBy::Customer, Legs::Gone)
             }
@@ -268,43 +268,12 @@ impl Engine {
             return self.direct_timer(id);
         };
         match call.stage {
-            Stage::Dialing => {
-                self.end(id, Ending::new(Outcome::Failed, Cause::TIMER, HangupBy::Platform, Legs::Left));
-            }
-            Stage::Ringing => self.end_unanswered(id),
+            Stage::Dialing => self.cancel(id, Outcome::Failed, Cause::TIMER),
+            Stage::Ringing => self.cancel(id, Outcome::NoAnswer, Cause::NO_ANSWER),
             Stage::Waiting | Stage::Offering(_) => self.abandon(id),
             Stage::Message => self.message_played(id),
             Stage::Transfer(_) => self.transfer_failed(id, Cause::NOT_PICKED_UP),
             Stage::Bridged(_) => {}
-        }
-    }
-
-    fn end_unanswered(&mut self, id: CallId) {
-        self.end(id, Ending::new(Outcome::NoAnswer, Cause::NO_ANSWER, HangupBy::Platform, Legs::Left));
-    }
-
-    /// Of each of these slots a call that has rung for long enough, if there is one, is at the end of its time now.
-    pub(crate) fn give_up(&mut self, campaign: CampaignId, slots: &[u64]) {
-        let ring_min = self.config.ring_min;
-        let mut wanted: BTreeMap<u64, usize> = BTreeMap::new();
-        slots.iter().for_each(|slot| *wanted.entry(*slot).or_default() += 1);
-        let has_rung = |c: &Call| c.rings_since.is_some_and(|since| self.now.mono >= since + ring_min);
-        let mut late = Vec::new();
-        for call in self
-            .calls
-            .values()
-            .filter(|c| c.campaign == campaign && c.stage == Stage::Ringing && !c.is_given_up)
-        {
-            if let Some(left) = wanted.get_mut(&slot(call.placed)).filter(|n| **n > 0)
-                && has_rung(call)
-            {
-                *left -= 1;
-                late.push(call.id);
-            }
-        }
-        for id in late {
-            self.calls.get_mut(&id).expect("found above").is_given_up = true;
-            self.timers.set(TimerKey::Call(id), self.now.mono);
         }
     }
 
@@ -518,8 +487,9 @@ impl Engine {
         let is_talk = ending.outcome == Outcome::Connected;
         let wrap_up = if is_talk { self.config.wrap_up } else { Duration::ZERO };
         match call.stage {
-            Stage::Ringing if call.is_given_up => campaign.pacer.look.given_up(self.now.mono, call.placed),
-            Stage::Dialing | Stage::Ringing => campaign.pacer.look.failed(self.now.mono, call.placed),
+            Stage::Dialing | Stage::Ringing if call.cancelled.is_none() => {
+                campaign.pacer.look.failed(self.now.mono, call.placed);
+            }
             Stage::Bridged(_) => {
                 // The timer of the wrap-up runs for this long, no agent can end it: its length is known beforehand.
                 campaign.pacer.look.talk_ended(talked);

@@ -21,6 +21,9 @@ pub enum Effect {
     Bridge { call: CallId, agent: AgentId },
     /// Play the abandon message to the customer, then `Input::MessagePlayed`.
     PlayMessage { call: CallId },
+    /// Cancel the customer's leg, which was not answered. `Input::Customer` tells what came of it: that it failed, or that
+    /// the answer was faster.
+    Cancel { call: CallId },
     /// End every leg of the call. A ringing leg is cancelled, an answered one gets a BYE; a kept-up agent leg stays.
     HangUp { call: CallId },
     /// Store the result; then `CallSaved` or `SaveFailed`.

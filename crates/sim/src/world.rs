@@ -248,7 +248,8 @@ impl World {
             Effect::CancelOffer { call, agent } => self.referee.cancel_offer(call, agent),
             Effect::Bridge { call, agent } => self.bridge(call, agent),
             Effect::PlayMessage { call } => self.play_message(call),
-            Effect::HangUp { call } => self.referee.hang_up(call, self.mono, &self.scenario.config),
+            Effect::Cancel { call } => self.cancel(call),
+            Effect::HangUp { call } => self.referee.hang_up(call),
             Effect::RaiseAgentLeg { agent } => self.raise_leg(agent),
             Effect::DropAgentLeg { agent } => self.drop_leg(agent),
         }

@@ -518,6 +518,12 @@ impl Endpoint {
         self.with_dialog(dialog, |dialog, core| dialog.reject(core, now, status));
     }
 
+    /// Cancels a call that we placed; one that was answered goes on. `Event::Failed` follows, or `Event::Answered` when the
+    /// answer was faster than the CANCEL (RFC 3261 §9.1).
+    pub fn cancel(&mut self, now: Duration, dialog: DialogId) {
+        self.with_dialog(dialog, |dialog, core| dialog.cancel(core, now));
+    }
+
     /// CANCEL, final response or BYE, whatever fits; unknown dialog: nothing.
     pub fn hang_up(&mut self, now: Duration, dialog: DialogId) {
         self.with_dialog(dialog, |dialog, core| dialog.hang_up(core, now));

@@ -133,6 +133,14 @@ impl Switch {
         }
     }
 
+    /// The leg stays until its end is known.
+    pub(super) fn cancel(&mut self, now: Duration, call: CallId) {
+        self.attempt_left(now, call);
+        if let Some(leg) = self.calls.get(&call).and_then(|c| c.customer.as_ref()) {
+            self.endpoint.cancel(now, leg.dialog);
+        }
+    }
+
     pub(super) fn hang_up(&mut self, now: Duration, call: CallId) {
         self.attempt_left(now, call);
         self.unwatch(call);

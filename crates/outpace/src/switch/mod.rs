@@ -162,6 +162,7 @@ impl Switch {
             Effect::CancelOffer { call, agent } => self.cancel_offer(now, call, agent),
             Effect::Bridge { call, agent } => self.bridge(now, call, agent),
             Effect::PlayMessage { call } => self.play_message(company, call),
+            Effect::Cancel { call } => self.cancel(now, call),
             Effect::HangUp { call } => self.hang_up(now, call),
             Effect::RaiseAgentLeg { agent } => self.raise_agent_leg(now, company, agent),
             Effect::DropAgentLeg { agent } => self.drop_agent_leg(now, agent),
