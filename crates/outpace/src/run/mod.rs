@@ -27,6 +27,7 @@ use crate::prompts;
 use crate::provision;
 use crate::push;
 use crate::recording::{self, Archive};
+use crate::retention;
 use crate::switch::edge::{Bound, Edge, EdgeConfig};
 use crate::switch::{Ears, Switch};
 
@@ -91,11 +92,13 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         turn::Dialer::open(&config, handle.clone(), switch, edge, (states, wake), random_seed()?).await?;
     let tending = tokio::spawn(recording::tend(archive, handle.clone()));
     let uploads = tokio::spawn(upload::tend(uploads, handle.clone(), leftover));
+    let retention = tokio::spawn(retention::tend(handle.clone()));
     let learning = tokio::spawn(prompts::tend(announcements, learned, handle.clone()));
     let done = tokio::spawn(async move {
         dialer.run(commands_out, relay_events).await;
         tending.abort();
         learning.abort();
+        retention.abort();
         uploads.abort();
         drop((pushes, lock));
     });

@@ -6,7 +6,7 @@ use crate::bill::direct_bill;
 pub(super) struct DirectRow {
     pub(super) company: CompanyId,
     pub(super) call: NewDirect,
-    is_open: bool,
+    pub(super) is_open: bool,
 }
 
 impl Tables {
@@ -27,9 +27,9 @@ impl Tables {
         let extension = self.extension_numbers.get(&record.agent).cloned().unwrap_or_default();
         let recording = self.recording_name(record.call);
         let mut bill = direct_bill(company, &call, record, extension, recording);
-        bill.id = next_id(&self.bills);
+        bill.id = self.bills_put + 1;
         self.tell_call_finished(now, &bill);
-        self.bills.push(bill);
+        self.put_bill(bill);
         Ok(())
     }
 
