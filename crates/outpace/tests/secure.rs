@@ -273,7 +273,7 @@ fn lab(agents: u32) -> Lab {
 fn lab_with(agents: u32, media_keys: &str, behaviour: Behaviour, sound: Sound) -> Lab {
     let (ports, folder) = (Ports::reserve(), TempDir::new());
     let certificate = Certificate::make(folder.path());
-    let carrier = Peer::start(ports.next(), sound, move |_| behaviour.clone());
+    let carrier = Peer::start(ports.next(), sound, move |_| behaviour);
     let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
     let (tls, ws, wss) = (at(ports.next()), at(ports.next()), at(ports.next()));
     let mut setup = Setup::new(&ports).company(Company::new("1").trunk(carrier.port).agents(1001, agents));
