@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Deserialize;
 
+use crate::switch::SrtpPolicy;
+
 mod compliance;
 mod defaults;
 mod direct;
@@ -107,6 +109,7 @@ pub struct Media {
     pub hold_music: Option<PathBuf>,
     /// WAV file; None: that for abandoned calls.
     pub busy_message: Option<PathBuf>,
+    pub srtp: SrtpPolicy,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -82,12 +82,19 @@ pub trait Store: Send + Sync {
     /// All companies' when None. Ordered by number.
     fn extensions(&self, company: Option<CompanyId>) -> Result<Vec<Extension>>;
     fn extension(&self, number: &str) -> Result<Option<Extension>>;
+    /// With its memberships and registrations; calls keep its number, and no other gets its id. `Refused` while it is
+    /// enabled or in a call, or a user or a campaign that has not ended names it.
+    fn delete_extension(&self, company: CompanyId, number: &str) -> Result<()>;
     /// Unique in the company: `name`.
     fn put_trunk(&self, trunk: &NewTrunk) -> Result<Trunk>;
     fn trunks(&self, company: CompanyId) -> Result<Vec<Trunk>>;
+    /// No other gets its id. `Refused` while it is enabled or a call goes through it.
+    fn delete_trunk(&self, company: CompanyId, name: &str) -> Result<()>;
     /// Unique in the company: `number`.
     fn put_caller_id(&self, caller_id: &CallerId) -> Result<()>;
     fn caller_ids(&self, company: CompanyId) -> Result<Vec<CallerId>>;
+    /// `Refused` while a campaign that has not ended names it.
+    fn delete_caller_id(&self, company: CompanyId, number: &str) -> Result<()>;
 
     // API tokens. Only hashes are kept.
     fn put_token(&self, token: &Token) -> Result<()>;
@@ -123,8 +130,9 @@ pub trait Store: Send + Sync {
     /// Unique: the call; put again, `seconds` and `bytes` only grow. `Taken("filename")` when another call has it.
     fn put_recording(&self, recording: &Recording) -> Result<()>;
     fn recording(&self, company: CompanyId, filename: &str) -> Result<Option<Recording>>;
-    /// Those of all companies that began before, oldest first; at most `limit`.
-    fn expired_recordings(&self, before: Timestamp, limit: u32) -> Result<Vec<Recording>>;
+    /// Those that began before, oldest first; at most `limit`.
+    fn expired_recordings(&self, company: CompanyId, before: Timestamp, limit: u32)
+    -> Result<Vec<Recording>>;
     /// One that is not there is fine.
     fn delete_recording(&self, call: CallId) -> Result<()>;
 
@@ -152,6 +160,10 @@ pub trait Store: Send + Sync {
         after: i64,
         limit: u32,
     ) -> Result<Vec<Refusal>>;
+
+    /// Deletes the company's calls and bills from before, its refusals, who talked with whom last, and the leads of campaigns that had ended
+    /// before; a campaign's counters stay. At most about `limit` rows: 0 when nothing is left. How many.
+    fn forget_personal(&self, company: CompanyId, before: Timestamp, limit: u32) -> Result<u64>;
 
     // Campaigns and leads.
     /// One transaction: all or nothing. A row whose number repeats one before it is not stored but listed in

@@ -58,6 +58,7 @@ impl Default for Media {
             abandon_message: None,
             hold_music: None,
             busy_message: None,
+            srtp: SrtpPolicy::Optional,
         }
     }
 }

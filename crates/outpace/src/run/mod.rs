@@ -27,6 +27,7 @@ use crate::prompts;
 use crate::provision;
 use crate::push;
 use crate::recording::{self, Archive};
+use crate::retention;
 use crate::switch::edge::{Bound, Edge, EdgeConfig};
 use crate::switch::{Ears, Sounds, Switch};
 
@@ -83,18 +84,21 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let sounds = sounds(&config.media)?;
     let announcements = prompts::path(&config);
     let learned = prompts::stamp(&announcements);
-    let switch = Switch::new(endpoint, relay, sounds, ears(&config, prompts::load_or_none(&announcements)));
+    let ears = ears(&config, prompts::load_or_none(&announcements));
+    let switch = Switch::new(endpoint, relay, sounds, ears, config.media.srtp);
 
     let (pushes, states, wake) = push::start(store).await.context("cannot start the pushes")?;
     let dialer =
         turn::Dialer::open(&config, handle.clone(), switch, edge, (states, wake), random_seed()?).await?;
     let tending = tokio::spawn(recording::tend(archive, handle.clone()));
     let uploads = tokio::spawn(upload::tend(uploads, handle.clone(), leftover));
+    let retention = tokio::spawn(retention::tend(handle.clone()));
     let learning = tokio::spawn(prompts::tend(announcements, learned, handle.clone()));
     let done = tokio::spawn(async move {
         dialer.run(commands_out, relay_events).await;
         tending.abort();
         learning.abort();
+        retention.abort();
         uploads.abort();
         drop((pushes, lock));
     });

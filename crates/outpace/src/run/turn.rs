@@ -535,7 +535,7 @@ impl Dialer {
             stats: Stats::default(),
         });
         run.time_zone.clone_from(&c.company.settings.time_zone);
-        for extension in &c.extensions {
+        for extension in &c.extensions_and_gone(before) {
             let known = before.and_then(|b| b.extensions.iter().find(|e| e.id == extension.id));
             if known == Some(extension) {
                 continue;
@@ -546,7 +546,7 @@ impl Dialer {
                 self.input(company, Input::Paused { agent: extension.id });
             }
         }
-        for trunk in &c.trunks {
+        for trunk in &c.trunks_and_gone(before) {
             self.switch.put_trunk(mono, trunk);
         }
         self.put_direct_rules(c);

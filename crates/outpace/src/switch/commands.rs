@@ -7,7 +7,7 @@ use engine::{AgentId, CallId, CompanyId, Party, WatchMode};
 use media::mix::{GAIN_FULL, Gain};
 use media::{LegId, Sound};
 
-use super::{AgentSide, CODECS, Call, Switch, sdp};
+use super::{AgentSide, Call, Switch, secure};
 
 impl Switch {
     /// Begins a call with its agent; `show`: the caller that the phone sees.
@@ -60,11 +60,12 @@ impl Switch {
             return;
         };
         let (Some(ringback), agent) = (state.ringback, *agent) else { return };
-        let Ok(media) = sdp::read(body, &CODECS) else { return };
+        if secure::take_answer(&self.relay, customer, body).is_err() {
+            return;
+        }
         let leg = customer.media;
         let state = self.calls.get(&call).expect("looked up above");
         if self.agent_media(state, agent) == Some(ringback) {
-            self.relay.configure(leg, media);
             self.stop_ringback(call);
             self.relay.bridge(leg, ringback);
         }

@@ -14,6 +14,7 @@ mod phones;
 mod recordings;
 mod registrar;
 pub mod sdp;
+pub mod secure;
 mod sounds;
 mod trunks;
 
@@ -28,6 +29,7 @@ use sip::{DialogId, EndedBy, Endpoint, Event, Flow, Transmit};
 
 pub use listening::Ears;
 pub use registrar::RegistrationChange;
+pub use secure::SrtpPolicy;
 pub use sounds::Sounds;
 pub use trunks::TrunkView;
 
@@ -70,6 +72,7 @@ pub struct Switch {
     answer_to_audio_us: VecDeque<u32>,
     calls_placed: u64,
     ears: Ears,
+    srtp: SrtpPolicy,
 }
 
 /// Whom a dialog or a relay leg belongs to.
@@ -93,6 +96,8 @@ struct Leg {
     /// The relay's address for it.
     address: SocketAddr,
     codec: Option<Codec>,
+    /// What our SDP says of encryption.
+    protection: Option<sdp::Protection>,
     /// `o=` version of our SDP.
     version: u64,
 }
@@ -125,7 +130,7 @@ enum AgentSide {
 }
 
 impl Switch {
-    pub fn new(endpoint: Endpoint, relay: Relay, sounds: Sounds, ears: Ears) -> Switch {
+    pub fn new(endpoint: Endpoint, relay: Relay, sounds: Sounds, ears: Ears, srtp: SrtpPolicy) -> Switch {
         Switch {
             endpoint,
             relay,
@@ -152,6 +157,7 @@ impl Switch {
             answer_to_audio_us: VecDeque::new(),
             calls_placed: 0,
             ears,
+            srtp,
         }
     }
 

@@ -6,5 +6,9 @@ CREATE TABLE last_calls (
     campaign INTEGER,
     -- Who talked with it last. NULL: nobody.
     agent INTEGER,
+    -- When the last of these calls ended.
+    at INTEGER NOT NULL,
     PRIMARY KEY (company, key)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX last_calls_by_age ON last_calls (company, at);

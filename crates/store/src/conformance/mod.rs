@@ -6,6 +6,7 @@ mod calls;
 mod campaigns;
 mod compliance;
 mod directs;
+mod forgetting;
 mod leads;
 mod pages;
 mod provision;
@@ -93,6 +94,9 @@ conformance! {
         a_member_is_of_the_groups_company
         registrations_are_kept_until_they_expire
         registrations_of_one_extension_are_bounded
+        a_deleted_extension_leaves_its_number_in_its_calls_and_its_id_to_nobody
+        an_extension_in_use_is_not_deleted
+        trunks_and_caller_ids_in_use_are_not_deleted
     }
     recordings {
         a_recording_is_found_by_its_company_alone
@@ -176,6 +180,10 @@ conformance! {
         an_abandoned_call_locks_its_number_out
         new_settings_wake_what_waits
         a_list_keeps_its_meaning_in_another_country
+    }
+    forgetting {
+        what_is_old_is_deleted_and_what_is_not_stays
+        another_companys_old_data_stays
     }
     directs {
         who_had_to_do_with_a_number_last_is_known_however_it_is_written

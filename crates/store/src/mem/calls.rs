@@ -61,7 +61,12 @@ impl Tables {
         }
         if was_open {
             let agent = record.agent.filter(|_| record.outcome == Outcome::Connected);
-            self.remember(company, &number, LastCall { campaign: Some(record.campaign), agent })?;
+            self.remember(
+                record.ended_at,
+                company,
+                &number,
+                LastCall { campaign: Some(record.campaign), agent },
+            )?;
             self.add_bill(now, record.call);
         }
         Ok(due)

@@ -6,6 +6,7 @@ mod calls;
 mod campaigns;
 mod compliance;
 mod directs;
+mod forgetting;
 mod leads;
 mod outbox;
 mod pages;
@@ -33,6 +34,8 @@ struct Tables {
     extensions: BTreeMap<String, Extension>,
     extension_numbers: HashMap<AgentId, String>,
     trunks: Vec<Trunk>,
+    /// Ids of deleted trunks are not used again, nor those of extensions: each of these keeps its number.
+    trunks_added: i64,
     caller_ids: Vec<CallerId>,
     groups: BTreeMap<GroupId, Group>,
     /// Ids of deleted groups are not used again.
@@ -44,10 +47,11 @@ struct Tables {
     /// Where each call lies.
     calls: HashMap<CallId, CampaignId>,
     directs: BTreeMap<CallId, directs::DirectRow>,
-    /// By the one form of a number.
-    last_calls: HashMap<(CompanyId, String), LastCall>,
-    /// The id of a bill is its place, from 1.
+    /// By the one form of a number; with the end of the last of these calls.
+    last_calls: HashMap<(CompanyId, String), (LastCall, Timestamp)>,
+    /// By id.
     bills: Vec<Bill>,
+    bills_put: i64,
     pushes: BTreeMap<CompanyId, PushSettings>,
     outbox: BTreeMap<i64, outbox::Waiting>,
     /// Ids of events are not used again.
@@ -73,6 +77,8 @@ struct CampaignTable {
     zones: BTreeSet<String>,
     calls: BTreeMap<CallId, Call>,
     open: BTreeSet<CallId>,
+    /// Its leads were deleted because they were old.
+    is_forgotten: bool,
 }
 
 struct LeadRow {
@@ -153,6 +159,15 @@ impl Store for MemStore {
     fn extension(&self, number: &str) -> Result<Option<Extension>> {
         Ok(self.tables().extensions.get(number).cloned())
     }
+    fn delete_extension(&self, company: CompanyId, number: &str) -> Result<()> {
+        self.tables().delete_extension(company, number)
+    }
+    fn delete_trunk(&self, company: CompanyId, name: &str) -> Result<()> {
+        self.tables().delete_trunk(company, name)
+    }
+    fn delete_caller_id(&self, company: CompanyId, number: &str) -> Result<()> {
+        self.tables().delete_caller_id(company, number)
+    }
     fn put_trunk(&self, trunk: &NewTrunk) -> Result<Trunk> {
         self.tables().put_trunk(trunk)
     }
@@ -220,8 +235,16 @@ impl Store for MemStore {
     fn recording(&self, company: CompanyId, filename: &str) -> Result<Option<Recording>> {
         Ok(self.tables().recording(company, filename))
     }
-    fn expired_recordings(&self, before: Timestamp, limit: u32) -> Result<Vec<Recording>> {
-        Ok(self.tables().expired_recordings(before, limit))
+    fn forget_personal(&self, company: CompanyId, before: Timestamp, _: u32) -> Result<u64> {
+        Ok(self.tables().forget(company, before))
+    }
+    fn expired_recordings(
+        &self,
+        company: CompanyId,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Recording>> {
+        Ok(self.tables().expired_recordings(company, before, limit))
     }
     fn delete_recording(&self, call: CallId) -> Result<()> {
         self.tables().recordings.remove(&call);

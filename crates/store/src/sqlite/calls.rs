@@ -99,7 +99,7 @@ pub(super) fn finish(
         let bill = bills::add(db, record, &result)?;
         let agent = record.agent.filter(|_| record.outcome == Outcome::Connected);
         let last = LastCall { campaign: Some(record.campaign), agent };
-        directs::remember(db, bill.company, &bill.number, last)?;
+        directs::remember(db, record.ended_at, bill.company, &bill.number, last)?;
         if record.outcome == Outcome::Abandoned {
             compliance::note_abandoned(db, record.ended_at, bill.company, &bill.number)?;
         }

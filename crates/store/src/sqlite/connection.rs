@@ -26,6 +26,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (7, include_str!("../../migrations/sqlite/0007_uploads.sql")),
     (8, include_str!("../../migrations/sqlite/0008_trunk_details.sql")),
     (9, include_str!("../../migrations/sqlite/0009_detection.sql")),
+    (10, include_str!("../../migrations/sqlite/0010_deletions.sql")),
     (12, include_str!("../../migrations/sqlite/0012_callers.sql")),
 ];
 

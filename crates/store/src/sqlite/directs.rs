@@ -43,7 +43,7 @@ pub(super) fn finish(db: &Connection, now: Timestamp, record: &DirectRecord) -> 
     let extension = extension.query_row([agent], |row| row.get(0)).optional()?.unwrap_or_default();
     if call.kind != DirectKind::Internal && !call.number.is_withheld() {
         let agent = record.agent.filter(|_| record.outcome == Outcome::Connected);
-        remember(db, company, &call.number, LastCall { campaign: None, agent })?;
+        remember(db, record.ended_at, company, &call.number, LastCall { campaign: None, agent })?;
     }
     let bill = bills::put(db, &direct_bill(company, &call, record, extension, recording))?;
     outbox::call_finished(db, now, &bill)
@@ -75,16 +75,17 @@ pub(super) fn rescue(db: &Connection, now: Timestamp, company: CompanyId) -> Res
 /// What is not known of this call stays as it was.
 pub(super) fn remember(
     db: &Connection,
+    at: Timestamp,
     company: CompanyId,
     number: &PhoneNumber,
     call: LastCall,
 ) -> Result<()> {
     let key = compliance::rules(db, company, &[])?.key(number);
-    let sql = "INSERT INTO last_calls (company, key, campaign, agent) VALUES (?1, ?2, ?3, ?4)
+    let sql = "INSERT INTO last_calls (company, key, campaign, agent, at) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (company, key) DO UPDATE SET
-            campaign = coalesce(excluded.campaign, campaign), agent = coalesce(excluded.agent, agent)";
+            campaign = coalesce(excluded.campaign, campaign), agent = coalesce(excluded.agent, agent), at = excluded.at";
     let (campaign, agent) = (call.campaign.map(|c| c.0), call.agent.map(|a| a.0));
-    db.prepare_cached(sql)?.execute(params![company.0, key, campaign, agent])?;
+    db.prepare_cached(sql)?.execute(params![company.0, key, campaign, agent, at.0])?;
     Ok(())
 }
 

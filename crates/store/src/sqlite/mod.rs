@@ -7,7 +7,9 @@ mod campaigns;
 mod column;
 mod compliance;
 mod connection;
+mod deletions;
 mod directs;
+mod forgetting;
 mod groups;
 #[cfg(test)]
 mod killed;
@@ -104,6 +106,18 @@ impl Store for SqliteStore {
     fn extension(&self, number: &str) -> Result<Option<Extension>> {
         self.read(|db| provision::extension(db, number))
     }
+    fn delete_extension(&self, company: CompanyId, number: &str) -> Result<()> {
+        let number = number.to_owned();
+        self.write(move |db| deletions::extension(db, company, &number))
+    }
+    fn delete_trunk(&self, company: CompanyId, name: &str) -> Result<()> {
+        let name = name.to_owned();
+        self.write(move |db| deletions::trunk(db, company, &name))
+    }
+    fn delete_caller_id(&self, company: CompanyId, number: &str) -> Result<()> {
+        let number = number.to_owned();
+        self.write(move |db| deletions::caller_id(db, company, &number))
+    }
     fn put_trunk(&self, trunk: &NewTrunk) -> Result<Trunk> {
         let trunk = trunk.clone();
         self.write(move |db| provision::put_trunk(db, &trunk))
@@ -178,8 +192,16 @@ impl Store for SqliteStore {
     fn recording(&self, company: CompanyId, filename: &str) -> Result<Option<Recording>> {
         self.read(|db| recordings::by_name(db, company, filename))
     }
-    fn expired_recordings(&self, before: Timestamp, limit: u32) -> Result<Vec<Recording>> {
-        self.read(|db| recordings::expired(db, before, limit))
+    fn forget_personal(&self, company: CompanyId, before: Timestamp, limit: u32) -> Result<u64> {
+        self.write(move |db| forgetting::forget(db, company, before, limit))
+    }
+    fn expired_recordings(
+        &self,
+        company: CompanyId,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Recording>> {
+        self.read(|db| recordings::expired(db, company, before, limit))
     }
     fn delete_recording(&self, call: CallId) -> Result<()> {
         self.write(move |db| recordings::delete(db, call))

@@ -14,10 +14,6 @@ use super::schema::{Form, Schema, count, field, formed, object, page, text, time
 use super::visit::{Answer, Visit, shown};
 
 pub fn routes() -> Vec<Route> {
-    let at_id = |route: Route| {
-        let route = route.path_part("call", uuid(), "The call's id; `uuid` of the compatible API.");
-        route.refused_with(&[404])
-    };
     vec![
         Route::get("/v1/calls", "listCalls", run!(list_page))
             .about("Calls, the newest first, those in progress too.")
@@ -36,6 +32,16 @@ pub fn routes() -> Vec<Route> {
             .needs_scope(Scope::Personal)
             .answers(200, recording_schema()),
     ]
+}
+
+pub fn at_id(route: Route) -> Route {
+    let route = route.path_part("call", uuid(), "The call's id; `uuid` of the compatible API.");
+    route.refused_with(&[404])
+}
+
+/// Of the call that the path names.
+pub fn id(visit: &Visit) -> Result<CallId, Problem> {
+    CallId::parse(visit.part("call")).ok_or_else(|| Problem::not_found("call"))
 }
 
 fn schema() -> Schema {
@@ -171,9 +177,8 @@ async fn filter(visit: &Visit) -> Result<Option<CallFilter>, Problem> {
 }
 
 async fn find(visit: &Visit) -> Result<Cdr, Problem> {
-    let unknown = || Problem::not_found("call");
-    let (company, id) = (visit.company(), CallId::parse(visit.part("call")).ok_or_else(unknown)?);
-    visit.store(move |s| s.call(company, id)).await?.ok_or_else(unknown)
+    let (company, id) = (visit.company(), id(visit)?);
+    visit.store(move |s| s.call(company, id)).await?.ok_or_else(|| Problem::not_found("call"))
 }
 
 async fn get(visit: Visit) -> Result<Answer, Problem> {

@@ -7,7 +7,9 @@ mod audit;
 mod caller_ids;
 mod calls;
 mod campaigns;
+mod commands;
 mod company;
+mod compliance;
 mod csv;
 mod dnc;
 mod events;
@@ -66,12 +68,14 @@ pub fn routes() -> Vec<Route> {
         uploads::routes(),
         pacing::routes(),
         calls::routes(),
+        commands::routes(),
         agents::routes(),
         groups::routes(),
         extensions::routes(),
         trunks::routes(),
         trunk_states::routes(),
         caller_ids::routes(),
+        compliance::routes(),
         dnc::routes(),
         webhooks::routes(),
         events::routes(),

@@ -2,6 +2,7 @@
 
 mod access;
 mod campaigns;
+mod commands;
 mod directory;
 mod events;
 mod form;
