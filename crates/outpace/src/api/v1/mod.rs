@@ -4,6 +4,7 @@
 mod agents;
 mod api_keys;
 mod audit;
+mod bills;
 mod caller_ids;
 mod calls;
 mod campaigns;
@@ -71,6 +72,7 @@ pub fn routes() -> Vec<Route> {
         pacing::routes(),
         calls::routes(),
         commands::routes(),
+        bills::routes(),
         agents::routes(),
         groups::routes(),
         extensions::routes(),

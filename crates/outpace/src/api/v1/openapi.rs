@@ -22,6 +22,7 @@ const TAGS: &[(&str, &str)] = &[
     ("campaigns", "Campaigns and their leads, and how fast they dial."),
     ("uploads", "Files of numbers, and how far they are."),
     ("calls", "Calls and their recordings."),
+    ("bills", "What finished calls came to."),
     ("agents", "People at extensions, and what they are doing."),
     ("groups", "Agents who share campaigns."),
     ("extensions", "SIP accounts of agents."),
