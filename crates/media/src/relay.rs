@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 use crate::Sound;
 use crate::detect::{Heard, Label, ListenerConfig};
 use crate::mix::Gain;
+use crate::srtp::SrtpKeys;
 use listening::Listening;
 use ports::PortPool;
 use recording::Recordings;
@@ -226,6 +227,12 @@ impl Relay {
     /// Tells where the far end is and what it speaks; again when a re-INVITE changes it.
     pub fn configure(&self, leg: LegId, media: LegMedia) {
         self.handle.command(Command::Configure { leg, media });
+    }
+
+    /// From now on the leg sends and takes SRTP with these keys and nothing else; before `configure`, not one plain packet
+    /// passes. The same keys again change nothing. Without keys it is plain again.
+    pub fn secure(&self, leg: LegId, keys: Option<SrtpKeys>) {
+        self.handle.command(Command::Secure { leg, keys: keys.map(Box::new) });
     }
 
     /// Each leg hears the other from now on, and nobody else. `Bridged` follows once both are configured.

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Deserialize;
 
+use crate::switch::SrtpPolicy;
+
 mod compliance;
 mod defaults;
 
@@ -101,6 +103,7 @@ pub struct Media {
     pub rtp_timeout_s: u64,
     /// WAV file for customers whom no agent can take; none: the built-in message.
     pub abandon_message: Option<PathBuf>,
+    pub srtp: SrtpPolicy,
 }
 
 #[derive(Clone, Debug, Deserialize)]

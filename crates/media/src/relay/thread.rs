@@ -2,6 +2,7 @@
 
 mod load;
 mod mixing;
+mod taps;
 
 use std::collections::HashMap;
 use std::io;
@@ -24,6 +25,7 @@ use super::{LegId, LegMedia, RelayEvent};
 use crate::detect::ListenerConfig;
 use crate::mix::Gain;
 use crate::rtp::{self, HEADER_LEN, PACKET_MAX};
+use crate::srtp::SrtpKeys;
 use crate::{FRAME_SAMPLES, Sound};
 use load::Load;
 pub(super) use mixing::MixSeat;
@@ -41,6 +43,10 @@ pub(super) enum Command {
     Configure {
         leg: LegId,
         media: LegMedia,
+    },
+    Secure {
+        leg: LegId,
+        keys: Option<Box<SrtpKeys>>,
     },
     Bridge {
         a: LegId,
@@ -240,6 +246,11 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         match command {
             Command::Open { leg, socket, port } => self.open(leg, socket, port),
             Command::Configure { leg, media } => self.configure(leg, media, now),
+            Command::Secure { leg, keys } => {
+                if let Some(leg) = self.slot(leg).and_then(|slot| self.leg(slot)) {
+                    leg.secure(keys.as_deref());
+                }
+            }
             Command::Bridge { a, b } => self.bridge(a, b, now),
             Command::Unbridge { leg } => {
                 if let Some(slot) = self.slot(leg) {
@@ -364,89 +375,6 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
     }
 }
 
-/// Recording.
-impl<F: Fn(RelayEvent)> MediaThread<F> {
-    fn record(&mut self, customer: LegId, agent: LegId, path: &Arc<Path>, now: Instant) {
-        let is_possible = self.slot(customer).is_some() && self.slot(agent).is_some() && customer != agent;
-        let Some(recordings) = self.recordings.as_mut().filter(|_| is_possible) else {
-            // One that is under way goes on, and has its end later.
-            if !self.recordings.as_ref().is_some_and(|recordings| recordings.is_active(customer)) {
-                self.recorded(Finished::nothing(customer, path.clone()));
-            }
-            return;
-        };
-        let (taps, before) = recordings.begin(customer, agent, path, now);
-        if let Some(before) = before {
-            self.untap(before, customer);
-        }
-        for (id, tap) in [customer, agent].into_iter().zip(taps) {
-            if let Some(leg) = self.slot(id).and_then(|slot| self.leg(slot)) {
-                leg.tap = Some(tap);
-            }
-        }
-    }
-
-    fn stop_record(&mut self, customer: LegId, now: Instant) {
-        let agent = self.recordings.as_mut().and_then(|recordings| recordings.end(customer, now));
-        for leg in agent.into_iter().chain([customer]) {
-            self.untap(leg, customer);
-        }
-    }
-
-    /// Unless the leg belongs to another recording by now.
-    fn untap(&mut self, leg: LegId, customer: LegId) {
-        if let Some(leg) = self.slot(leg).and_then(|slot| self.leg(slot))
-            && leg.tap.is_some_and(|tap| tap.customer == customer)
-        {
-            leg.tap = None;
-        }
-    }
-
-    fn recorded(&self, finished: Finished) {
-        let Finished { customer, path, duration, bytes, frames_dropped, whole } = finished;
-        self.emit(RelayEvent::Recorded { customer, path, duration, bytes, frames_dropped, whole });
-    }
-}
-
-/// Listening.
-impl<F: Fn(RelayEvent)> MediaThread<F> {
-    fn listen(&mut self, id: LegId, config: ListenerConfig, now: Instant) {
-        let Some(slot) = self.slot(id) else { return };
-        let Some(listening) = &mut self.listening else { return };
-        let has_room = listening.begin(id, config, now);
-        if let Some(leg) = self.leg(slot) {
-            leg.is_listened_to = has_room;
-        }
-    }
-
-    fn answered(&mut self, id: LegId, now: Instant) {
-        let Some(leg) = self.slot(id).and_then(|slot| self.leg(slot)) else { return };
-        leg.reopen();
-        if leg.is_listened_to
-            && let Some(listening) = &self.listening
-        {
-            listening.answered(id, now);
-        }
-    }
-
-    fn stop_listening(&mut self, id: LegId) {
-        let Some(leg) = self.slot(id).and_then(|slot| self.leg(slot)) else { return };
-        leg.is_listened_to = false;
-        if let Some(listening) = &mut self.listening {
-            listening.end(id);
-        }
-    }
-
-    /// Unless nobody wants to know any more.
-    fn tell(&mut self, event: RelayEvent) {
-        if let RelayEvent::Heard { leg, .. } = &event
-            && self.slot(*leg).and_then(|slot| self.leg(slot)).is_some_and(|leg| leg.is_listened_to)
-        {
-            self.emit(event);
-        }
-    }
-}
-
 /// Timers.
 impl<F: Fn(RelayEvent)> MediaThread<F> {
     fn play_on(&mut self, timer: Timer, now: Instant) {
@@ -526,6 +454,10 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
 
     fn packet(&mut self, slot: usize, len: usize, source: SocketAddr, now: Instant) {
         let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        let Some(len) = leg.open_packet(&mut self.datagram[..len]) else {
+            leg.stats.packets_refused += 1;
+            return;
+        };
         let parsed = match rtp::parse(&self.datagram[..len]) {
             Ok(parsed) => parsed,
             Err(rtp::RtpError::Rtcp) => return,

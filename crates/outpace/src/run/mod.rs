@@ -84,7 +84,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let message = Arc::new(abandon_message(config.media.abandon_message.as_deref())?);
     let announcements = prompts::path(&config);
     let learned = prompts::stamp(&announcements);
-    let switch = Switch::new(endpoint, relay, message, ears(&config, prompts::load_or_none(&announcements)));
+    let ears = ears(&config, prompts::load_or_none(&announcements));
+    let switch = Switch::new(endpoint, relay, message, ears, config.media.srtp);
 
     let (pushes, states, wake) = push::start(store).await.context("cannot start the pushes")?;
     let dialer =

@@ -1,12 +1,14 @@
 //! The customer's leg and the leg of the agent who is rung for it.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use engine::{AgentId, CallId, Cause, CompanyId, Dial, Failure, Input, LegEvent, Outcome};
 use media::{Codec, LegId};
-use sip::{Credentials, DialogId, Invite};
+use sip::{Credentials, DialogId, Invite, Transport};
 
-use super::{AgentSide, CODECS, Call, Leg, Owner, Switch, cause, sdp};
+use super::kept::KeptLeg;
+use super::{AgentSide, CODECS, Call, Leg, Owner, Switch, cause, sdp, secure};
 
 impl Switch {
     pub(super) fn add_customer(&mut self, company: CompanyId, dial: &Dial, leg: Leg) {
@@ -28,9 +30,10 @@ impl Switch {
                 return None;
             }
         };
-        invite.sdp = sdp::offer(address, codecs, media.0);
+        let protection = secure::protection(self.srtp, invite.flow.transport);
+        invite.sdp = sdp::offer(address, codecs, media.0, protection.as_ref());
         let dialog = self.endpoint.invite(now, invite);
-        Some(Leg { dialog, media, address, codec: None, version: 1 })
+        Some(Leg { dialog, media, address, codec: None, protection, version: 1 })
     }
 
     pub(super) fn offer(&mut self, now: Duration, company: CompanyId, call: CallId, agent: AgentId) {
@@ -196,36 +199,26 @@ impl Switch {
             // The ACK to our answer.
             return;
         }
-        let media = match sdp::read(body, &CODECS) {
-            Ok(media) => media,
-            Err(error) => {
-                tracing::warn!(%error, ?owner, "answered with an SDP that is of no use");
-                self.endpoint.hang_up(now, dialog);
-                return self.failed(dialog, 488, None, false);
-            }
-        };
+        let Some(leg) = leg_of(&mut self.calls, &mut self.kept, owner) else { return };
+        if let Err(error) = secure::take_answer(&self.relay, leg, body) {
+            tracing::warn!(%error, ?owner, "answered with an SDP that is of no use");
+            self.endpoint.hang_up(now, dialog);
+            return self.failed(dialog, 488, None, false);
+        }
         match owner {
             Owner::Customer(call) => {
                 let Some(state) = self.calls.get_mut(&call) else { return };
                 let company = state.company;
                 state.answered_at = Some(Instant::now());
-                if let Some(leg) = state.customer.as_mut() {
-                    leg.codec = Some(media.codec);
-                    self.relay.configure(leg.media, media);
-                }
                 self.listen_to_answer(call);
                 self.tell(company, Input::Customer { call, event: LegEvent::Answered });
             }
             Owner::Offer(call, agent) => {
                 let Some(state) = self.calls.get_mut(&call) else { return };
                 let company = state.company;
-                if let Some((_, AgentSide::Rung(leg))) = state.offer.as_mut() {
-                    leg.codec = Some(media.codec);
-                    self.relay.configure(leg.media, media);
-                }
                 self.tell(company, Input::AgentLeg { call, agent, event: LegEvent::Answered });
             }
-            Owner::Kept(agent) => self.kept_answered(agent, media),
+            Owner::Kept(agent) => self.kept_answered(agent),
         }
     }
 
@@ -275,31 +268,39 @@ impl Switch {
             self.endpoint.reject(now, dialog, 481);
             return;
         };
-        let leg = match owner {
-            Owner::Customer(call) => self.calls.get_mut(&call).and_then(|c| c.customer.as_mut()),
-            Owner::Offer(call, _) => match self.calls.get_mut(&call).and_then(|c| c.offer.as_mut()) {
-                Some((_, AgentSide::Rung(leg))) => Some(leg),
-                _ => None,
-            },
-            Owner::Kept(agent) => self.kept.get_mut(&agent).map(|k| &mut k.leg),
-        };
-        let Some(leg) = leg else { return };
+        let Some(leg) = leg_of(&mut self.calls, &mut self.kept, owner) else { return };
         leg.version += 1;
         if body.is_empty() {
             // RFC 3261 §14.2: a re-INVITE without an offer asks for ours.
             let codecs = leg.codec.map_or(CODECS.to_vec(), |c| vec![c]);
-            let offer = sdp::offer(leg.address, &codecs, leg.media.0);
+            let offer = sdp::offer(leg.address, &codecs, leg.media.0, leg.protection.as_ref());
             self.endpoint.answer_offer(now, dialog, offer);
             return;
         }
-        match sdp::read(body, &CODECS) {
+        let transport = self.endpoint.peer_of(dialog).map_or(Transport::Udp, |flow| flow.transport);
+        match secure::take_offer(&self.relay, self.srtp, transport, leg, body) {
             Ok(media) => {
-                leg.codec = Some(media.codec);
-                self.relay.configure(leg.media, media);
-                let answer = sdp::answer(leg.address, &media, leg.media.0, leg.version);
+                let numbers = (leg.media.0, leg.version);
+                let answer = sdp::answer(leg.address, &media, numbers, leg.protection.as_ref());
                 self.endpoint.answer_offer(now, dialog, answer);
             }
             Err(_) => self.endpoint.reject(now, dialog, 488),
         }
+    }
+}
+
+/// The leg that a dialog or relay leg is of, while it has one of its own.
+fn leg_of<'a>(
+    calls: &'a mut HashMap<CallId, Call>,
+    kept: &'a mut HashMap<AgentId, KeptLeg>,
+    owner: Owner,
+) -> Option<&'a mut Leg> {
+    match owner {
+        Owner::Customer(call) => calls.get_mut(&call)?.customer.as_mut(),
+        Owner::Offer(call, _) => match calls.get_mut(&call)?.offer.as_mut()? {
+            (_, AgentSide::Rung(leg)) => Some(leg),
+            (_, AgentSide::KeptUp) => None,
+        },
+        Owner::Kept(agent) => kept.get_mut(&agent).map(|kept| &mut kept.leg),
     }
 }

@@ -7,7 +7,7 @@ use media::LegId;
 use media::mix::{GAIN_FULL, Gain};
 use media::tone::{RINGBACK_CN, ringback};
 
-use super::{AgentSide, CODECS, Call, Switch, sdp};
+use super::{AgentSide, Call, Switch, secure};
 
 /// Level of our own ring-back tone, in samples' units.
 const RINGBACK_LEVEL: i16 = 3000;
@@ -66,11 +66,12 @@ impl Switch {
             return;
         };
         let (Some(ringback), agent) = (state.ringback, *agent) else { return };
-        let Ok(media) = sdp::read(body, &CODECS) else { return };
+        if secure::take_answer(&self.relay, customer, body).is_err() {
+            return;
+        }
         let leg = customer.media;
         let state = self.calls.get(&call).expect("looked up above");
         if self.agent_media(state, agent) == Some(ringback) {
-            self.relay.configure(leg, media);
             self.stop_ringback(call);
             self.relay.bridge(leg, ringback);
         }

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use engine::{AgentId, CallId, Cause, CompanyId, Input, LegEvent};
-use media::LegMedia;
-
 use super::{CODECS, Leg, Owner, Switch};
+use engine::{AgentId, CallId, Cause, CompanyId, Input, LegEvent};
 
 pub(super) struct KeptLeg {
     pub leg: Leg,
@@ -37,12 +35,10 @@ impl Switch {
         }
     }
 
-    pub(super) fn kept_answered(&mut self, agent: AgentId, media: LegMedia) {
+    pub(super) fn kept_answered(&mut self, agent: AgentId) {
         let Some(kept) = self.kept.get_mut(&agent) else { return };
         kept.up = true;
-        kept.leg.codec = Some(media.codec);
         let company = kept.company;
-        self.relay.configure(kept.leg.media, media);
         self.tell(company, Input::AgentLegUp { agent });
     }
 

@@ -13,6 +13,7 @@ mod phones;
 mod recordings;
 mod registrar;
 pub mod sdp;
+pub mod secure;
 mod trunks;
 
 use std::collections::{HashMap, VecDeque};
@@ -26,6 +27,7 @@ use sip::{DialogId, EndedBy, Endpoint, Event, Flow, Transmit};
 
 pub use listening::Ears;
 pub use registrar::RegistrationChange;
+pub use secure::SrtpPolicy;
 pub use trunks::TrunkView;
 
 /// The codecs that we offer, in this order.
@@ -64,6 +66,7 @@ pub struct Switch {
     answer_to_audio_us: VecDeque<u32>,
     calls_placed: u64,
     ears: Ears,
+    srtp: SrtpPolicy,
 }
 
 /// Whom a dialog or a relay leg belongs to.
@@ -87,6 +90,8 @@ struct Leg {
     /// The relay's address for it.
     address: SocketAddr,
     codec: Option<Codec>,
+    /// What our SDP says of encryption.
+    protection: Option<sdp::Protection>,
     /// `o=` version of our SDP.
     version: u64,
 }
@@ -116,7 +121,13 @@ enum AgentSide {
 }
 
 impl Switch {
-    pub fn new(endpoint: Endpoint, relay: Relay, message: Arc<Sound>, ears: Ears) -> Switch {
+    pub fn new(
+        endpoint: Endpoint,
+        relay: Relay,
+        message: Arc<Sound>,
+        ears: Ears,
+        srtp: SrtpPolicy,
+    ) -> Switch {
         Switch {
             endpoint,
             relay,
@@ -142,6 +153,7 @@ impl Switch {
             answer_to_audio_us: VecDeque::new(),
             calls_placed: 0,
             ears,
+            srtp,
         }
     }
 

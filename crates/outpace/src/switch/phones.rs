@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use engine::{AgentId, CallId, CompanyId, Input, LegEvent, LineId, PhoneCall, PhoneNumber, Refusal};
 use media::LegMedia;
-use sip::DialogId;
+use sip::{DialogId, Transport};
 
-use super::{AgentSide, CODECS, Call, Leg, Owner, Switch, cause, sdp};
+use super::{AgentSide, CODECS, Call, Leg, Owner, Switch, cause, sdp, secure};
 
 /// A phone's INVITE that the engine has not taken yet.
 pub(super) struct Line {
@@ -41,11 +41,14 @@ impl Switch {
             return self.endpoint.reject(now, dialog, 403);
         };
         let Ok(number) = PhoneNumber::parse(target) else { return self.endpoint.reject(now, dialog, 484) };
-        let Ok(media) = sdp::read(body, &CODECS) else { return self.endpoint.reject(now, dialog, 488) };
         let Ok((leg, address)) = self.relay.open() else { return self.endpoint.reject(now, dialog, 503) };
-        self.relay.configure(leg, media);
-        let codec = Some(media.codec);
-        let leg = Leg { dialog, media: leg, address, codec, version: 1 };
+        let mut leg = Leg { dialog, media: leg, address, codec: None, protection: None, version: 1 };
+        let transport = self.endpoint.peer_of(dialog).map_or(Transport::Udp, |flow| flow.transport);
+        let media = secure::take_offer(&self.relay, self.srtp, transport, &mut leg, body);
+        let Ok(media) = media else {
+            self.relay.close(leg.media);
+            return self.endpoint.reject(now, dialog, 488);
+        };
         let line = LineId(dialog.0);
         let own = self.agent_by_extension.get(target).copied();
         let to = own.filter(|to| self.company_of(*to) == Some(company));
@@ -109,11 +112,16 @@ impl Switch {
         let (Some(wait), Some((_, AgentSide::Rung(leg)))) = (state.unanswered.as_mut(), &state.offer) else {
             return;
         };
-        let early = sdp::read(body, &CODECS).ok().zip(state.customer.as_ref().map(|leg| leg.media));
-        if let Some((media, customer)) = early {
-            self.relay.configure(customer, media);
-            self.relay.bridge(customer, leg.media);
-            let answer = sdp::answer(leg.address, &wait.media, leg.media.0, leg.version);
+        let early = match state.customer.as_mut() {
+            Some(customer) if !body.is_empty() => {
+                secure::take_answer(&self.relay, customer, body).is_ok().then_some(customer)
+            }
+            _ => None,
+        };
+        if let Some(customer) = early {
+            self.relay.bridge(customer.media, leg.media);
+            let numbers = (leg.media.0, leg.version);
+            let answer = sdp::answer(leg.address, &wait.media, numbers, leg.protection.as_ref());
             self.endpoint.ring(now, leg.dialog, 183, Some(answer));
         } else if !wait.rings {
             self.endpoint.ring(now, leg.dialog, 180, None);
@@ -126,7 +134,8 @@ impl Switch {
         let Some(state) = self.calls.get_mut(&call) else { return };
         let Some(wait) = state.unanswered.take() else { return };
         if let Some((_, AgentSide::Rung(leg))) = &state.offer {
-            let answer = sdp::answer(leg.address, &wait.media, leg.media.0, leg.version);
+            let numbers = (leg.media.0, leg.version);
+            let answer = sdp::answer(leg.address, &wait.media, numbers, leg.protection.as_ref());
             self.endpoint.answer(now, leg.dialog, answer);
         }
     }

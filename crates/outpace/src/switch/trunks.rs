@@ -15,7 +15,7 @@ use store::{Trunk, TrunkAddress};
 use super::circuit::{Circuit, Fault};
 use super::edge::TlsPeer;
 use super::names::{self, Found, HostName, Target};
-use super::{CODECS, Owner, Switch, sdp};
+use super::{CODECS, Owner, Switch, sdp, secure};
 pub use view::TrunkView;
 
 /// Without another address to go to, silence is borne this long: one INVITE is sent six times in it.
@@ -521,7 +521,8 @@ impl Switch {
         attempt: Attempt,
     ) {
         let Some(leg) = self.calls.get_mut(&call).and_then(|c| c.customer.as_mut()) else { return };
-        invite.sdp = sdp::offer(leg.address, &CODECS, leg.media.0);
+        leg.protection = secure::protection(self.srtp, invite.flow.transport);
+        invite.sdp = sdp::offer(leg.address, &CODECS, leg.media.0, leg.protection.as_ref());
         let dialog = self.endpoint.invite(now, invite);
         leg.dialog = dialog;
         self.dialogs.remove(&old);

@@ -42,11 +42,23 @@ impl Baresip {
         (extension, password): (&str, &str),
         transport: &str,
     ) -> Baresip {
+        Baresip::with_account(hz, registrar, ports, (extension, password), transport, "")
+    }
+
+    /// `parameters`: more of its account, such as `;mediaenc=srtp`.
+    pub fn with_account(
+        hz: f64,
+        registrar: SocketAddr,
+        ports: &Ports,
+        (extension, password): (&str, &str),
+        transport: &str,
+        parameters: &str,
+    ) -> Baresip {
         let (dir, port, control) = (TempDir::new(), ports.next(), ports.next());
         std::fs::write(dir.path().join("tone.wav"), tone_wav(hz, 60)).expect("it can be written");
         let account = format!(
             "<sip:{extension}@{registrar};transport={transport}>;auth_user={extension};auth_pass={password};\
-             regint=60;answermode=auto;audio_codecs=pcma/8000/1\n"
+             regint=60;answermode=auto;audio_codecs=pcma/8000/1{parameters}\n"
         );
         std::fs::write(dir.path().join("accounts"), account).expect("it can be written");
         std::fs::write(dir.path().join("config"), config(&dir, port, control)).expect("it can be written");
@@ -125,7 +137,7 @@ fn config(dir: &TempDir, port: u16, control: u16) -> String {
     let _ = writeln!(t, "sip_listen 127.0.0.1:{port}\nmodule_path /usr/lib/baresip/modules");
     let _ = writeln!(t, "audio_source aufile,{path}/tone.wav\naudio_player aubridge,nowhere");
     let _ = writeln!(t, "audio_srate 8000-8000\naudio_channels 1-1\nsnd_path {path}");
-    for module in ["g711", "aufile", "aubridge", "sndfile"] {
+    for module in ["g711", "aufile", "aubridge", "sndfile", "srtp"] {
         let _ = writeln!(t, "module {module}.so");
     }
     let _ = writeln!(t, "module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so");
