@@ -196,6 +196,11 @@ impl Engine {
         self.timers.first()
     }
 
+    /// It was told of the campaign, which may have ended since.
+    pub fn has_campaign(&self, campaign: CampaignId) -> bool {
+        self.campaigns.contains_key(&campaign)
+    }
+
     /// No call, no lease, nothing unsaved: a drain is over.
     pub fn is_idle(&self) -> bool {
         self.calls.is_empty()

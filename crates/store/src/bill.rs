@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::*;
 
 /// `callmethod` and `method`: predictive.
-pub(crate) const PREDICTIVE: u16 = 5;
+pub const PREDICTIVE: u16 = 5;
 const CALL_OUT: &str = "callout";
 const CALL_IN: &str = "callin";
 

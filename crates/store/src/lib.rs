@@ -30,7 +30,7 @@ pub use access::{
     ApiKey, Audit, AuditFilter, Claim, IDEMPOTENCY_LIFETIME, NewApiKey, NewAudit, NewUser, Repeatable, Role,
     Scope, Scopes, Session, User,
 };
-pub use bill::{Bill, BillBody, BillFilter, bill_body};
+pub use bill::{Bill, BillBody, BillFilter, PREDICTIVE, bill_body};
 pub use cdr::{CallFilter, Cdr};
 pub use mem::MemStore;
 pub use outbox::{EVENT_LIFETIME, Event, LegState, LegStatus, PushKind, PushSettings, Side};
@@ -317,6 +317,14 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Cdr>>;
     fn call(&self, company: CompanyId, call: CallId) -> Result<Option<Cdr>>;
+    /// As `list_bills`; `after`: the `dialed_at` and id of a bill, exclusive.
+    fn bills_after(
+        &self,
+        company: CompanyId,
+        filter: &BillFilter,
+        after: Option<(Timestamp, i64)>,
+        limit: u32,
+    ) -> Result<Vec<Bill>>;
 
     // Users, their sessions, and keys for programs.
     /// Unique in the company: `name`.

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use engine::{
-    AgentId, AgentState, CallId, CampaignId, CompanyId, Effect, Engine, GroupId, Input, Now, RequestId,
-    Timestamp,
+    AgentId, AgentState, CallId, CampaignId, CampaignStatus, CompanyId, Effect, Engine, GroupId, Input, Now,
+    RequestId, Timestamp,
 };
 use media::RelayEvent;
 use sip::{Flow, Transport};
@@ -139,7 +139,8 @@ impl Dialer {
     async fn load_open_campaigns(&mut self) -> anyhow::Result<()> {
         for company in self.companies.keys().copied().collect::<Vec<_>>() {
             let open = self.handle.with_store(move |store| store.open_campaigns(company)).await?;
-            for campaign in open {
+            let opened = open.into_iter().filter(|c| c.settings.status != CampaignStatus::Draft);
+            for campaign in opened {
                 self.load_campaign(company, campaign.id, true);
             }
         }
@@ -410,15 +411,23 @@ impl Dialer {
         let campaign = loaded.campaign.id;
         self.reporter.saw_campaign(company, campaign, loaded.campaign.settings.status);
         let Some(run) = self.companies.get_mut(&company) else { return };
+        let mut is_new = false;
         if run.campaign_loads.get(&campaign) == Some(&load) {
-            if loaded.campaign.settings.status == engine::CampaignStatus::Ended {
+            let status = loaded.campaign.settings.status;
+            // What was never opened is none of the engine's business, and there may be thousands of it.
+            is_new = !run.engine.has_campaign(campaign);
+            let is_new_draft = status == CampaignStatus::Draft && is_new;
+            if status == CampaignStatus::Ended || is_new_draft {
                 run.campaign_loads.remove(&campaign);
+            }
+            if is_new_draft {
+                return;
             }
             let settings =
                 directory::campaign_settings(&loaded.campaign, loaded.today, loaded.budget, self.amd);
             self.input(company, Input::Campaign(settings));
         }
-        if leads {
+        if leads || is_new {
             self.input(company, Input::LeadsAdded { campaign });
         }
     }

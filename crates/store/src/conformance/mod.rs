@@ -197,6 +197,7 @@ conformance! {
         a_bill_tells_all_of_its_call
         bills_are_found_by_each_filter
         bills_come_oldest_first_by_page
+        each_page_of_bills_begins_where_the_one_before_ended
         a_fetched_bill_is_not_fetched_again
         eight_clients_at_once_get_each_bill_once
     }

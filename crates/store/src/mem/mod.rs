@@ -443,6 +443,18 @@ impl Store for MemStore {
     ) -> Result<Vec<Cdr>> {
         Ok(self.tables().calls_before(company, filter, before, limit))
     }
+    fn bills_after(
+        &self,
+        company: CompanyId,
+        filter: &BillFilter,
+        after: Option<(Timestamp, i64)>,
+        limit: u32,
+    ) -> Result<Vec<Bill>> {
+        let (_, mut bills) = self.tables().list_bills(company, filter, Page { offset: 0, limit: u32::MAX });
+        bills.retain(|b| after.is_none_or(|place| (b.dialed_at, b.id) > place));
+        bills.truncate(limit.min(rule::PAGE_MAX) as usize);
+        Ok(bills)
+    }
     fn call(&self, company: CompanyId, call: CallId) -> Result<Option<Cdr>> {
         Ok(self.tables().call(company, call))
     }

@@ -85,10 +85,29 @@ pub(super) fn page(
     let (condition, mut values) = condition(company, filter);
     values.push(Box::new(page.limit.min(rule::PAGE_MAX)));
     values.push(Box::new(i64::try_from(page.offset).unwrap_or(i64::MAX)));
-    let sql = format!(
-        "SELECT *, (SELECT filename FROM recordings WHERE recordings.call = bills.call) AS recording
-        FROM bills WHERE {condition} ORDER BY dialed_at, id LIMIT ? OFFSET ?"
-    );
+    let sql = format!("{BILL} WHERE {condition} ORDER BY dialed_at, id LIMIT ? OFFSET ?");
+    rows(db, &sql, params_from_iter(&values), bill_row)
+}
+
+const BILL: &str =
+    "SELECT *, (SELECT filename FROM recordings WHERE recordings.call = bills.call) AS recording
+    FROM bills";
+
+pub(super) fn after(
+    db: &Connection,
+    company: CompanyId,
+    filter: &BillFilter,
+    after: Option<(Timestamp, i64)>,
+    limit: u32,
+) -> Result<Vec<Bill>> {
+    let (mut condition, mut values) = condition(company, filter);
+    if let Some((at, id)) = after {
+        condition += " AND (dialed_at, id) > (?, ?)";
+        values.push(Box::new(at.0));
+        values.push(Box::new(id));
+    }
+    values.push(Box::new(limit.min(rule::PAGE_MAX)));
+    let sql = format!("{BILL} WHERE {condition} ORDER BY dialed_at, id LIMIT ?");
     rows(db, &sql, params_from_iter(&values), bill_row)
 }
 

@@ -442,6 +442,15 @@ impl Store for SqliteStore {
     ) -> Result<Vec<Cdr>> {
         self.read(|db| pages::calls_before(db, company, filter, before, limit))
     }
+    fn bills_after(
+        &self,
+        company: CompanyId,
+        filter: &BillFilter,
+        after: Option<(Timestamp, i64)>,
+        limit: u32,
+    ) -> Result<Vec<Bill>> {
+        self.read(|db| bills::after(db, company, filter, after, limit))
+    }
     fn call(&self, company: CompanyId, call: CallId) -> Result<Option<Cdr>> {
         self.read(|db| pages::call(db, company, call))
     }
