@@ -291,6 +291,7 @@ impl Engine {
     }
 
     pub(crate) fn message_played(&mut self, id: CallId) {
+        self.caller_told(id);
         if self.calls.get(&id).is_some_and(|c| c.stage == Stage::Message) {
             self.end(id, Ending::new(Outcome::Abandoned, Cause::PLATFORM, HangupBy::Platform, Legs::Left));
         }
@@ -389,8 +390,9 @@ impl Engine {
         let pools = keys.filter_map(|key| self.pools.get(key)).filter(|p| p.is_ready(agent));
         let served = pools.flat_map(|p| p.campaigns.iter()).filter_map(|id| self.campaigns.get(id));
         let longest = served.filter_map(|c| c.unserved.first()).min().copied();
-        if let Some((_, call)) = longest {
-            self.offer(call, agent);
+        match longest {
+            Some((_, call)) => self.offer(call, agent),
+            None => self.serve_caller(agent),
         }
     }
 

@@ -1,8 +1,8 @@
 //! What the engine is told.
 
 use crate::{
-    AgentId, CallCommand, CallId, CampaignId, Cause, Failure, GroupId, Heard, LeadId, LeaseId, OutboundRule,
-    PhoneCall, PhoneNumber, RequestId, Timestamp, TrunkId,
+    AgentId, CallCommand, CallId, CampaignId, Cause, CustomerCall, Failure, GroupId, Heard, InboundRule,
+    LastCall, LeadId, LeaseId, OutboundRule, PhoneCall, PhoneNumber, RequestId, Timestamp, TrunkId,
 };
 
 #[derive(Clone, Debug)]
@@ -117,6 +117,15 @@ pub enum Input {
     /// Hang up the call that this agent is in.
     HangUp {
         agent: AgentId,
+    },
+    /// Which calls of customers are taken.
+    Inbound(InboundRule),
+    /// A customer calls; answered by `Effect::TakeCustomer` or `Effect::RefuseLine`.
+    CustomerCalls(CustomerCall),
+    /// In place of `DirectOpened` for a call of a customer.
+    InboundOpened {
+        call: CallId,
+        last: LastCall,
     },
     /// What agents may dial at their phones.
     Outbound(OutboundRule),

@@ -215,7 +215,7 @@ impl Reporter {
                 self.calls.insert(new.call, seen);
             }
             Effect::SaveDirect(record) => {
-                self.ended(company, record.call, record.outcome, Some(record.agent));
+                self.ended(company, record.call, record.outcome, record.agent);
             }
             Effect::Dial(dial) => {
                 self.call(company, dial.call, CallState::Dialing(dial.number.clone()), None);

@@ -147,6 +147,8 @@ pub enum Event {
         /// User part of the Request-URI, and of From.
         target_user: String,
         from_user: String,
+        /// User part of To, where some send what was dialed while the Request-URI has our account.
+        to_user: String,
         /// The account that authenticated, when the INVITE carried good digest credentials.
         account: Option<String>,
         /// SDP offer; empty when there was none.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use engine::compliance::{ComplianceSettings, DncEntry, Permit, Rule, Rules};
 use engine::{
     AgentId, CallId, CallRecord, CallTags, CampaignId, CampaignStatus, Cause, CompanyId, DirectKind,
-    DirectRecord, EndReason, GroupId, HangupBy, LeadId, LeaseSlot, LeasedLead, NewDirect, Notice, Outcome,
-    PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
+    DirectRecord, EndReason, GroupId, HangupBy, LastCall, LeadId, LeaseSlot, LeasedLead, NewDirect, Notice,
+    Outcome, PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
 };
 
 mod access;
@@ -165,7 +165,7 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Refusal>>;
 
-    /// Deletes the company's calls and bills from before, its refusals, and the leads of campaigns that had ended
+    /// Deletes the company's calls and bills from before, its refusals, who talked with whom last, and the leads of campaigns that had ended
     /// before; a campaign's counters stay. At most about `limit` rows: 0 when nothing is left. How many.
     fn forget_personal(&self, company: CompanyId, before: Timestamp, limit: u32) -> Result<u64>;
 
@@ -262,6 +262,8 @@ pub trait Store: Send + Sync {
     /// Its result and its bill. A call that has finished already is left as it is. `NotFound("call")` when it was never
     /// opened.
     fn finish_direct(&self, now: Timestamp, call: &DirectRecord) -> Result<()>;
+    /// Which campaign called the number last, and who talked with it last, however it is written.
+    fn last_call(&self, company: CompanyId, number: &PhoneNumber) -> Result<LastCall>;
 
     // Bills. `finish_call`, `finish_direct` and `rescue_calls` write one for each call, in their transaction.
     /// By `dialed_at`, then as they were written; the total and one page. An offset counts from the oldest.

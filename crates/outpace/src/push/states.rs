@@ -75,6 +75,9 @@ impl States {
                 let (agent, last_agent) = (Some(*agent), Some(*agent));
                 self.calls.insert(*call, Seen { agent, last_agent, ..Seen::default() });
             }
+            Effect::TakeCustomer { call, .. } if self.is_told(company) => {
+                self.calls.insert(*call, Seen::default());
+            }
             Effect::RingAgent { call, agent, .. } if self.is_told(company) => {
                 self.calls.insert(*call, Seen::default());
                 self.offer(*call, *agent);

@@ -20,7 +20,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use super::commands::Answer;
 use super::directory::{self, CompanyDirectory, Directory};
 use super::store_work::{Done, Loaded, StoreWork};
-use crate::config::{Config, OutboundConfig};
+use crate::config::{CompanyConfig, Config};
 use crate::handle::{Command, Handle, Stats, wall_clock};
 use crate::live::Reporter;
 use crate::push::{States, Wake};
@@ -56,8 +56,8 @@ pub struct Dialer {
     /// The same, and agents and campaigns, for who watches.
     reporter: Reporter,
     done: UnboundedReceiver<Done>,
-    /// By company code. A company that the configuration does not name has the default.
-    outbound: BTreeMap<String, engine::OutboundRule>,
+    /// What the file says of each company, by code. One that it does not name has the defaults.
+    configured: BTreeMap<String, CompanyConfig>,
     directory: Directory,
     pub(super) names: Names,
     load_next: u64,
@@ -104,7 +104,7 @@ impl Dialer {
             switch,
             edge,
             done,
-            outbound: config.company.iter().map(|c| (c.code.clone(), c.outbound.rule())).collect(),
+            configured: config.company.iter().map(|c| (c.code.clone(), c.clone())).collect(),
             directory: Directory { companies: Vec::new() },
             names: Names::start(),
             load_next: 1,
@@ -353,6 +353,9 @@ impl Dialer {
                 tracing::error!(%error, %call, "a result could not be saved; it is kept and tried again");
                 self.input(company, Input::SaveFailed { call });
             }
+            Done::InboundOpened { company, call, last } => {
+                self.input(company, Input::InboundOpened { call, last });
+            }
             Done::DirectOpened { company, call, result } => self.direct_opened(company, call, result),
             Done::DirectSaved { company, call, result } => self.direct_saved(company, call, result),
             Done::Ended { company, campaign, why, result } => {
@@ -555,8 +558,7 @@ impl Dialer {
         for trunk in &c.trunks_and_gone(before) {
             self.switch.put_trunk(mono, trunk);
         }
-        let rule = self.outbound.get(&c.company.settings.code).cloned();
-        self.input(company, Input::Outbound(rule.unwrap_or_else(|| OutboundConfig::default().rule())));
+        self.put_direct_rules(c);
         self.input(company, Input::CallerIds(directory::automatic_caller_ids(&c.caller_ids)));
         for group in &c.groups {
             if before.and_then(|b| b.groups.iter().find(|g| g.id == group.id)) != Some(group) {

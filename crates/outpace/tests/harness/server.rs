@@ -34,6 +34,8 @@ pub struct Company {
     pub strategy: u32,
     /// Lines of `[company.push]`.
     pub push_keys: String,
+    /// Lines of `[company.inbound]`.
+    pub inbound_keys: String,
     /// Lines of `[company.outbound]`.
     pub outbound_keys: String,
     /// Lines of `[company.compliance]`.
@@ -51,6 +53,7 @@ impl Company {
             trunk_tables: String::new(),
             strategy: 1,
             push_keys: String::new(),
+            inbound_keys: String::new(),
             outbound_keys: String::new(),
             compliance_keys: String::new(),
         }
@@ -142,6 +145,9 @@ impl Company {
         t.push_str(&self.trunk_tables);
         let _ = writeln!(t, "[[company.caller_id]]\nnumber = \"{CALLER_ID}\"");
         let _ = writeln!(t, "[company.push]\n{}", self.push_keys);
+        if !self.inbound_keys.is_empty() {
+            let _ = writeln!(t, "[company.inbound]\n{}", self.inbound_keys);
+        }
         if !self.outbound_keys.is_empty() {
             let _ = writeln!(t, "[company.outbound]\n{}", self.outbound_keys);
         }

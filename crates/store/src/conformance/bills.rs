@@ -5,6 +5,7 @@ pub(super) fn all() -> BillFilter {
         from: T0,
         to: at(1_000_000),
         fetched: None,
+        is_inbound: None,
         method: None,
         extensions: Vec::new(),
         number: String::new(),

@@ -187,6 +187,8 @@ conformance! {
         another_companys_old_data_stays
     }
     directs {
+        who_had_to_do_with_a_number_last_is_known_however_it_is_written
+        calls_of_customers_have_a_direction_of_their_own
         a_direct_call_has_its_bill_once
         bills_are_found_by_their_method
         a_direct_call_that_a_crash_cut_off_ends_as_lost

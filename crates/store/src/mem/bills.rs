@@ -82,6 +82,7 @@ fn matches(bill: &Bill, filter: &BillFilter) -> bool {
         && bill.dialed_at <= filter.to
         && filter.fetched.is_none_or(|f| f == bill.fetched)
         && filter.method.is_none_or(|m| m == bill.method)
+        && filter.is_inbound.is_none_or(|inbound| inbound == bill.is_inbound())
         && (filter.extensions.is_empty() || filter.extensions.contains(&bill.extension))
         && is(&filter.number, bill.number.as_str())
         && is(&filter.user_id, &bill.user_id)

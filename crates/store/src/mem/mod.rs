@@ -47,6 +47,8 @@ struct Tables {
     /// Where each call lies.
     calls: HashMap<CallId, CampaignId>,
     directs: BTreeMap<CallId, directs::DirectRow>,
+    /// By the one form of a number; with the end of the last of these calls.
+    last_calls: HashMap<(CompanyId, String), (LastCall, Timestamp)>,
     /// By id.
     bills: Vec<Bill>,
     bills_put: i64,
@@ -374,6 +376,9 @@ impl Store for MemStore {
     }
     fn finish_direct(&self, now: Timestamp, call: &DirectRecord) -> Result<()> {
         self.tables().finish_direct(now, call)
+    }
+    fn last_call(&self, company: CompanyId, number: &PhoneNumber) -> Result<LastCall> {
+        self.tables().last_call(company, number)
     }
 
     fn list_bills(&self, company: CompanyId, filter: &BillFilter, page: Page) -> Result<(u64, Vec<Bill>)> {

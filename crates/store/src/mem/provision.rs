@@ -102,7 +102,7 @@ impl Tables {
             Assignment::Group(..) => false,
         };
         let is_named = self.open_campaigns_of(company).any(names);
-        let is_in_call = self.directs.values().any(|d| d.call.agent == agent && d.is_open);
+        let is_in_call = self.directs.values().any(|d| d.call.agent == Some(agent) && d.is_open);
         for (refused, why) in [
             (extension.enabled, rule::STILL_ENABLED_EXTENSION),
             (is_named, rule::NAMED_EXTENSION),

@@ -137,6 +137,10 @@ fn condition(company: CompanyId, filter: &BillFilter) -> (String, Vec<Box<dyn To
         Some(true) => text += " AND fetched = 1",
         Some(false) => text += " AND fetched = 0",
     }
+    if let Some(is_inbound) = filter.is_inbound {
+        text += if is_inbound { " AND method = ?" } else { " AND method <> ?" };
+        values.push(Box::new(DirectKind::Inbound.method()));
+    }
     if let Some(method) = filter.method {
         text += " AND method = ?";
         values.push(Box::new(method));
@@ -173,6 +177,7 @@ mod tests {
                 to: Timestamp(9),
                 fetched,
                 method: None,
+                is_inbound: None,
                 extensions: Vec::new(),
                 number: String::new(),
                 user_id: String::new(),

@@ -371,6 +371,9 @@ impl Store for SqliteStore {
         let call = call.clone();
         self.write(move |db| directs::finish(db, now, &call))
     }
+    fn last_call(&self, company: CompanyId, number: &PhoneNumber) -> Result<LastCall> {
+        self.read(|db| directs::last(db, company, number))
+    }
 
     fn list_bills(&self, company: CompanyId, filter: &BillFilter, page: Page) -> Result<(u64, Vec<Bill>)> {
         self.read(|db| Ok((bills::count(db, company, filter)?, bills::page(db, company, filter, page)?)))

@@ -230,6 +230,7 @@ impl Desk {
             dialed_at: earlier(30),
             answered_at: Some(earlier(21)),
             bridged_at: (state == AgentState::Talking).then(|| earlier(20)),
+            is_inbound: false,
             awaits_customer: false,
         });
         AgentView {

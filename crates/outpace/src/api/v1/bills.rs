@@ -165,6 +165,7 @@ fn filter(visit: &Visit) -> Result<BillFilter, Problem> {
         direct.map_or(store::PREDICTIVE, |(_, method)| method)
     };
     Ok(BillFilter {
+        is_inbound: None,
         method: q.text("kind").map(method),
         from: q.time("from").unwrap_or(Timestamp(0)),
         to: q.time("to").unwrap_or(Timestamp(i64::MAX)),

@@ -80,6 +80,21 @@ impl Peer {
         password: &str,
         number: &str,
     ) -> Result<Outgoing, u16> {
+        self.invite(server, user, Some(password), number)
+    }
+
+    /// Calls as a carrier does, for this caller.
+    pub fn bring(&self, server: SocketAddr, from: &str, number: &str) -> Result<Outgoing, u16> {
+        self.invite(server, from, None, number)
+    }
+
+    fn invite(
+        &self,
+        server: SocketAddr,
+        user: &str,
+        password: Option<&str>,
+        number: &str,
+    ) -> Result<Outgoing, u16> {
         let call_id = format!("dial-{:016x}", fastrand::u64(..));
         let rtp = self.shared.rtp(&call_id);
         let tag = fastrand::u32(..);
@@ -112,9 +127,7 @@ impl Peer {
                 status => {
                     let ack = finish(line("ACK", &uri, &to, cseq), "");
                     self.socket.send_to(ack.as_bytes(), server).expect("127.0.0.1 can be reached");
-                    if status != 401 {
-                        return Err(status);
-                    }
+                    let Some(password) = password.filter(|_| status == 401) else { return Err(status) };
                     credentials = digest::authorization(&answer, "INVITE", &uri, user, password);
                 }
             }
@@ -132,7 +145,7 @@ impl Peer {
         let method = request.split(' ').next().unwrap_or("").to_owned();
         let (sender, responses) = mpsc::channel();
         lock(&self.shared.waiting).insert(call_id.to_owned(), sender);
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + Duration::from_secs(40);
         let mut heard = false;
         loop {
             assert!(Instant::now() < end, "no final response to {method} from {target}");
