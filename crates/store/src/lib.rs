@@ -79,6 +79,8 @@ pub trait Store: Send + Sync {
     fn app_keys(&self, company: CompanyId) -> Result<Vec<AppKey>>;
     /// Unique over all companies: `number`. `Taken` when another company has it.
     fn put_extension(&self, extension: &NewExtension) -> Result<Extension>;
+    /// `put_extension` for each of them, in one transaction.
+    fn put_extensions(&self, extensions: &[NewExtension]) -> Result<()>;
     /// All companies' when None. Ordered by number.
     fn extensions(&self, company: Option<CompanyId>) -> Result<Vec<Extension>>;
     fn extension(&self, number: &str) -> Result<Option<Extension>>;
@@ -115,6 +117,8 @@ pub trait Store: Send + Sync {
     fn groups(&self, company: CompanyId) -> Result<Vec<Group>>;
     /// Adds the member or changes its sign-in. `NotFound` when the agent is not of the group's company.
     fn put_member(&self, group: GroupId, agent: AgentId, signed_in: SignIn) -> Result<()>;
+    /// `put_member` for each of them, in one transaction.
+    fn put_members(&self, group: GroupId, agents: &[AgentId], signed_in: SignIn) -> Result<()>;
     /// `NotFound("member")` when it is none.
     fn delete_member(&self, group: GroupId, agent: AgentId) -> Result<()>;
     fn set_paused(&self, agent: AgentId, paused: bool) -> Result<()>;

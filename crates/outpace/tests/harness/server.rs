@@ -173,6 +173,8 @@ pub struct Setup {
     pub recording: String,
     pub detection: String,
     drain_s: u32,
+    /// What is logged where `OUTPACE_LOG` does not say.
+    pub log: &'static str,
     pub companies: Vec<Company>,
 }
 
@@ -191,6 +193,7 @@ impl Setup {
             recording: String::new(),
             detection: String::new(),
             drain_s: 20,
+            log: "info",
             companies: Vec::new(),
         }
     }
@@ -290,7 +293,7 @@ impl Server {
             .args(["serve", "--config"])
             .arg(&self.config)
             .current_dir(self.setup.dir.path())
-            .env("OUTPACE_LOG", std::env::var("OUTPACE_LOG").unwrap_or_else(|_| "info".into()))
+            .env("OUTPACE_LOG", std::env::var("OUTPACE_LOG").unwrap_or_else(|_| self.setup.log.into()))
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

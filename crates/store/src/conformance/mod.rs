@@ -94,6 +94,7 @@ conformance! {
         a_member_is_of_the_groups_company
         registrations_are_kept_until_they_expire
         registrations_of_one_extension_are_bounded
+        extensions_and_members_are_put_together_or_not_at_all
         a_deleted_extension_leaves_its_number_in_its_calls_and_its_id_to_nobody
         an_extension_in_use_is_not_deleted
         trunks_and_caller_ids_in_use_are_not_deleted

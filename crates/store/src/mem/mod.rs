@@ -152,6 +152,9 @@ impl Store for MemStore {
     fn put_extension(&self, extension: &NewExtension) -> Result<Extension> {
         self.tables().put_extension(extension)
     }
+    fn put_extensions(&self, extensions: &[NewExtension]) -> Result<()> {
+        self.tables().put_extensions(extensions)
+    }
     fn extensions(&self, company: Option<CompanyId>) -> Result<Vec<Extension>> {
         let tables = self.tables();
         Ok(tables.extensions.values().filter(|e| company.is_none_or(|c| e.company == c)).cloned().collect())
@@ -210,6 +213,9 @@ impl Store for MemStore {
     }
     fn put_member(&self, group: GroupId, agent: AgentId, signed_in: SignIn) -> Result<()> {
         self.tables().put_member(group, agent, signed_in)
+    }
+    fn put_members(&self, group: GroupId, agents: &[AgentId], signed_in: SignIn) -> Result<()> {
+        self.tables().put_members(group, agents, signed_in)
     }
     fn delete_member(&self, group: GroupId, agent: AgentId) -> Result<()> {
         self.tables().delete_member(group, agent)

@@ -100,6 +100,10 @@ impl Store for SqliteStore {
         let extension = extension.clone();
         self.write(move |db| provision::put_extension(db, &extension))
     }
+    fn put_extensions(&self, extensions: &[NewExtension]) -> Result<()> {
+        let extensions = extensions.to_vec();
+        self.write(move |db| extensions.iter().try_for_each(|e| provision::put_extension(db, e).map(drop)))
+    }
     fn extensions(&self, company: Option<CompanyId>) -> Result<Vec<Extension>> {
         self.read(|db| provision::extensions(db, company))
     }
@@ -165,6 +169,10 @@ impl Store for SqliteStore {
     }
     fn put_member(&self, group: GroupId, agent: AgentId, signed_in: SignIn) -> Result<()> {
         self.write(move |db| groups::put_member(db, group, agent, signed_in))
+    }
+    fn put_members(&self, group: GroupId, agents: &[AgentId], signed_in: SignIn) -> Result<()> {
+        let agents = agents.to_vec();
+        self.write(move |db| agents.iter().try_for_each(|a| groups::put_member(db, group, *a, signed_in)))
     }
     fn delete_member(&self, group: GroupId, agent: AgentId) -> Result<()> {
         self.write(move |db| groups::delete_member(db, group, agent))

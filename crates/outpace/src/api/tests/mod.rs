@@ -119,6 +119,7 @@ async fn drain(mut commands: mpsc::Receiver<Command>, world: Arc<Mutex<World>>) 
             command if world.is_deaf => unanswered.push(command),
             _ if world.is_stopping => {}
             Command::Agents { reply, .. } => drop(reply.send(world.agents.clone())),
+            Command::Trunks { reply, .. } => drop(reply.send(Vec::new())),
             Command::Campaigns { reply, .. } => drop(reply.send(world.campaigns.clone())),
             Command::Call { command, reply, .. } => {
                 world.told.push(format!("{command:?}"));

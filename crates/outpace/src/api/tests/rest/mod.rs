@@ -1,6 +1,7 @@
 //! `/v1` over HTTP.
 
 mod access;
+mod anything;
 mod campaigns;
 mod commands;
 mod directory;
