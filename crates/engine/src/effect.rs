@@ -42,6 +42,8 @@ pub enum Effect {
     TakeCustomer { line: LineId, call: CallId },
     /// Let the customer wait with music, until the bridge or the message.
     PlayHold { call: CallId },
+    /// What the agent's phone is told that wanted its call handed over. When it is taken, the phone's leg is left after this.
+    Referred { agent: AgentId, result: Result<(), Refusal> },
     /// Refuse an INVITE that came in.
     RefuseLine { line: LineId, why: Refusal },
     /// Ring an agent as the other side of a call, where others have the customer: `Input::Customer` tells of the leg.

@@ -127,6 +127,11 @@ pub enum Input {
         call: CallId,
         last: LastCall,
     },
+    /// The agent's phone wants the call handed to another agent; answered by `Effect::Referred`.
+    Referred {
+        agent: AgentId,
+        to: AgentId,
+    },
     /// What agents may dial at their phones.
     Outbound(OutboundRule),
     /// An agent's phone calls; answered by `Effect::TakeLine` or `Effect::RefuseLine`.

@@ -279,6 +279,7 @@ impl Engine {
             Input::AgentLeg { call, agent, event } => self.agent_event(call, agent, event),
             Input::MessagePlayed { call } => self.message_played(call),
             Input::HangUp { agent } => self.hang_up(agent),
+            Input::Referred { agent, to } => self.referred(agent, to),
             Input::Inbound(rule) => self.inbound = rule,
             Input::CustomerCalls(call) => self.customer_calls(call),
             Input::InboundOpened { call, last } => self.inbound_opened(call, last),

@@ -49,6 +49,14 @@ impl Engine {
         Ok(())
     }
 
+    /// The agent's phone asks for it.
+    pub(crate) fn referred(&mut self, agent: AgentId, to: AgentId) {
+        let before = self.effects.len();
+        let result = self.transfer(agent, TransferTarget::Agent(to));
+        // Before the phone's leg is left.
+        self.effects.insert(before, Effect::Referred { agent, result });
+    }
+
     /// How long the agent talked who has it no more.
     fn pass_to(&mut self, id: CallId, transfer: Transfer) -> Duration {
         let began = match self.directs.contains_key(&id) {

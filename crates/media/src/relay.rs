@@ -91,6 +91,13 @@ pub struct LegMedia {
     pub receive: bool,
 }
 
+impl LegMedia {
+    /// RTP is expected: who holds the call may stop sending, whatever the SDP says.
+    pub(crate) const fn is_expected(&self) -> bool {
+        self.send && self.receive
+    }
+}
+
 #[derive(Clone, PartialEq, Debug)]
 pub enum RelayEvent {
     /// Both directions are open.

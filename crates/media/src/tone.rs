@@ -87,6 +87,20 @@ mod tests {
     use crate::goertzel;
 
     #[test]
+    fn hold_music_is_soft_and_without_clicks() {
+        let sound = hold_music();
+        assert_eq!(sound.samples().len(), 8 * 8000);
+        for (place, hz) in [(0, 523.25), (4, 440.0), (8, 349.23), (12, 392.0)] {
+            let note = &sound.samples()[place * 4000..][..2000];
+            assert!(goertzel::share(note, hz) > 0.6, "{hz} Hz");
+        }
+        let loudest = sound.samples().iter().map(|s| s.unsigned_abs()).max();
+        assert!((2000..6000).contains(&loudest.unwrap_or_default()), "{loudest:?}");
+        let jumps = sound.samples().windows(2).map(|w| w[0].abs_diff(w[1])).max();
+        assert!(jumps.unwrap_or_default() < 4000, "{jumps:?}");
+    }
+
+    #[test]
     fn ringback_sounds_and_pauses_as_its_country_does() {
         for cadence in [RINGBACK_CN, RINGBACK_EU, RINGBACK_US] {
             let sound = ringback(cadence, 6000, 2 * (cadence.on + cadence.off));

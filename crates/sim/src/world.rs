@@ -238,6 +238,7 @@ impl World {
             | Effect::RingAgent { .. }
             | Effect::PlayRingback { .. }
             | Effect::TakeLine { .. }
+            | Effect::Referred { .. }
             | Effect::TakeCustomer { .. }
             | Effect::PlayHold { .. }
             | Effect::RefuseLine { .. }

@@ -20,7 +20,7 @@ use crate::transaction::ClientKey;
 use std::time::Duration;
 
 /// Methods that we take in a dialog.
-pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER";
 /// Extensions that we support; reliable provisional responses (RFC 3262) only from the far end.
 pub(crate) const SUPPORTED: &str = "timer, 100rel";
 pub(crate) const SUPPORTED_AS_SERVER: &str = "timer";

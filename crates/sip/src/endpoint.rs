@@ -200,6 +200,13 @@ pub enum Event {
         body: Vec<u8>,
     },
 
+    /// REFER in the dialog (answered 202 already): the far end wants the other side of its call to be put through to this URI.
+    /// Tell what came of it by `refer_result`.
+    Refer {
+        dialog: DialogId,
+        target: String,
+    },
+
     /// An account registered, or refreshed its binding.
     Bound {
         account: String,
@@ -540,6 +547,17 @@ impl Endpoint {
     pub fn info(&mut self, now: Duration, dialog: DialogId, content_type: &str, body: &[u8]) {
         self.with_dialog(dialog, |dialog, core| {
             dialog.send_within(core, now, Method::Info, &[], (content_type, body));
+        });
+    }
+
+    /// Tells by NOTIFY what came of a REFER (RFC 3515 §2.4.5): a provisional status, or a final one, with which it is over.
+    pub fn refer_result(&mut self, now: Duration, dialog: DialogId, status: u16) {
+        self.with_dialog(dialog, |dialog, core| {
+            let state = if status < 200 { "active;expires=60" } else { "terminated;reason=noresource" };
+            let body = format!("SIP/2.0 {status} {}\r\n", crate::message::reason_phrase(status));
+            let headers = [("Event", "refer"), ("Subscription-State", state)];
+            let kind = "message/sipfrag;version=2.0";
+            dialog.send_within(core, now, Method::Notify, &headers, (kind, body.as_bytes()));
         });
     }
 

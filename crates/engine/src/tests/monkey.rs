@@ -204,6 +204,7 @@ fn some_input(rng: &mut Rng, seen: &mut Seen) -> Input {
                 agent: rng.bool().then_some(agent),
             },
         },
+        52 => Input::Referred { agent, to: AgentId(rng.i64(1..6)) },
         49 => Input::PhoneCalls(PhoneCall {
             line: LineId(1),
             agent,

@@ -48,6 +48,24 @@ fn rung(call: CallId, agent: i64) -> [Effect; 2] {
 }
 
 #[test]
+fn a_phone_that_hands_its_call_over_is_told_before_its_leg_is_left() {
+    let (mut desk, call, _) = Desk::with_answered_call(2, Config::default());
+    let agent = desk.engine.agent_views().iter().find(|v| v.state == AgentState::Offered).unwrap().agent;
+    let other = AgentId(3 - agent.0);
+    desk.agent(call, agent.0, LegEvent::Answered);
+    let effects = desk.tell(Input::Referred { agent, to: agent });
+    assert_eq!(effects, [Effect::Referred { agent, result: Err(Refusal::TargetBusy) }]);
+    let effects = desk.tell(Input::Referred { agent, to: other });
+    assert_eq!(
+        effects[..2],
+        [Effect::Referred { agent, result: Ok(()) }, Effect::CancelOffer { call, agent }]
+    );
+    assert_eq!(desk.state(other.0), AgentState::Offered);
+    let effects = desk.tell(Input::Referred { agent, to: other });
+    assert_eq!(effects, [Effect::Referred { agent, result: Err(Refusal::NotInCall) }]);
+}
+
+#[test]
 fn the_first_agent_leaves_at_once_and_the_next_one_goes_on() {
     for own in [false, true] {
         let (mut desk, call) = desk(own);

@@ -303,13 +303,13 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
     fn configure(&mut self, id: LegId, media: LegMedia, now: Instant) {
         let Some(slot) = self.slot(id) else { return };
         let Some(leg) = self.leg(slot) else { return };
-        let (first, received_before) = match &leg.far {
-            Some(far) => (false, far.media.receive),
+        let (first, expected_before) = match &leg.far {
+            Some(far) => (false, far.media.is_expected()),
             None => (true, false),
         };
         leg.configure(media);
         // After a hold, RTP gets the whole time to come back.
-        let resumes = media.receive && !received_before && leg.silence.heard_at.is_some();
+        let resumes = media.is_expected() && !expected_before && leg.silence.heard_at.is_some();
         if let Some(playback) = leg.playing.as_mut().filter(|_| first) {
             playback.start_at(now);
             let timer = Timer { at: now, serial: playback.serial, slot, due: Due::Playback };
@@ -420,7 +420,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         let Some(leg) = self.leg(timer.slot).filter(|leg| leg.silence.watch == Some(timer.serial)) else {
             return;
         };
-        let expected = leg.far.as_ref().is_some_and(|far| far.media.receive);
+        let expected = leg.far.as_ref().is_some_and(|far| far.media.is_expected());
         let at = leg.silence.heard_at.map_or(now, |heard_at| heard_at + rtp_timeout);
         if expected && at > now {
             self.timers.set(Timer { at, ..timer });
@@ -437,7 +437,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
     fn heard(&mut self, slot: usize, now: Instant) {
         let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
         leg.silence.heard_at = Some(now);
-        if leg.silence.watch.is_none() && leg.far.as_ref().is_some_and(|far| far.media.receive) {
+        if leg.silence.watch.is_none() && leg.far.as_ref().is_some_and(|far| far.media.is_expected()) {
             let serial = self.timers.serial();
             leg.silence.watch = Some(serial);
             self.timers.set(Timer { at: now + self.rtp_timeout, serial, slot, due: Due::Silence });

@@ -232,6 +232,7 @@ impl Shift<'_> {
             | Effect::RingAgent { .. }
             | Effect::PlayRingback { .. }
             | Effect::TakeLine { .. }
+            | Effect::Referred { .. }
             | Effect::TakeCustomer { .. }
             | Effect::PlayHold { .. }
             | Effect::RefuseLine { .. }

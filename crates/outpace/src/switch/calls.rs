@@ -296,6 +296,7 @@ impl Switch {
                 let numbers = (leg.media.0, leg.version);
                 let answer = sdp::answer(leg.address, &media, numbers, leg.protection.as_ref());
                 self.endpoint.answer_offer(now, dialog, answer);
+                self.held_or_resumed(owner, &media);
             }
             Err(_) => self.endpoint.reject(now, dialog, 488),
         }

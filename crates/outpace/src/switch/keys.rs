@@ -49,7 +49,7 @@ impl Switch {
     }
 
     /// The other side of the call that this leg is in, and whether it takes events of RTP.
-    fn other_side(&self, owner: Owner) -> Option<(DialogId, LegId, bool)> {
+    pub(super) fn other_side(&self, owner: Owner) -> Option<(DialogId, LegId, bool)> {
         let call = match owner {
             Owner::Customer(call) | Owner::Offer(call, _) => call,
             Owner::Kept(agent) => self.kept.get(&agent)?.call?,

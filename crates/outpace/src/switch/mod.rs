@@ -6,6 +6,7 @@ pub mod cause;
 mod circuit;
 mod commands;
 pub mod edge;
+mod hold;
 mod inbound;
 mod kept;
 mod keys;
@@ -13,6 +14,7 @@ mod listening;
 pub mod names;
 mod phones;
 mod recordings;
+mod refer;
 mod registrar;
 pub mod sdp;
 pub mod secure;
@@ -50,6 +52,8 @@ pub struct Switch {
     calls: HashMap<CallId, Call>,
     kept: HashMap<AgentId, kept::KeptLeg>,
     lines: HashMap<LineId, phones::Line>,
+    /// Phones that wait to hear what came of their REFER.
+    refers: HashMap<AgentId, DialogId>,
     /// Supervisors in calls: few at a time.
     watching: Vec<commands::Watching>,
     agents: HashMap<AgentId, Account>,
@@ -143,6 +147,7 @@ impl Switch {
             calls: HashMap::new(),
             kept: HashMap::new(),
             lines: HashMap::new(),
+            refers: HashMap::new(),
             watching: Vec::new(),
             agents: HashMap::new(),
             agent_by_extension: HashMap::new(),
@@ -173,6 +178,7 @@ impl Switch {
             Effect::PlayRingback { call, to } => self.play_ringback(call, to),
             Effect::TakeLine { line, call, agent } => self.take_line(company, line, call, agent),
             Effect::TakeCustomer { line, call } => self.take_customer(now, company, line, call),
+            Effect::Referred { agent, result } => self.referred(now, agent, result),
             Effect::PlayHold { call } => self.play_hold(now, call),
             Effect::RefuseLine { line, why } => self.refuse_line(now, line, why),
             Effect::DialAgent { call, agent, show } => self.dial_agent(now, call, agent, &show),
@@ -293,6 +299,7 @@ impl Switch {
             }
             Event::OptionsResult { flow, status } => self.options_answered(now, flow, status),
             Event::Info { dialog, content_type, body } => self.key_told(now, dialog, &content_type, &body),
+            Event::Refer { dialog, target } => self.refer(now, dialog, &target),
             Event::OfferAnswered { .. } => {}
         }
     }

@@ -3,7 +3,7 @@
 use super::{ALLOW, Dialog, Incoming, Phase};
 use crate::core::Core;
 use crate::endpoint::{Event, Flow};
-use crate::message::{Message, Method, Name};
+use crate::message::{Address, Message, Method, Name};
 use crate::session_timer::{MIN_SE, is_too_brief};
 use crate::timer::DialogTimer;
 use crate::transaction::Owner;
@@ -54,7 +54,7 @@ impl Dialog {
                 200
             }
             Method::Options => 200,
-            Method::Refer => 603,
+            Method::Refer => self.on_refer(core, &request),
             Method::Notify => 489,
             Method::Prack => 481,
             Method::Message | Method::Subscribe | Method::Publish | Method::Register => 405,
@@ -98,6 +98,19 @@ impl Dialog {
         });
     }
 
+    /// RFC 3515 §2.4.2: one Refer-To. What it is worth is our side's to say.
+    fn on_refer(&self, core: &mut Core, request: &Message) -> u16 {
+        let mut targets = request.fields(Name::ReferTo);
+        let (Some(target), None) = (targets.next(), targets.next()) else { return 400 };
+        if self.phase != Phase::Up {
+            return 603;
+        }
+        let uri = Address::parse(target).map_or(target, |address| address.uri);
+        let target = String::from_utf8_lossy(uri).into_owned();
+        core.io.event(Event::Refer { dialog: self.id, target });
+        202
+    }
+
     fn on_info(&self, core: &mut Core, request: &Message) {
         if request.body().is_empty() {
             return;
@@ -124,6 +137,7 @@ impl Dialog {
         let uri = super::route::request_line(&self.target, &self.routes).0.into_owned();
         let auth = self.authenticate(core, method, &uri, body);
         let mut writer = self.request(core, method, self.local_cseq, key, hop);
+        writer.field("Contact", core.io.contact(hop.transport, &self.contact_user));
         for (_, label, value) in auth {
             writer.field(label, value);
         }

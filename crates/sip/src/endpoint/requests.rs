@@ -50,7 +50,7 @@ impl Endpoint {
             Method::Invite => self.on_invite(now, flow, key, request),
             Method::Register => self.on_register(now, flow, &request),
             Method::Options => self.on_options(flow, &request),
-            Method::Bye | Method::Update | Method::Prack | Method::Info => {
+            Method::Bye | Method::Update | Method::Prack | Method::Info | Method::Refer => {
                 self.answer_once(flow, &request, 481)
             }
             Method::Other => self.answer_once(flow, &request, 501),

@@ -1,0 +1,145 @@
+//! Goal: a call that is held has music, comes back, and can be handed over from the phone.
+
+mod harness;
+
+use std::time::Duration;
+
+use harness::baresip::Baresip;
+use harness::floor::{Floor, Plan};
+use harness::hearing::{first, status_of, wait_bills, wait_heard};
+use harness::peer::{Behaviour, Peer, What};
+use harness::rtp::{Sound, tone_share, tone_wav};
+use harness::server::{PASSWORD, Setup};
+use harness::{seconds, wait_for};
+use serde_json::json;
+
+const LIMIT: Duration = Duration::from_secs(30);
+const NUMBER: &str = "13900000001";
+const CUSTOMER_HZ: f64 = 1000.0;
+const AGENT_HZ: f64 = 1700.0;
+const OTHER_HZ: f64 = 2300.0;
+const HOLD_HZ: f64 = 600.0;
+
+fn setup(mut setup: Setup) -> Setup {
+    let path = setup.dir.path().join("hold.wav");
+    std::fs::write(&path, tone_wav(HOLD_HZ, 1)).expect("it can be written");
+    setup.media_keys = format!("hold_music = {path:?}\nrtp_timeout_s = 2");
+    setup.companies[0].extensions.1 = 4;
+    setup.companies[0].outbound_keys = "allow = [\"139\"]".to_owned();
+    setup
+}
+
+fn floor() -> Floor {
+    let (carrier_sound, agent_sound) = (Sound::Tone(CUSTOMER_HZ), Sound::Tone(AGENT_HZ));
+    let plan = Plan { agents: 2, setup, carrier_sound, agent_sound };
+    let answers = |_: &str| Behaviour::answers(seconds(0.05));
+    Floor::open(&plan, answers, answers)
+}
+
+/// 1001 talks with a customer: the customer's leg, and the agent's.
+fn talk(floor: &Floor) -> (String, String) {
+    let call = [("extnumber", "1001"), ("destnumber", NUMBER)];
+    assert!(floor.crm.call("App.Sip_Call.MakeCall", &call).is_success());
+    let customer = first(floor.carrier.wait(What::Confirmed, 1, LIMIT)).call_id;
+    let agent = first(floor.agents.wait(What::Confirmed, 1, LIMIT)).call_id;
+    wait_heard(&floor.carrier, &customer, AGENT_HZ);
+    (customer, agent)
+}
+
+#[test]
+fn who_is_held_hears_music_and_then_the_other_side_again() {
+    let floor = floor();
+    let (customer, agent) = talk(&floor);
+    for direction in ["sendonly", "inactive"] {
+        let answer = floor.agents.offer(&agent, direction);
+        let mirrored = if direction == "sendonly" { "a=recvonly" } else { "a=inactive" };
+        assert!(answer.status() == 200 && answer.body.contains(mirrored), "{answer:?}");
+        wait_heard(&floor.carrier, &customer, HOLD_HZ);
+        assert_eq!(floor.agents.offer(&agent, "sendrecv").status(), 200);
+        wait_heard(&floor.carrier, &customer, AGENT_HZ);
+        wait_heard(&floor.agents, &agent, CUSTOMER_HZ);
+    }
+    // The customer's network holds: with music of its own, and without.
+    assert_eq!(floor.carrier.offer(&customer, "sendonly").status(), 200);
+    wait_heard(&floor.agents, &agent, CUSTOMER_HZ);
+    assert_eq!(floor.carrier.offer(&customer, "inactive").status(), 200);
+    wait_heard(&floor.agents, &agent, HOLD_HZ);
+    assert_eq!(floor.carrier.offer(&customer, "sendrecv").status(), 200);
+    wait_heard(&floor.agents, &agent, CUSTOMER_HZ);
+}
+
+#[test]
+fn a_phone_that_sends_nothing_while_it_holds_does_not_lose_its_call() {
+    let floor = floor();
+    let phone = Baresip::with_tone(OTHER_HZ, floor.server.sip, &floor.ports, ("1003", PASSWORD), "udp");
+    floor.crm.wait_registered(&["1003".to_owned()]);
+    phone.command("dial", &format!("sip:{NUMBER}@{}", floor.server.sip));
+    let customer = first(floor.carrier.wait(What::Confirmed, 1, LIMIT)).call_id;
+    wait_heard(&floor.carrier, &customer, OTHER_HZ);
+    phone.command("hold", "");
+    wait_heard(&floor.carrier, &customer, HOLD_HZ);
+    // Longer than silence is borne in a talk.
+    let held = std::time::Instant::now();
+    wait_for("five seconds of holding", LIMIT, || (held.elapsed() > seconds(5.0)).then_some(()));
+    wait_heard(&floor.carrier, &customer, HOLD_HZ);
+    phone.command("resume", "");
+    wait_heard(&floor.carrier, &customer, OTHER_HZ);
+    assert_eq!(status_of(&floor.crm, "1003"), json!(1204));
+}
+
+#[test]
+fn a_phone_hands_its_call_to_another_extension() {
+    let floor = floor();
+    let (customer, agent) = talk(&floor);
+    let other = Peer::start(floor.ports.next(), Sound::Tone(OTHER_HZ), |_| Behaviour::answers(seconds(0.3)));
+    other.register(floor.server.sip, "1003", PASSWORD, 300);
+    floor.crm.wait_registered(&["1003".to_owned()]);
+    let refer = |target: &str| {
+        let header = format!("Refer-To: <{target}>\r\n");
+        floor.agents.ask(&agent, "REFER", &header, ("", "")).status()
+    };
+    let told = |count: usize| {
+        wait_for("NOTIFY", LIMIT, || {
+            let all = floor.agents.asked("NOTIFY");
+            (all.len() >= count).then(|| all[count - 1].body.trim().to_owned())
+        })
+    };
+    let server = floor.server.sip;
+    assert_eq!(refer(&format!("sip:9999@{server}")), 202);
+    assert_eq!(told(1), "SIP/2.0 404 Not Found");
+    wait_heard(&floor.carrier, &customer, AGENT_HZ);
+    assert_eq!(
+        floor
+            .carrier
+            .ask(&customer, "REFER", &format!("Refer-To: <sip:1003@{server}>\r\n"), ("", ""))
+            .status(),
+        202
+    );
+    assert_eq!(refer(&format!("sip:1003@{server}")), 202);
+    assert_eq!((told(2).as_str(), told(3).as_str()), ("SIP/2.0 100 Trying", "SIP/2.0 200 OK"));
+    floor.agents.wait(What::Bye, 1, LIMIT);
+    wait_heard(&floor.carrier, &customer, OTHER_HZ);
+    let refused = floor.carrier.asked("NOTIFY");
+    assert_eq!(refused[0].body.trim(), "SIP/2.0 403 Forbidden", "customers hand nothing over");
+    assert_eq!((status_of(&floor.crm, "1003"), floor.carrier.all(What::Bye).len()), (json!(1204), 0));
+    floor.crm.call("App.Sip_Call.HangupCall", &[("extnumber", "1003")]);
+    assert_eq!(wait_bills(&floor.crm, 1)[0]["extnumber"], json!("1003"));
+}
+
+#[test]
+fn a_real_phone_hands_its_call_over() {
+    let floor = floor();
+    let phone = |extension: &str, hz: f64| {
+        Baresip::with_tone(hz, floor.server.sip, &floor.ports, (extension, PASSWORD), "udp")
+    };
+    let (one, other) = (phone("1003", 1300.0), phone("1004", OTHER_HZ));
+    floor.crm.wait_registered(&["1003".to_owned(), "1004".to_owned()]);
+    one.command("dial", &format!("sip:{NUMBER}@{}", floor.server.sip));
+    let customer = first(floor.carrier.wait(What::Confirmed, 1, LIMIT)).call_id;
+    wait_heard(&floor.carrier, &customer, 1300.0);
+    one.command("transfer", &format!("sip:1004@{}", floor.server.sip));
+    wait_heard(&floor.carrier, &customer, OTHER_HZ);
+    wait_for("the customer at the other phone", LIMIT, || {
+        (tone_share(&other.heard(), CUSTOMER_HZ) > 0.9).then_some(())
+    });
+}
