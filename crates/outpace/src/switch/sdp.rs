@@ -110,7 +110,7 @@ fn body(
         address.port()
     );
     if let Some(Protection { tag, key, .. }) = protection {
-        let (suite, master) = (key.suite.name(), STANDARD.encode(key.master));
+        let (suite, master) = (key.suite().name(), STANDARD.encode(key.master()));
         let _ = write!(sdp, "a=crypto:{tag} {suite} inline:{master}\r\n");
     }
     for codec in codecs {
@@ -197,12 +197,12 @@ fn key(line: &str) -> Option<(u32, SrtpKey)> {
         return None;
     }
     let mut parts = parameters.strip_prefix("inline:")?.split('|');
-    let master = STANDARD.decode(parts.next()?).ok()?.try_into().ok()?;
+    let master = STANDARD.decode(parts.next()?).ok()?;
     let is_lifetime = |part: &str| !part.contains(':');
     if !parts.next().is_none_or(is_lifetime) || parts.next().is_some() {
         return None;
     }
-    Some((tag.parse().ok()?, SrtpKey { suite: Suite::from_name(suite)?, master }))
+    Some((tag.parse().ok()?, SrtpKey::new(Suite::from_name(suite)?, &master)?))
 }
 
 #[cfg(test)]
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn our_own_key_reads_back_and_savp_is_said_where_nothing_else_will_do() {
-        let key = SrtpKey { suite: Suite::Tag80, master: std::array::from_fn(|n| n as u8) };
+        let key = SrtpKey::new(Suite::Tag80, &[7; 30]).unwrap();
         for is_required in [false, true] {
             let ours = Protection { tag: 1, key, is_required };
             let sdp = offer(address(), &BOTH, 1, Some(&ours));
@@ -274,9 +274,9 @@ mod tests {
              a=crypto:1 AES_CM_128_HMAC_SHA1_80 {CRYPTO}|2^20 WSH=64\r\n"
         );
         let said = with_lines("RTP/SAVP", &lines);
-        let tags: Vec<_> = said.keys.iter().map(|(tag, key)| (*tag, key.suite)).collect();
+        let tags: Vec<_> = said.keys.iter().map(|(tag, key)| (*tag, key.suite())).collect();
         assert_eq!(tags, [(2, Suite::Tag32), (1, Suite::Tag80)]);
-        assert_eq!(&said.keys[0].1.master[..5], b"YS___");
+        assert_eq!(&said.keys[0].1.master()[..5], b"YS___");
         assert!(said.is_required);
     }
 

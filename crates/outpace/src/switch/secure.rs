@@ -36,16 +36,16 @@ fn is_private(transport: Transport) -> bool {
 }
 
 fn new_key(suite: Suite) -> SrtpKey {
-    let mut master = [0; media::srtp::MASTER_LEN];
+    let mut master = vec![0; suite.key_len() + suite.salt_len()];
     getrandom::fill(&mut master).expect("the system has random numbers");
-    SrtpKey { suite, master }
+    SrtpKey::new(suite, &master).expect("as long as the suite wants it")
 }
 
 /// The far end answers our offer for this leg, early or for good: the relay's leg is set up by what it says.
 pub(super) fn take_answer(relay: &Relay, leg: &mut Leg, body: &[u8]) -> Result<LegMedia, SdpError> {
     let said = sdp::describe(body, &CODECS)?;
     let theirs = leg.protection.and_then(|ours| {
-        let chosen = said.keys.iter().find(|(tag, key)| (*tag, key.suite) == (ours.tag, ours.key.suite));
+        let chosen = said.keys.iter().find(|(tag, key)| (*tag, key.suite()) == (ours.tag, ours.key.suite()));
         chosen.map(|(_, theirs)| SrtpKeys { ours: ours.key, theirs: *theirs })
     });
     let wants_it = said.is_required || leg.protection.is_some_and(|ours| ours.is_required);
@@ -75,8 +75,8 @@ pub(super) fn take_offer(
     }
     leg.protection = chosen.map(|(tag, theirs)| {
         // The same key goes on, or the far end would have to begin anew.
-        let ours = leg.protection.map(|ours| ours.key).filter(|key| key.suite == theirs.suite);
-        let key = ours.unwrap_or_else(|| new_key(theirs.suite));
+        let ours = leg.protection.map(|ours| ours.key).filter(|key| key.suite() == theirs.suite());
+        let key = ours.unwrap_or_else(|| new_key(theirs.suite()));
         Protection { tag: *tag, key, is_required: said.is_required }
     });
     let keys =
