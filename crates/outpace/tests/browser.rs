@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use harness::floor::numbers;
-use harness::peer::{Behaviour, Peer, What};
+use harness::peer::{Behaviour, Peer};
 use harness::ports::Ports;
 use harness::rtp::{Sound, samples, tone_share, tone_wav};
 use harness::server::{Company, PASSWORD, Server, Setup};
@@ -211,6 +211,5 @@ fn an_agent_in_a_browser_is_rung_and_talks_with_the_customer() {
 fn an_agent_in_a_browser_dials() {
     let office = office("13900000001");
     wait_both_hear(&office, "13900000001");
-    office.carrier.wait(What::Bye, 1, LIMIT);
     wait_for("the page to hear of the end", LIMIT, || office.site.has_told("ended=").then_some(()));
 }

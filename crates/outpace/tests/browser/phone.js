@@ -33,10 +33,12 @@ const phone = new JsSIP.UA({
 phone.on("registered", () => tell({ registered: extension }));
 phone.on("registrationFailed", (event) => tell({ failed: event.cause }));
 phone.on("newRTCSession", ({ session }) => {
-  session.on("peerconnection", ({ peerconnection }) => {
-    peerconnection.addEventListener("track", (event) => listen(event.streams[0]));
-    peerconnection.addEventListener("connectionstatechange", () => tell({ connection: peerconnection.connectionState }));
-  });
+  const attach = (connection) => {
+    connection.addEventListener("track", (event) => listen(event.streams[0]));
+    connection.addEventListener("connectionstatechange", () => tell({ connection: connection.connectionState }));
+  };
+  // Of a call of our own it is there already.
+  session.connection ? attach(session.connection) : session.on("peerconnection", (event) => attach(event.peerconnection));
   session.on("failed", (event) => tell({ failed: event.cause }));
   session.on("ended", (event) => tell({ ended: event.cause }));
   if (session.direction === "incoming") {
