@@ -56,6 +56,8 @@ pub(crate) struct Call {
     /// The agent to whom the call was offered last.
     agent: Option<AgentId>,
     pub(crate) judging: Judging,
+    /// That the customer pressed.
+    keys: String,
     /// What the network said.
     pub(crate) notice: Option<Notice>,
 }
@@ -89,6 +91,7 @@ impl Call {
             talk_began: Duration::ZERO,
             agent: None,
             judging: Judging::Off,
+            keys: String::new(),
             notice: None,
         }
     }
@@ -119,7 +122,17 @@ impl Call {
             notice: self.notice,
             hangup_by: ending.by,
             sip_status: if self.answered_at.is_some() { 200 } else { ending.sip_status },
+            keys: self.keys,
         }
+    }
+}
+
+/// Keys of one call that are written down.
+const KEYS_MAX: usize = 64;
+
+pub(crate) fn note_key(keys: &mut String, key: char) {
+    if keys.len() < KEYS_MAX {
+        keys.push(key);
     }
 }
 
@@ -211,6 +224,11 @@ impl Engine {
         }
         match event {
             LegEvent::Ringing { .. } => self.customer_rings(id),
+            LegEvent::Pressed(key) => {
+                if let Some(call) = self.calls.get_mut(&id) {
+                    note_key(&mut call.keys, key);
+                }
+            }
             LegEvent::Answered => self.customer_answered(id),
             LegEvent::Heard(heard) => self.customer_heard(id, heard),
             LegEvent::Failed(failure) => self.customer_left(id, failure),
@@ -291,6 +309,7 @@ impl Engine {
     }
 
     pub(crate) fn message_played(&mut self, id: CallId) {
+        self.caller_told(id);
         if self.calls.get(&id).is_some_and(|c| c.stage == Stage::Message) {
             self.end(id, Ending::new(Outcome::Abandoned, Cause::PLATFORM, HangupBy::Platform, Legs::Left));
         }
@@ -389,8 +408,9 @@ impl Engine {
         let pools = keys.filter_map(|key| self.pools.get(key)).filter(|p| p.is_ready(agent));
         let served = pools.flat_map(|p| p.campaigns.iter()).filter_map(|id| self.campaigns.get(id));
         let longest = served.filter_map(|c| c.unserved.first()).min().copied();
-        if let Some((_, call)) = longest {
-            self.offer(call, agent);
+        match longest {
+            Some((_, call)) => self.offer(call, agent),
+            None => self.serve_caller(agent),
         }
     }
 

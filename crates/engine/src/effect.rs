@@ -38,7 +38,11 @@ pub enum Effect {
     PlayRingback { call: CallId, to: Party },
     /// The phone's INVITE is the agent's leg of this call from now on; it is answered by the bridge.
     TakeLine { line: LineId, call: CallId, agent: AgentId },
-    /// Refuse a phone's INVITE.
+    /// The trunk's INVITE is the customer's leg of this call from now on; what is played to it, or the bridge, answers it.
+    TakeCustomer { line: LineId, call: CallId },
+    /// Let the customer wait with music, until the bridge or the message.
+    PlayHold { call: CallId },
+    /// Refuse an INVITE that came in.
     RefuseLine { line: LineId, why: Refusal },
     /// Ring an agent as the other side of a call, where others have the customer: `Input::Customer` tells of the leg.
     DialAgent { call: CallId, agent: AgentId, show: String },
@@ -114,6 +118,8 @@ pub struct CallRecord {
     pub notice: Option<Notice>,
     pub hangup_by: HangupBy,
     pub sip_status: u16,
+    /// That the customer pressed.
+    pub keys: String,
 }
 
 impl CallRecord {

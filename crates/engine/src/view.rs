@@ -55,6 +55,8 @@ pub struct CallView {
     pub dialed_at: Timestamp,
     pub answered_at: Option<Timestamp>,
     pub bridged_at: Option<Timestamp>,
+    /// The customer called.
+    pub is_inbound: bool,
     /// The agent has picked up, and the customer is being reached.
     pub awaits_customer: bool,
 }
@@ -145,6 +147,7 @@ impl Engine {
             dialed_at: call.dialed_at,
             answered_at: call.answered_at,
             bridged_at: call.bridged_at,
+            is_inbound: false,
             awaits_customer: false,
         })
     }
@@ -159,6 +162,7 @@ impl Engine {
             dialed_at: direct.row.dialed_at,
             answered_at: direct.answered_at,
             bridged_at: direct.bridged_at,
+            is_inbound: direct.caller.is_some(),
             awaits_customer: direct.awaits_customer(),
         })
     }
@@ -174,6 +178,7 @@ impl Engine {
             dialed_at: watch.began,
             answered_at: watch.up_at,
             bridged_at: watch.up_at,
+            is_inbound: false,
             awaits_customer: false,
         })
     }

@@ -10,8 +10,10 @@ use crate::switch::SrtpPolicy;
 
 mod compliance;
 mod defaults;
+mod direct;
 
 pub use compliance::{CapConfig, ComplianceConfig, check as check_compliance};
+pub use direct::{InboundConfig, OutboundConfig};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -103,6 +105,10 @@ pub struct Media {
     pub rtp_timeout_s: u64,
     /// WAV file for customers whom no agent can take; none: the built-in message.
     pub abandon_message: Option<PathBuf>,
+    /// WAV file; None: a built-in one.
+    pub hold_music: Option<PathBuf>,
+    /// WAV file; None: that for abandoned calls.
+    pub busy_message: Option<PathBuf>,
     pub srtp: SrtpPolicy,
 }
 
@@ -207,6 +213,8 @@ pub struct CompanyConfig {
     pub push: PushConfig,
     #[serde(default)]
     pub outbound: OutboundConfig,
+    #[serde(default)]
+    pub inbound: InboundConfig,
     /// None: what is in the store stays.
     #[serde(default)]
     pub compliance: Option<ComplianceConfig>,
@@ -335,42 +343,12 @@ pub struct CallerIdConfig {
     pub automatic: bool,
     #[serde(default = "yes")]
     pub enabled: bool,
-}
-
-/// What extensions may dial at their phones.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct OutboundConfig {
-    pub allow: Vec<String>,
-    pub deny: Vec<String>,
-    /// Empty: the automatic ones in turns.
-    pub caller_id: String,
-    pub calls_per_minute_max: u32,
-    pub calls_per_day_max: u32,
-}
-
-impl Default for OutboundConfig {
-    fn default() -> OutboundConfig {
-        OutboundConfig {
-            allow: Vec::new(),
-            deny: Vec::new(),
-            caller_id: String::new(),
-            calls_per_minute_max: 10,
-            calls_per_day_max: 500,
-        }
-    }
-}
-
-impl OutboundConfig {
-    pub fn rule(&self) -> engine::OutboundRule {
-        engine::OutboundRule {
-            allow: self.allow.clone(),
-            deny: self.deny.clone(),
-            caller_id: self.caller_id.clone(),
-            per_minute_max: self.calls_per_minute_max,
-            per_day_max: self.calls_per_day_max,
-        }
-    }
+    /// Calls to it are taken. None: as `company.inbound.enabled` says.
+    #[serde(default)]
+    pub inbound: Option<bool>,
+    /// Empty: `company.inbound.group`.
+    #[serde(default)]
+    pub inbound_group: String,
 }
 
 /// URLs of the company that are told what happens; empty: not told.
@@ -478,6 +456,12 @@ impl Config {
             self.detection.amd_limit_s
         );
         for c in &self.company {
+            let times = [c.inbound.ring_s, c.inbound.wait_s];
+            anyhow::ensure!(
+                times.iter().all(|s| (0.0..=3600.0).contains(s)),
+                "company {}: inbound.ring_s and inbound.wait_s must be between 0 and 3600",
+                c.code
+            );
             anyhow::ensure!(!c.code.is_empty(), "a [[company]] needs a code");
             anyhow::ensure!(
                 jiff::tz::TimeZone::get(&c.time_zone).is_ok(),

@@ -238,6 +238,8 @@ impl World {
             | Effect::RingAgent { .. }
             | Effect::PlayRingback { .. }
             | Effect::TakeLine { .. }
+            | Effect::TakeCustomer { .. }
+            | Effect::PlayHold { .. }
             | Effect::RefuseLine { .. }
             | Effect::DialAgent { .. }
             | Effect::RingSupervisor { .. }

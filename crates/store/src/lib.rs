@@ -9,8 +9,8 @@ use std::sync::Arc;
 use engine::compliance::{ComplianceSettings, DncEntry, Permit, Rule, Rules};
 use engine::{
     AgentId, CallId, CallRecord, CallTags, CampaignId, CampaignStatus, Cause, CompanyId, DirectKind,
-    DirectRecord, EndReason, GroupId, HangupBy, LeadId, LeaseSlot, LeasedLead, NewDirect, Notice, Outcome,
-    PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
+    DirectRecord, EndReason, GroupId, HangupBy, LastCall, LeadId, LeaseSlot, LeasedLead, NewDirect, Notice,
+    Outcome, PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
 };
 
 mod access;
@@ -30,7 +30,7 @@ pub use access::{
     ApiKey, Audit, AuditFilter, Claim, IDEMPOTENCY_LIFETIME, NewApiKey, NewAudit, NewUser, Repeatable, Role,
     Scope, Scopes, Session, User,
 };
-pub use bill::{Bill, BillBody, BillFilter, bill_body};
+pub use bill::{Bill, BillBody, BillFilter, PREDICTIVE, bill_body};
 pub use cdr::{CallFilter, Cdr};
 pub use mem::MemStore;
 pub use outbox::{EVENT_LIFETIME, Event, LegState, LegStatus, PushKind, PushSettings, Side};
@@ -79,6 +79,8 @@ pub trait Store: Send + Sync {
     fn app_keys(&self, company: CompanyId) -> Result<Vec<AppKey>>;
     /// Unique over all companies: `number`. `Taken` when another company has it.
     fn put_extension(&self, extension: &NewExtension) -> Result<Extension>;
+    /// `put_extension` for each of them, in one transaction.
+    fn put_extensions(&self, extensions: &[NewExtension]) -> Result<()>;
     /// All companies' when None. Ordered by number.
     fn extensions(&self, company: Option<CompanyId>) -> Result<Vec<Extension>>;
     fn extension(&self, number: &str) -> Result<Option<Extension>>;
@@ -115,6 +117,8 @@ pub trait Store: Send + Sync {
     fn groups(&self, company: CompanyId) -> Result<Vec<Group>>;
     /// Adds the member or changes its sign-in. `NotFound` when the agent is not of the group's company.
     fn put_member(&self, group: GroupId, agent: AgentId, signed_in: SignIn) -> Result<()>;
+    /// `put_member` for each of them, in one transaction.
+    fn put_members(&self, group: GroupId, agents: &[AgentId], signed_in: SignIn) -> Result<()>;
     /// `NotFound("member")` when it is none.
     fn delete_member(&self, group: GroupId, agent: AgentId) -> Result<()>;
     fn set_paused(&self, agent: AgentId, paused: bool) -> Result<()>;
@@ -161,7 +165,7 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Refusal>>;
 
-    /// Deletes the company's calls and bills from before, its refusals, and the leads of campaigns that had ended
+    /// Deletes the company's calls and bills from before, its refusals, who talked with whom last, and the leads of campaigns that had ended
     /// before; a campaign's counters stay. At most about `limit` rows: 0 when nothing is left. How many.
     fn forget_personal(&self, company: CompanyId, before: Timestamp, limit: u32) -> Result<u64>;
 
@@ -258,6 +262,8 @@ pub trait Store: Send + Sync {
     /// Its result and its bill. A call that has finished already is left as it is. `NotFound("call")` when it was never
     /// opened.
     fn finish_direct(&self, now: Timestamp, call: &DirectRecord) -> Result<()>;
+    /// Which campaign called the number last, and who talked with it last, however it is written.
+    fn last_call(&self, company: CompanyId, number: &PhoneNumber) -> Result<LastCall>;
 
     // Bills. `finish_call`, `finish_direct` and `rescue_calls` write one for each call, in their transaction.
     /// By `dialed_at`, then as they were written; the total and one page. An offset counts from the oldest.
@@ -315,6 +321,14 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Cdr>>;
     fn call(&self, company: CompanyId, call: CallId) -> Result<Option<Cdr>>;
+    /// As `list_bills`; `after`: the `dialed_at` and id of a bill, exclusive.
+    fn bills_after(
+        &self,
+        company: CompanyId,
+        filter: &BillFilter,
+        after: Option<(Timestamp, i64)>,
+        limit: u32,
+    ) -> Result<Vec<Bill>>;
 
     // Users, their sessions, and keys for programs.
     /// Unique in the company: `name`.

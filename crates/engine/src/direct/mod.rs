@@ -1,16 +1,19 @@
-//! Calls that are no campaign's: those that a command asks for, and those that agents dial at their phones. Each belongs
-//! to one agent, whose seat it takes from its beginning to its end.
+//! Calls that are no campaign's: those that a command asks for, those that agents dial at their phones, and those of
+//! customers who call. The first ones belong to one agent, whose seat they take from the beginning to the end.
 //!
 //! Agent first: `Opening → RingingAgent → AwaitingTrunk → Dialing → Ringing → Talking`. Customer first: `Opening →
-//! AwaitingTrunk → Dialing → Ringing → Offering → Talking`. `end_direct` is the only exit.
+//! AwaitingTrunk → Dialing → Ringing → Offering → Talking`. The customer called: `Opening → Waiting ⇄ Offering → Talking`, or
+//! `Message` when no agent came. `end_direct` is the only exit.
 
 mod events;
+mod inbound;
 mod phone;
 mod placing;
 mod record;
 
 use std::time::Duration;
 
+pub use inbound::{CustomerCall, InboundNumber, InboundRule, LastCall};
 pub(crate) use phone::DialedByHand;
 pub use phone::{LineId, OutboundRule, PhoneCall};
 pub use record::*;
@@ -18,7 +21,7 @@ pub use record::*;
 use crate::call::{Ending, Legs};
 use crate::timer::TimerKey;
 use crate::transfer::Transfer;
-use crate::{AgentId, CallId, Cause, Effect, Engine, HangupBy, Timestamp, TrunkId};
+use crate::{AgentId, CallId, Cause, Effect, Engine, HangupBy, Miss, Timestamp, TrunkId};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Step {
@@ -30,9 +33,13 @@ pub(crate) enum Step {
     /// The customer was dialed.
     Dialing,
     Ringing,
+    /// The customer called, and no agent is free.
+    Waiting,
     /// The customer is there, the agent is rung.
     Offering,
     Talking,
+    /// The customer called, and no agent came.
+    Message,
 }
 
 #[derive(Debug)]
@@ -43,6 +50,10 @@ pub(crate) struct Direct {
     /// The agent whom the phone dialed; and the same once that agent is rung.
     wanted: Option<AgentId>,
     pub(crate) far: Option<AgentId>,
+    /// Of a customer who called.
+    pub(crate) caller: Option<inbound::Caller>,
+    /// That the customer pressed.
+    keys: String,
     ringing_at: Option<Timestamp>,
     pub(crate) answered_at: Option<Timestamp>,
     pub(crate) bridged_at: Option<Timestamp>,
@@ -62,6 +73,8 @@ impl Direct {
             trunk: None,
             wanted: None,
             far: None,
+            caller: None,
+            keys: String::new(),
             ringing_at: None,
             answered_at: None,
             bridged_at: None,
@@ -71,8 +84,13 @@ impl Direct {
         }
     }
 
-    pub(crate) fn agent(&self) -> AgentId {
+    pub(crate) fn agent(&self) -> Option<AgentId> {
         self.row.agent
+    }
+
+    /// Of a call that an agent has from its beginning.
+    fn own_agent(&self) -> AgentId {
+        self.row.agent.expect("only calls of customers who call are without an agent")
     }
 
     /// The agent has picked up, and the customer is being reached.
@@ -84,7 +102,7 @@ impl Direct {
     fn record(self, ended_at: Timestamp, ending: Ending) -> DirectRecord {
         DirectRecord {
             call: self.row.call,
-            agent: self.row.agent,
+            agent: self.row.agent.or(self.caller.as_ref().and_then(|caller| caller.rung_last())),
             trunk: self.trunk,
             ringing_at: self.ringing_at,
             answered_at: self.answered_at,
@@ -94,6 +112,7 @@ impl Direct {
             cause: ending.cause,
             hangup_by: ending.by,
             sip_status: if self.answered_at.is_some() { 200 } else { ending.sip_status },
+            keys: self.keys,
         }
     }
 }
@@ -120,6 +139,9 @@ impl Engine {
         let direct = self.directs.remove(&id).expect("looked up above");
         self.timers.cancel(TimerKey::Call(id));
         self.trunkless.remove(&id);
+        if let Some(caller) = &direct.caller {
+            self.callers_waiting.remove(&(caller.order, id));
+        }
         if let Some(trunk) = direct.trunk {
             self.trunks.free(trunk);
         }
@@ -131,12 +153,12 @@ impl Engine {
             Step::Talking => {
                 self.end_watches_of(id);
                 let talked = self.now.mono.saturating_sub(direct.talk_began);
-                for agent in far.into_iter().chain([agent]) {
+                for agent in far.into_iter().chain(agent) {
                     self.seat_left(agent, talked);
                 }
             }
             _ => {
-                for agent in far.into_iter().chain([agent]) {
+                for agent in far.into_iter().chain(agent) {
                     self.seat_freed(agent);
                 }
             }
@@ -152,13 +174,15 @@ impl Engine {
         let (kind, ending) = (direct.row.kind, direct.ending.take());
         if let Some(ending) = ending {
             direct.step = Step::RingingAgent;
-            let legs = if kind.is_phones() { Legs::Left } else { Legs::Gone };
+            let legs = if kind.is_from_outside() { Legs::Left } else { Legs::Gone };
             return self.end_direct(id, Ending { legs, ..ending });
         }
         match kind {
             DirectKind::Click => self.ring_agent(id),
             DirectKind::ClickReverse | DirectKind::Dialed => self.dial_when_possible(id),
             DirectKind::Internal => self.ring_far(id),
+            // Its row comes with who talked with the customer last.
+            DirectKind::Inbound => self.inbound_opened(id, LastCall::default()),
         }
     }
 
@@ -166,10 +190,15 @@ impl Engine {
     pub(crate) fn direct_not_opened(&mut self, id: CallId) {
         if self.directs.get(&id).is_some_and(|d| d.step == Step::Opening) {
             let direct = self.directs.remove(&id).expect("looked up above");
-            if direct.row.kind.is_phones() {
+            if direct.row.kind.is_from_outside() {
                 self.emit(Effect::HangUp { call: id });
             }
-            self.seat_freed(direct.agent());
+            if let Some(trunk) = direct.trunk {
+                self.trunks.free(trunk);
+            }
+            if let Some(agent) = direct.agent() {
+                self.seat_freed(agent);
+            }
         }
     }
 
@@ -199,6 +228,9 @@ impl Engine {
         if direct.transfer.is_some() {
             return self.transfer_failed(id, Cause::DECLINED);
         }
+        if direct.caller.is_some() && direct.step == Step::Offering {
+            return self.caller_missed(id, Legs::Left, Miss::Declined);
+        }
         let ending = match direct.step {
             Step::Talking => Ending::connected(cause, HangupBy::Agent),
             _ => Ending::given_up(direct.answered_at.is_some()),
@@ -211,7 +243,7 @@ impl Engine {
         self.set_step(id, Step::Offering, Some(self.config.ring_agent));
         let direct = self.directs.get_mut(&id).expect("the caller looked it up");
         direct.transfer = Some(transfer);
-        direct.row.agent = transfer.to;
+        direct.row.agent = Some(transfer.to);
         direct.talk_began
     }
 

@@ -9,7 +9,7 @@ use crate::{AgentId, CallId, CallTags, Effect, Engine, PhoneNumber, Refusal};
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// A phone's own INVITE, as the driver numbers it; taken or refused once.
+/// An INVITE that came in, as the driver numbers it; taken or refused once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct LineId(pub u64);
 
@@ -112,14 +112,18 @@ impl Engine {
         };
         let (call, dialed_at, tags) = (self.new_call_id(), self.now.wall, CallTags::default());
         self.emit(Effect::TakeLine { line, call, agent });
-        self.open_direct(NewDirect { call, kind, agent, number, caller_id, tags, dialed_at }, to);
+        self.open_direct(
+            agent,
+            NewDirect { call, kind, agent: Some(agent), number, caller_id, tags, dialed_at },
+            to,
+        );
         Ok(())
     }
 
     /// Rings the other agent, who is the other side of the call.
     pub(super) fn ring_far(&mut self, id: CallId) {
         let direct = self.directs.get(&id).expect("the caller looked it up");
-        let (from, wanted) = (direct.agent(), direct.wanted);
+        let (from, wanted) = (direct.own_agent(), direct.wanted);
         let free = wanted.filter(|to| self.check_free(*to).is_ok());
         let Some(to) = free else { return self.direct_dial_failed(id, crate::Cause::BUSY) };
         self.end_rest(to);

@@ -25,7 +25,11 @@ impl Engine {
         };
         let caller_id = self.rotate(&caller_ids);
         let (call, dialed_at) = (self.new_call_id(), self.now.wall);
-        self.open_direct(NewDirect { call, kind, agent, number, caller_id, tags, dialed_at }, None);
+        self.open_direct(
+            agent,
+            NewDirect { call, kind, agent: Some(agent), number, caller_id, tags, dialed_at },
+            None,
+        );
         Ok(())
     }
 
@@ -40,8 +44,8 @@ impl Engine {
     }
 
     /// `wanted`: the agent whom it is to.
-    pub(super) fn open_direct(&mut self, row: NewDirect, wanted: Option<AgentId>) {
-        let (call, agent) = (row.call, row.agent);
+    pub(super) fn open_direct(&mut self, agent: AgentId, row: NewDirect, wanted: Option<AgentId>) {
+        let call = row.call;
         self.end_rest(agent);
         let direct = Direct { wanted, ..Direct::new(row.clone()) };
         let before = self.directs.insert(call, direct);
@@ -74,7 +78,7 @@ impl Engine {
     /// The agent whose call it is, before the other side.
     pub(super) fn ring_agent(&mut self, id: CallId) {
         let direct = self.directs.get(&id).expect("the caller looked it up");
-        let (agent, show) = (direct.agent(), direct.row.number.as_str().to_owned());
+        let (agent, show) = (direct.own_agent(), direct.row.number.as_str().to_owned());
         self.set_step(id, Step::RingingAgent, Some(self.config.ring_agent));
         self.emit(Effect::RingAgent { call: id, agent, show });
     }
@@ -98,7 +102,7 @@ impl Engine {
             self.trunkless.pop_first();
             let direct = self.directs.get_mut(&id).expect("a call without a trunk has not ended");
             direct.trunk = Some(trunk);
-            let (agent, kind) = (direct.agent(), direct.row.kind);
+            let (agent, kind) = (direct.own_agent(), direct.row.kind);
             let (caller_id, number) = (direct.row.caller_id.clone(), direct.row.number.clone());
             self.set_step(id, Step::Dialing, Some(self.config.setup_timeout));
             self.emit(Effect::Dial(Dial { call: id, trunk, caller_id, number, amd: false }));

@@ -6,6 +6,7 @@ mod dialing;
 mod direct;
 mod ending;
 mod heard;
+mod inbound;
 mod kept_up;
 mod monkey;
 mod offers;

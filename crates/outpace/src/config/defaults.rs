@@ -56,6 +56,8 @@ impl Default for Media {
             port_last: 29999,
             rtp_timeout_s: 30,
             abandon_message: None,
+            hold_music: None,
+            busy_message: None,
             srtp: SrtpPolicy::Optional,
         }
     }

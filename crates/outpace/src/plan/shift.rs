@@ -232,6 +232,8 @@ impl Shift<'_> {
             | Effect::RingAgent { .. }
             | Effect::PlayRingback { .. }
             | Effect::TakeLine { .. }
+            | Effect::TakeCustomer { .. }
+            | Effect::PlayHold { .. }
             | Effect::RefuseLine { .. }
             | Effect::DialAgent { .. }
             | Effect::RingSupervisor { .. }

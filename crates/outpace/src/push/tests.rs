@@ -166,7 +166,7 @@ impl Scene {
         let row = NewDirect {
             call,
             kind: DirectKind::Click,
-            agent: self.agent,
+            agent: Some(self.agent),
             number: PhoneNumber::parse(&format!("1380000{n:04}")).expect("a number"),
             caller_id: String::new(),
             tags: CallTags::default(),
@@ -185,7 +185,7 @@ impl Scene {
         self.store.put_leg_states(now, &states).expect("stored");
         let record = DirectRecord {
             call,
-            agent: self.agent,
+            agent: Some(self.agent),
             trunk: None,
             ringing_at: Some(now),
             answered_at: Some(now),
@@ -195,6 +195,7 @@ impl Scene {
             cause: Cause::NORMAL,
             hangup_by: HangupBy::Customer,
             sip_status: 200,
+            keys: String::new(),
         };
         self.store.finish_direct(now, &record).expect("stored");
     }

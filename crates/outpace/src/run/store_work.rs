@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use engine::compliance::{AbandonWindow, Permit};
 use engine::{
-    CallId, CallRecord, CampaignId, CompanyId, DirectKind, DirectRecord, EndReason, LeaseId, LeaseSlot,
-    LeasedLead, NewDirect, Supply, Timestamp,
+    CallId, CallRecord, CampaignId, CompanyId, DirectKind, DirectRecord, EndReason, LastCall, LeaseId,
+    LeaseSlot, LeasedLead, NewDirect, Supply, Timestamp,
 };
 use store::{Campaign, Group, Recording, Registration, RetryRule, Store};
 use tokio::sync::mpsc::UnboundedSender;
@@ -38,6 +38,11 @@ pub enum Done {
         company: CompanyId,
         call: CallId,
         result: store::Result<Option<Timestamp>>,
+    },
+    InboundOpened {
+        company: CompanyId,
+        call: CallId,
+        last: LastCall,
     },
     DirectOpened {
         company: CompanyId,
@@ -133,11 +138,19 @@ impl StoreWork {
                 Err(refused) => Err(refused),
             };
             // It counts for how often the number may be called; the call is placed whether or not that is noted.
+            let is_called =
+                matches!(row.kind, DirectKind::Dialed | DirectKind::Click | DirectKind::ClickReverse);
             if result.is_ok()
-                && row.kind != DirectKind::Internal
+                && is_called
                 && let Err(error) = store.count_dial(wall_clock(), company, &row.number)
             {
                 tracing::warn!(%error, "a call was not counted for its number");
+            }
+            if row.kind == DirectKind::Inbound && result.is_ok() && !row.number.is_withheld() {
+                match store.last_call(company, &row.number) {
+                    Ok(last) => return Done::InboundOpened { company, call: row.call, last },
+                    Err(error) => tracing::warn!(%error, "who talked with a customer last is not known"),
+                }
             }
             Done::DirectOpened { company, call: row.call, result }
         });

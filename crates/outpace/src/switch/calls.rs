@@ -33,7 +33,7 @@ impl Switch {
         let protection = secure::protection(&self.relay, self.srtp, invite.flow.transport);
         invite.sdp = sdp::offer(address, codecs, media.0, protection.as_ref());
         let dialog = self.endpoint.invite(now, invite);
-        Some(Leg { dialog, media, address, codec: None, protection, version: 1 })
+        Some(Leg { dialog, media, address, codec: None, takes_events: false, protection, version: 1 })
     }
 
     pub(super) fn offer(&mut self, now: Duration, company: CompanyId, call: CallId, agent: AgentId) {
@@ -113,10 +113,12 @@ impl Switch {
 
     pub(super) fn bridge(&mut self, now: Duration, call: CallId, agent: AgentId) {
         self.answer_phone(now, call);
+        self.answer_customer(now, call);
         self.stop_ringback(call);
         let Some(state) = self.calls.get(&call) else { return };
         let Some(customer) = state.customer.as_ref().map(|l| l.media) else { return };
         if let Some(media) = self.agent_media(state, agent) {
+            self.stop_playing(customer);
             self.relay.bridge(customer, media);
         }
     }
@@ -129,9 +131,15 @@ impl Switch {
         }
     }
 
-    pub(super) fn play_message(&mut self, company: CompanyId, call: CallId) {
-        match self.calls.get(&call).and_then(|c| c.customer.as_ref()) {
-            Some(leg) => self.relay.play(leg.media, self.message.clone()),
+    pub(super) fn play_message(&mut self, now: Duration, company: CompanyId, call: CallId) {
+        self.answer_customer(now, call);
+        let state = self.calls.get(&call);
+        match state.and_then(|c| Some((c.by_trunk, c.customer.as_ref()?.media))) {
+            Some((by_trunk, leg)) => {
+                self.loops.remove(&leg);
+                let message = if by_trunk { &self.sounds.busy } else { &self.sounds.abandon };
+                self.relay.play(leg, message.clone());
+            }
             None => self.tell(company, Input::MessagePlayed { call }),
         }
     }
@@ -192,8 +200,13 @@ impl Switch {
 
     pub(super) fn answered(&mut self, now: Duration, dialog: DialogId, body: &[u8]) {
         let Some(owner) = self.dialogs.get(&dialog).copied() else { return };
-        if let Owner::Offer(call, _) = owner
-            && self.calls.get(&call).is_some_and(|state| state.by_phone && state.unanswered.is_none())
+        let called_us = |state: &Call| match owner {
+            Owner::Customer(_) => state.by_trunk,
+            Owner::Offer(..) => state.by_phone,
+            Owner::Kept(_) => false,
+        };
+        if let Owner::Offer(call, _) | Owner::Customer(call) = owner
+            && self.calls.get(&call).is_some_and(called_us)
             && body.is_empty()
         {
             // The ACK to our answer.

@@ -9,7 +9,7 @@ pub(super) struct KeptLeg {
     pub leg: Leg,
     company: CompanyId,
     up: bool,
-    call: Option<CallId>,
+    pub(super) call: Option<CallId>,
 }
 
 impl Switch {
@@ -60,10 +60,6 @@ impl Switch {
         self.tell(kept.company, Input::AgentLegDown { agent });
     }
 
-    pub(super) fn kept_call(&self, agent: AgentId) -> Option<CallId> {
-        self.kept.get(&agent).and_then(|kept| kept.call)
-    }
-
     /// True when the agent's leg is up; it then belongs to the call.
     pub(super) fn take_kept_leg(&mut self, agent: AgentId, call: CallId) -> bool {
         match self.kept.get_mut(&agent) {
@@ -78,8 +74,9 @@ impl Switch {
     pub(super) fn free_kept_leg(&mut self, agent: AgentId) {
         if let Some(kept) = self.kept.get_mut(&agent) {
             kept.call = None;
-            self.relay.stop(kept.leg.media);
-            self.relay.unbridge(kept.leg.media);
+            let leg = kept.leg.media;
+            self.stop_playing(leg);
+            self.relay.unbridge(leg);
         }
     }
 }

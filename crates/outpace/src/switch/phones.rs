@@ -9,12 +9,12 @@ use sip::{DialogId, Transport};
 
 use super::{AgentSide, CODECS, Call, Leg, Owner, Switch, cause, sdp, secure};
 
-/// A phone's INVITE that the engine has not taken yet.
+/// An INVITE that came in and that the engine has not taken yet.
 pub(super) struct Line {
-    company: CompanyId,
-    number: String,
-    leg: Leg,
-    media: LegMedia,
+    pub(super) company: CompanyId,
+    pub(super) number: String,
+    pub(super) leg: Leg,
+    pub(super) media: LegMedia,
 }
 
 /// What the phone waits for.
@@ -27,34 +27,58 @@ pub(super) struct Unanswered {
 }
 
 impl Switch {
-    /// Strangers are refused at once; so is what cannot be a call.
-    pub(super) fn incoming(
+    /// What cannot be a call is refused at once.
+    pub(super) fn phone_calls(
         &mut self,
         now: Duration,
         dialog: DialogId,
-        account: Option<&str>,
+        account: &str,
         target: &str,
         body: &[u8],
     ) {
-        let agent = account.and_then(|account| self.agent_by_extension.get(account)).copied();
+        let agent = self.agent_by_extension.get(account).copied();
         let Some((agent, company)) = agent.and_then(|agent| Some((agent, self.company_of(agent)?))) else {
             return self.endpoint.reject(now, dialog, 403);
         };
         let Ok(number) = PhoneNumber::parse(target) else { return self.endpoint.reject(now, dialog, 484) };
-        let Ok((leg, address)) = self.relay.open() else { return self.endpoint.reject(now, dialog, 503) };
-        let mut leg = Leg { dialog, media: leg, address, codec: None, protection: None, version: 1 };
-        let transport = self.endpoint.peer_of(dialog).map_or(Transport::Udp, |flow| flow.transport);
-        let media = secure::take_offer(&self.relay, self.srtp, transport, &mut leg, body);
-        let Ok(media) = media else {
-            self.relay.close(leg.media);
-            return self.endpoint.reject(now, dialog, 488);
-        };
-        let line = LineId(dialog.0);
         let own = self.agent_by_extension.get(target).copied();
         let to = own.filter(|to| self.company_of(*to) == Some(company));
-        let text = number.as_str().to_owned();
-        self.lines.insert(line, Line { company, number: text, leg, media });
-        self.tell(company, Input::PhoneCalls(PhoneCall { line, agent, number, to }));
+        if let Some(line) = self.open_line(now, dialog, company, &number, body) {
+            self.tell(company, Input::PhoneCalls(PhoneCall { line, agent, number, to }));
+        }
+    }
+
+    /// Keeps an INVITE that came in until the engine says what becomes of it. None: it is refused.
+    pub(super) fn open_line(
+        &mut self,
+        now: Duration,
+        dialog: DialogId,
+        company: CompanyId,
+        number: &PhoneNumber,
+        body: &[u8],
+    ) -> Option<LineId> {
+        let Ok((leg, address)) = self.relay.open() else {
+            self.endpoint.reject(now, dialog, 503);
+            return None;
+        };
+        let mut leg = Leg {
+            dialog,
+            media: leg,
+            address,
+            codec: None,
+            takes_events: false,
+            protection: None,
+            version: 1,
+        };
+        let transport = self.endpoint.peer_of(dialog).map_or(Transport::Udp, |flow| flow.transport);
+        let Ok(media) = secure::take_offer(&self.relay, self.srtp, transport, &mut leg, body) else {
+            self.relay.close(leg.media);
+            self.endpoint.reject(now, dialog, 488);
+            return None;
+        };
+        let line = LineId(dialog.0);
+        self.lines.insert(line, Line { company, number: number.as_str().to_owned(), leg, media });
+        Some(line)
     }
 
     pub(super) fn take_line(&mut self, company: CompanyId, line: LineId, call: CallId, agent: AgentId) {

@@ -133,5 +133,6 @@ fn peer(browser: Browser) -> DtlsPeer {
 fn set_up(relay: &Relay, leg: &mut Leg, said: &Described) -> LegMedia {
     relay.configure(leg.media, said.media);
     leg.codec = Some(said.media.codec);
+    leg.takes_events = said.media.dtmf.is_some();
     said.media
 }

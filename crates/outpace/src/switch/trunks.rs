@@ -5,7 +5,7 @@ mod view;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use engine::{CallId, CompanyId, Dial, Input, TrunkId, TrunkSettings};
@@ -83,6 +83,14 @@ impl Peer {
         let s = &self.trunk.settings;
         (!s.username.is_empty())
             .then(|| Credentials { username: s.username.clone(), password: s.password.clone() })
+    }
+
+    pub(super) fn company(&self) -> CompanyId {
+        self.trunk.settings.company
+    }
+
+    pub(super) fn has_address(&self, ip: IpAddr) -> bool {
+        self.trunk.settings.enabled && self.routes.iter().any(|r| r.flow.peer.ip().to_canonical() == ip)
     }
 
     fn is_usable(&self) -> bool {

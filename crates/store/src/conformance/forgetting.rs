@@ -5,6 +5,7 @@ const DAY: u64 = 86_400;
 fn all_bills() -> BillFilter {
     BillFilter {
         method: None,
+        is_inbound: None,
         from: Timestamp(0),
         to: Timestamp(i64::MAX),
         fetched: None,
@@ -61,11 +62,15 @@ pub(super) fn what_is_old_is_deleted_and_what_is_not_stays(store: &dyn Store) {
     let refusals = store.list_refusals(scene.company, None, 0, 9).unwrap();
     assert_eq!(refusals.iter().map(|r| r.at).collect::<Vec<_>>(), [at(40 * DAY)]);
     assert_eq!(store.list_dnc(list, "", 9).unwrap().len(), 1, "whom nobody may call is not forgotten");
+    let called = leads(1).remove(0).number;
+    assert_eq!(store.last_call(scene.company, &called).unwrap().campaign, Some(new));
     // Ids go on.
     let (_, third) = ended_on(&scene, 41);
     let bills = store.list_bills(scene.company, &all_bills(), ALL).unwrap().1;
     assert_eq!(bills.iter().map(|b| b.call).collect::<Vec<_>>(), [new_call, third]);
     assert_ne!(bills[0].id, bills[1].id);
+    forget(&scene, scene.company, 42);
+    assert_eq!(store.last_call(scene.company, &called).unwrap(), LastCall::default());
 }
 
 pub(super) fn another_companys_old_data_stays(store: &dyn Store) {

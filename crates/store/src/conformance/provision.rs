@@ -347,3 +347,23 @@ pub(super) fn trunks_and_caller_ids_in_use_are_not_deleted(store: &dyn Store) {
     store.delete_caller_id(scene.company, "4001").unwrap();
     assert_eq!(missing(store.delete_caller_id(scene.company, "4001")), "caller id");
 }
+
+pub(super) fn extensions_and_members_are_put_together_or_not_at_all(store: &dyn Store) {
+    let scene = Scene::new(store);
+    let other = store.put_company(&company_settings("2")).unwrap().id;
+    store.put_extension(&extension(other, "2000")).unwrap();
+    let new = |numbers: &[&str]| -> Vec<NewExtension> {
+        numbers.iter().map(|n| extension(scene.company, n)).collect()
+    };
+    assert_eq!(taken(store.put_extensions(&new(&["3001", "3002", "2000"]))), "extension");
+    assert_eq!(store.extension("3001").unwrap(), None);
+    store.put_extensions(&new(&["3001", "3002", "3001"])).unwrap();
+    let agents = ["3001", "3002"].map(|n| store.extension(n).unwrap().unwrap().id);
+    let members = || store.groups(scene.company).unwrap()[0].members.len();
+    assert_eq!(members(), 1);
+    let stranger = store.extension("2000").unwrap().unwrap().id;
+    assert_eq!(missing(store.put_members(scene.group.id, &[agents[0], stranger], SignIn::In)), "extension");
+    assert_eq!(members(), 1);
+    store.put_members(scene.group.id, &agents, SignIn::In).unwrap();
+    assert_eq!(members(), 3);
+}

@@ -35,6 +35,7 @@ impl Tables {
             hangup_by: record.hangup_by,
             fetched: false,
             recording: self.recording_name(call),
+            keys: record.keys.clone(),
         };
         self.tell_call_finished(now, &bill);
         self.put_bill(bill);
@@ -82,6 +83,7 @@ fn matches(bill: &Bill, filter: &BillFilter) -> bool {
         && bill.dialed_at <= filter.to
         && filter.fetched.is_none_or(|f| f == bill.fetched)
         && filter.method.is_none_or(|m| m == bill.method)
+        && filter.is_inbound.is_none_or(|inbound| inbound == bill.is_inbound())
         && (filter.extensions.is_empty() || filter.extensions.contains(&bill.extension))
         && is(&filter.number, bill.number.as_str())
         && is(&filter.user_id, &bill.user_id)

@@ -47,6 +47,8 @@ struct Tables {
     /// Where each call lies.
     calls: HashMap<CallId, CampaignId>,
     directs: BTreeMap<CallId, directs::DirectRow>,
+    /// By the one form of a number; with the end of the last of these calls.
+    last_calls: HashMap<(CompanyId, String), (LastCall, Timestamp)>,
     /// By id.
     bills: Vec<Bill>,
     bills_put: i64,
@@ -150,6 +152,9 @@ impl Store for MemStore {
     fn put_extension(&self, extension: &NewExtension) -> Result<Extension> {
         self.tables().put_extension(extension)
     }
+    fn put_extensions(&self, extensions: &[NewExtension]) -> Result<()> {
+        self.tables().put_extensions(extensions)
+    }
     fn extensions(&self, company: Option<CompanyId>) -> Result<Vec<Extension>> {
         let tables = self.tables();
         Ok(tables.extensions.values().filter(|e| company.is_none_or(|c| e.company == c)).cloned().collect())
@@ -208,6 +213,9 @@ impl Store for MemStore {
     }
     fn put_member(&self, group: GroupId, agent: AgentId, signed_in: SignIn) -> Result<()> {
         self.tables().put_member(group, agent, signed_in)
+    }
+    fn put_members(&self, group: GroupId, agents: &[AgentId], signed_in: SignIn) -> Result<()> {
+        self.tables().put_members(group, agents, signed_in)
     }
     fn delete_member(&self, group: GroupId, agent: AgentId) -> Result<()> {
         self.tables().delete_member(group, agent)
@@ -369,6 +377,9 @@ impl Store for MemStore {
     fn finish_direct(&self, now: Timestamp, call: &DirectRecord) -> Result<()> {
         self.tables().finish_direct(now, call)
     }
+    fn last_call(&self, company: CompanyId, number: &PhoneNumber) -> Result<LastCall> {
+        self.tables().last_call(company, number)
+    }
 
     fn list_bills(&self, company: CompanyId, filter: &BillFilter, page: Page) -> Result<(u64, Vec<Bill>)> {
         Ok(self.tables().list_bills(company, filter, page))
@@ -437,6 +448,18 @@ impl Store for MemStore {
         limit: u32,
     ) -> Result<Vec<Cdr>> {
         Ok(self.tables().calls_before(company, filter, before, limit))
+    }
+    fn bills_after(
+        &self,
+        company: CompanyId,
+        filter: &BillFilter,
+        after: Option<(Timestamp, i64)>,
+        limit: u32,
+    ) -> Result<Vec<Bill>> {
+        let (_, mut bills) = self.tables().list_bills(company, filter, Page { offset: 0, limit: u32::MAX });
+        bills.retain(|b| after.is_none_or(|place| (b.dialed_at, b.id) > place));
+        bills.truncate(limit.min(rule::PAGE_MAX) as usize);
+        Ok(bills)
     }
     fn call(&self, company: CompanyId, call: CallId) -> Result<Option<Cdr>> {
         Ok(self.tables().call(company, call))

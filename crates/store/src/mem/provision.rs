@@ -49,6 +49,16 @@ impl Tables {
         Ok(extension)
     }
 
+    pub(super) fn put_extensions(&mut self, all: &[NewExtension]) -> Result<()> {
+        for new in all {
+            self.check_company(new.company)?;
+            if self.extensions.get(&new.number).is_some_and(|e| e.company != new.company) {
+                return Err(StoreError::Taken("extension"));
+            }
+        }
+        all.iter().try_for_each(|new| self.put_extension(new).map(drop))
+    }
+
     fn extension_mut(&mut self, agent: AgentId) -> Result<&mut Extension> {
         let number = self.extension_numbers.get(&agent).ok_or(StoreError::NotFound("extension"))?;
         self.extensions.get_mut(number).ok_or(StoreError::NotFound("extension"))
@@ -92,7 +102,7 @@ impl Tables {
             Assignment::Group(..) => false,
         };
         let is_named = self.open_campaigns_of(company).any(names);
-        let is_in_call = self.directs.values().any(|d| d.call.agent == agent && d.is_open);
+        let is_in_call = self.directs.values().any(|d| d.call.agent == Some(agent) && d.is_open);
         for (refused, why) in [
             (extension.enabled, rule::STILL_ENABLED_EXTENSION),
             (is_named, rule::NAMED_EXTENSION),
@@ -234,6 +244,22 @@ impl Tables {
             None => {
                 let signed_in = if signed_in == SignIn::In { SignIn::In } else { SignIn::Out };
                 members.push(Member { agent, signed_in });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn put_members(
+        &mut self,
+        group: GroupId,
+        agents: &[AgentId],
+        signed_in: SignIn,
+    ) -> Result<()> {
+        let before = self.group_mut(group)?.members.clone();
+        for agent in agents {
+            if let Err(error) = self.put_member(group, *agent, signed_in) {
+                self.group_mut(group)?.members = before;
+                return Err(error);
             }
         }
         Ok(())

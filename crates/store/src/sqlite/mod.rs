@@ -100,6 +100,10 @@ impl Store for SqliteStore {
         let extension = extension.clone();
         self.write(move |db| provision::put_extension(db, &extension))
     }
+    fn put_extensions(&self, extensions: &[NewExtension]) -> Result<()> {
+        let extensions = extensions.to_vec();
+        self.write(move |db| extensions.iter().try_for_each(|e| provision::put_extension(db, e).map(drop)))
+    }
     fn extensions(&self, company: Option<CompanyId>) -> Result<Vec<Extension>> {
         self.read(|db| provision::extensions(db, company))
     }
@@ -165,6 +169,10 @@ impl Store for SqliteStore {
     }
     fn put_member(&self, group: GroupId, agent: AgentId, signed_in: SignIn) -> Result<()> {
         self.write(move |db| groups::put_member(db, group, agent, signed_in))
+    }
+    fn put_members(&self, group: GroupId, agents: &[AgentId], signed_in: SignIn) -> Result<()> {
+        let agents = agents.to_vec();
+        self.write(move |db| agents.iter().try_for_each(|a| groups::put_member(db, group, *a, signed_in)))
     }
     fn delete_member(&self, group: GroupId, agent: AgentId) -> Result<()> {
         self.write(move |db| groups::delete_member(db, group, agent))
@@ -363,6 +371,9 @@ impl Store for SqliteStore {
         let call = call.clone();
         self.write(move |db| directs::finish(db, now, &call))
     }
+    fn last_call(&self, company: CompanyId, number: &PhoneNumber) -> Result<LastCall> {
+        self.read(|db| directs::last(db, company, number))
+    }
 
     fn list_bills(&self, company: CompanyId, filter: &BillFilter, page: Page) -> Result<(u64, Vec<Bill>)> {
         self.read(|db| Ok((bills::count(db, company, filter)?, bills::page(db, company, filter, page)?)))
@@ -438,6 +449,15 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<Cdr>> {
         self.read(|db| pages::calls_before(db, company, filter, before, limit))
+    }
+    fn bills_after(
+        &self,
+        company: CompanyId,
+        filter: &BillFilter,
+        after: Option<(Timestamp, i64)>,
+        limit: u32,
+    ) -> Result<Vec<Bill>> {
+        self.read(|db| bills::after(db, company, filter, after, limit))
     }
     fn call(&self, company: CompanyId, call: CallId) -> Result<Option<Cdr>> {
         self.read(|db| pages::call(db, company, call))

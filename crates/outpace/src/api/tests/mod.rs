@@ -119,6 +119,7 @@ async fn drain(mut commands: mpsc::Receiver<Command>, world: Arc<Mutex<World>>) 
             command if world.is_deaf => unanswered.push(command),
             _ if world.is_stopping => {}
             Command::Agents { reply, .. } => drop(reply.send(world.agents.clone())),
+            Command::Trunks { reply, .. } => drop(reply.send(Vec::new())),
             Command::Campaigns { reply, .. } => drop(reply.send(world.campaigns.clone())),
             Command::Call { command, reply, .. } => {
                 world.told.push(format!("{command:?}"));
@@ -229,6 +230,7 @@ impl Desk {
             dialed_at: earlier(30),
             answered_at: Some(earlier(21)),
             bridged_at: (state == AgentState::Talking).then(|| earlier(20)),
+            is_inbound: false,
             awaits_customer: false,
         });
         AgentView {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use store::{CallFilter, Cdr, Scope};
 
 use super::campaigns;
-use super::csv;
+use super::export;
 use super::leads::OUTCOMES;
 use super::moment;
 use super::problem::Problem;
@@ -25,7 +25,7 @@ pub fn routes() -> Vec<Route> {
             .query("to", time(), "Placed before.")
             .pages(uuid())
             .answers(200, page("Calls", schema(), "Id of the last call, when there are more."))
-            .or_csv(),
+            .or_file(),
         at_id(Route::get("/v1/calls/{call}", "getCall", run!(get))).about("One call.").answers(200, schema()),
         at_id(Route::get("/v1/calls/{call}/recording", "getRecording", run!(recording)))
             .about("A link to the call's recording, good for an hour without a token.")
@@ -138,18 +138,20 @@ async fn list_page(visit: Visit) -> Result<Answer, Problem> {
     let (company, limit, in_full) = (visit.company(), visit.limit(), visit.sees_all());
     let before = visit.query.text("after").and_then(CallId::parse);
     let Some(filter) = filter(&visit).await? else {
-        return Ok(match visit.wants_csv() {
-            true => csv::answer(&visit, "calls", COLUMNS, None, |_, _: Option<u64>| Ok((Vec::new(), None))),
+        return Ok(match visit.wants_file() {
+            true => {
+                export::answer(&visit, "calls", COLUMNS, None, |_, _: Option<u64>| Ok((Vec::new(), None)))
+            }
             false => Answer::ok(json!({"items": [], "next": null})),
         });
     };
-    if visit.wants_csv() {
+    if visit.wants_file() {
         let next = move |store: &dyn store::Store, before: Option<CallId>| {
-            let rows = store.calls_before(company, &filter, before, csv::ROWS_AT_ONCE)?;
+            let rows = store.calls_before(company, &filter, before, export::ROWS_AT_ONCE)?;
             let last = rows.last().map(|cdr| cdr.call.id);
             Ok((rows.iter().map(|cdr| shown_call(cdr, in_full)).collect(), last))
         };
-        return Ok(csv::answer(&visit, "calls", COLUMNS, before, next));
+        return Ok(export::answer(&visit, "calls", COLUMNS, before, next));
     }
     let rows = visit.store(move |s| s.calls_before(company, &filter, before, limit + 1)).await?;
     Ok(Answer::page(rows, limit, |cdr| cdr.call.id.to_string(), |cdr| shown_call(&cdr, in_full)))

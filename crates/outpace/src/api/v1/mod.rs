@@ -4,6 +4,7 @@
 mod agents;
 mod api_keys;
 mod audit;
+mod bills;
 mod caller_ids;
 mod calls;
 mod campaigns;
@@ -13,6 +14,7 @@ mod compliance;
 mod csv;
 mod dnc;
 mod events;
+mod export;
 mod extensions;
 mod groups;
 mod leads;
@@ -36,6 +38,7 @@ mod users;
 mod visit;
 mod visitor;
 mod webhooks;
+mod xlsx;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -69,6 +72,7 @@ pub fn routes() -> Vec<Route> {
         pacing::routes(),
         calls::routes(),
         commands::routes(),
+        bills::routes(),
         agents::routes(),
         groups::routes(),
         extensions::routes(),
@@ -218,10 +222,10 @@ fn held_against(route: &Route, answer: Answer) -> Result<Answer, Problem> {
         return Ok(answer);
     }
     let faults = match (&route.content, &answer.body) {
-        (Content::Nothing, Body::Nothing) | (Content::JsonOrCsv(_) | Content::Events, Body::Stream(_)) => {
+        (Content::Nothing, Body::Nothing) | (Content::JsonOrFile(_) | Content::Events, Body::Stream(_)) => {
             None
         }
-        (Content::Json(schema) | Content::JsonOrCsv(schema), Body::Json(value)) => {
+        (Content::Json(schema) | Content::JsonOrFile(schema), Body::Json(value)) => {
             Some(schema.faults(value)).filter(|f| !f.is_empty()).map(|f| format!("{f:?} in {value}"))
         }
         _ => Some("another kind of content".to_owned()),

@@ -186,6 +186,10 @@ async fn filters_and_bodies_do_not_reach_into_another_company() {
     for query in [
         format!("calls?campaign={campaign}"),
         format!("calls?campaign={campaign}&format=csv"),
+        format!("bills?campaign={campaign}"),
+        "bills?number=13877770001".to_owned(),
+        "bills?extension=1001".to_owned(),
+        "bills?format=csv".to_owned(),
         "calls?extension=1001".to_owned(),
         "calls?number=13877770001".to_owned(),
         format!("calls?after={}", everything.call),
