@@ -219,6 +219,9 @@ impl Engine {
         let Some(call) = self.calls.get_mut(&id).filter(|c| c.stage == Stage::Dialing) else { return };
         call.ringing_at = Some(self.now.wall);
         call.rings_since = Some(self.now.mono);
+        let (campaign, placed) = (call.campaign, call.placed);
+        let campaign = self.campaigns.get_mut(&campaign).expect("a campaign outlives its calls");
+        campaign.pacer.look.rings(self.now.mono, placed);
         let length = self.config.no_answer.max(self.config.ring_min);
         self.timers.set(TimerKey::Call(id), self.now.mono + length);
         self.set_stage(id, Stage::Ringing);
@@ -233,6 +236,9 @@ impl Engine {
         call.answered_at = Some(self.now.wall);
         call.order = order;
         let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
+        if call.rings_since.is_none() {
+            campaign.pacer.look.rang_unheard();
+        }
         campaign.pacer.look.answered(self.now.mono, call.placed);
         self.timers.set(TimerKey::Call(id), self.now.mono + self.config.answer_wait);
         self.set_stage(id, Stage::Waiting);
@@ -510,6 +516,9 @@ impl Engine {
         let wrap_up = if is_talk { self.config.wrap_up } else { Duration::ZERO };
         match call.stage {
             Stage::Ringing if call.is_given_up => campaign.pacer.look.given_up(self.now.mono, call.placed),
+            Stage::Dialing if ending.outcome == Outcome::Failed => {
+                campaign.pacer.look.not_made(self.now.mono, call.placed);
+            }
             Stage::Dialing | Stage::Ringing => campaign.pacer.look.failed(self.now.mono, call.placed),
             Stage::Bridged(_) => {
                 // The timer of the wrap-up runs for this long, no agent can end it: its length is known beforehand.

@@ -24,7 +24,7 @@ pub const PACERS: [&str; 12] = [
     "erlang-b",
     "idle-ratio",
     "ours",
-    "ours-give-up",
+    "ours-full-ring",
     "oracle",
 ];
 
@@ -48,8 +48,8 @@ fn pacer(name: &str, setting: &Setting) -> Box<dyn Pacer> {
         "erlang-b" => Box::new(ErlangB::new(setting.agents)),
         "oracle" => Box::new(Oracle),
         "idle-ratio" => Box::new(AdaptiveIdleRatio::new()),
-        "ours-give-up" => Box::new(Ours::new(setting, true)),
-        _ => Box::new(Ours::new(setting, false)),
+        "ours-full-ring" => Box::new(Ours::new(setting, false)),
+        _ => Box::new(Ours::new(setting, true)),
     }
 }
 
