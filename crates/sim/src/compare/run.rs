@@ -218,5 +218,11 @@ fn shifts(row: &Row, name: &str, seeds: Range<u64>, threads: usize) -> Vec<Outco
     });
     let mut done = done.into_inner().expect("no shift panics");
     done.sort_by_key(|(seed, _)| *seed);
+    let cap = row.setting(1).cap;
+    let over = done.iter().filter(|(_, o)| o.worst_hour > cap + 1e-9).map(|(seed, _)| seed.to_string());
+    let over: Vec<String> = over.collect();
+    if name.starts_with("ours") && !over.is_empty() {
+        eprintln!("{}, {name}: an hour passed the cap with seed {}", row.name, over.join(", "));
+    }
     done.into_iter().map(|(_, outcome)| outcome).collect()
 }

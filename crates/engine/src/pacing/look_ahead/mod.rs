@@ -530,41 +530,103 @@ fn arrival(new_call: &Seconds) -> Seconds {
 mod tests {
     use super::*;
 
-    #[test]
-    fn calls_that_fail_at_once_do_not_teach_that_nobody_answers() {
+    /// Ten minutes in which each third of the customers answers, a call a second.
+    fn after_ten_minutes() -> (LookAhead, Duration) {
         let rules = Rules {
             abandon_max: 0.03,
             grace: 2.0,
             no_answer: 25.0,
             start_ratio: 1.5,
-            give_up_from: None,
+            give_up_from: Some(15.0),
             before: (0, 0),
         };
         let mut look = LookAhead::new(rules, Duration::ZERO);
-        let (mut now, mut last) = (Duration::ZERO, PacingDecision::default());
-        for n in 0..40_000_u32 {
-            now += Duration::from_millis(if n < 600 { 1000 } else { 5 });
+        let mut ends: Vec<(Duration, Duration, bool)> = Vec::new();
+        for n in 0..600 {
+            let now = Duration::from_secs(n);
+            ends.retain(|(at, placed, is_answer)| {
+                match is_answer {
+                    _ if *at > now => return true,
+                    true => look.answered(now, *placed),
+                    false => look.failed(now, *placed),
+                }
+                false
+            });
             look.placed(now);
-            match n {
-                0..600 if n % 3 == 0 => look.answered(now + Duration::from_secs(8), now),
-                0..600 => look.failed(now + Duration::from_secs(25), now),
-                _ => look.failed(now + Duration::from_millis(200), now),
-            }
-            let floor = Floor {
-                now,
-                idle: 1,
-                waiting: 0,
-                reserved: 0,
-                talking: &[],
-                wrapping_up: &[],
-                part: 1.0,
-                room: 100,
-            };
-            if n % 100 == 0 {
-                last = look.decide(&floor, &[]);
+            let rings = Duration::from_secs(if n % 3 == 0 { 8 } else { 25 });
+            ends.push((now + rings, now, n % 3 == 0));
+            look.decide(&floor(now, 1), &[]);
+        }
+        ends.iter().for_each(|(at, placed, _)| look.failed(*at, *placed));
+        (look, Duration::from_secs(700))
+    }
+
+    fn floor(now: Duration, idle: u32) -> Floor<'static> {
+        Floor { now, idle, waiting: 0, reserved: 0, talking: &[], wrapping_up: &[], part: 1.0, room: 100 }
+    }
+
+    /// Calls wanted for two idle agents when, for five minutes, what is wanted is placed and each call comes to nothing after
+    /// so long.
+    fn after_an_outage(is_told: bool, seconds: f64) -> PacingDecision {
+        let (mut look, mut now) = after_ten_minutes();
+        let (end, mut ends) = (now + Duration::from_secs(300), Vec::new());
+        while now < end {
+            now += Duration::from_millis(250);
+            ends.retain(|(at, placed)| {
+                match is_told {
+                    _ if *at > now => return true,
+                    true => look.not_made(now, *placed),
+                    false => look.failed(now, *placed),
+                }
+                false
+            });
+            for _ in 0..look.decide(&floor(now, 2), &[]).wanted {
+                look.placed(now);
+                ends.push((now + Duration::from_secs_f64(seconds), now));
             }
         }
-        assert!(last.answer_share > 0.2, "{last:?}");
-        assert!(last.wanted < 5, "{last:?}");
+        ends.iter().for_each(|(_, placed)| look.not_made(now, *placed));
+        look.decide(&floor(now, 2), &[])
+    }
+
+    #[test]
+    fn calls_that_fail_at_once_do_not_teach_that_nobody_answers() {
+        let decision = after_an_outage(false, 0.5);
+        assert!(decision.answer_share > 0.2 && decision.wanted < 8, "{decision:?}");
+    }
+
+    #[test]
+    fn calls_that_the_trunk_fails_after_seconds_or_never_answers_do_not_teach_that_nobody_answers() {
+        for seconds in [3.0, 32.0] {
+            let decision = after_an_outage(true, seconds);
+            assert!(decision.answer_share > 0.15 && decision.wanted < 12, "{seconds} s: {decision:?}");
+        }
+    }
+
+    #[test]
+    fn after_a_dip_that_looked_like_customers_no_more_calls_are_placed_than_the_usual_answers_allow() {
+        let decision = after_an_outage(false, 3.0);
+        assert!(decision.wanted < 12, "{decision:?}");
+    }
+
+    #[test]
+    fn an_answer_after_the_end_of_ringing_that_is_ours_to_choose_is_no_risk() {
+        let (look, now) = after_ten_minutes();
+        let all = look.chances(0, 0.3);
+        let mut full_ring = look.clone();
+        full_ring.rules.give_up_from = None;
+        let full = full_ring.chances(0, 0.3);
+        assert!(all[13] >= full[13] && all[HORIZON - 1] <= full[HORIZON - 1]);
+        assert!((all[HORIZON - 1] - all[15]).abs() < 1e-12, "{all:?} at {now:?}");
+    }
+
+    #[test]
+    fn the_time_of_ringing_counts_from_the_ringing() {
+        let (mut look, now) = after_ten_minutes();
+        assert_eq!(look.late_from(), Some(61));
+        (0..400).for_each(|_| look.rings(now, now.saturating_sub(Duration::from_secs(4))));
+        assert!((76..=79).contains(&look.late_from().unwrap()), "{:?}", look.late_from());
+        (0..20).for_each(|_| look.rang_unheard());
+        assert_eq!(look.late_from(), None);
     }
 }
