@@ -49,7 +49,7 @@ bench-relay: ## measure the media relay (docs/performance.md; ARGS="calls second
 	@case "$(ARGS)" in *rtpengine*) scripts/install-rtpengine ;; esac
 	ulimit -n "$$(ulimit -Hn)" && cargo run --release --locked --package media --example bench_relay -- $(ARGS)
 
-bench-api: ## measure the API while a campaign runs, and files of a million numbers (about three minutes; ARGS="all 10": seconds for each)
+bench-api: ## measure the API while a campaign runs, and files of a million numbers (about three minutes; ARGS="all 10": seconds for each; "quick 3": fewer numbers)
 	cargo build --release --locked --package outpace --bins --example bench_api
 	"$${CARGO_TARGET_DIR:-target}/release/examples/bench_api" "$${CARGO_TARGET_DIR:-target}/release/outpace" $(ARGS)
 

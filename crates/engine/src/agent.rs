@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::group::{Busy, PoolKey};
 use crate::timer::TimerKey;
-use crate::{AgentId, AgentLegs, AgentSettings, AgentState, CallId, CampaignId, Effect, Engine, Timestamp};
+use crate::{
+    AgentId, AgentLegs, AgentSettings, AgentState, CallId, CampaignId, Effect, Engine, Miss, Timestamp,
+};
 
 const LEG_RETRY_MIN: Duration = Duration::from_secs(1);
 const LEG_RETRY_MAX: Duration = Duration::from_secs(30);
@@ -47,6 +49,8 @@ pub(crate) struct Agent {
     requeue: bool,
     misses_in_row: u32,
     pub(crate) missed: u32,
+    /// Of the last offer, if it was not taken.
+    miss: Option<Miss>,
     pub(crate) calls: u32,
     pub(crate) talked: Duration,
     pub(crate) last_offered: Option<Timestamp>,
@@ -76,6 +80,7 @@ impl Agent {
             requeue: true,
             misses_in_row: 0,
             missed: 0,
+            miss: None,
             calls: 0,
             talked: Duration::ZERO,
             last_offered: None,
@@ -93,6 +98,11 @@ impl Agent {
             Seat::Offered(call) | Seat::Talking(call) => Some(call),
             Seat::Idle | Seat::WrapUp => None,
         }
+    }
+
+    /// Resting after an offer that was not taken.
+    pub(crate) fn missed_now(&self) -> Option<Miss> {
+        self.miss.filter(|_| self.seat == Seat::WrapUp)
     }
 
     /// What the agent will be free of, and since when.
@@ -204,6 +214,7 @@ impl Engine {
         agent.seat = Seat::Offered(call);
         agent.seated_at = self.now.mono;
         agent.last_offered = Some(self.now.wall);
+        agent.miss = None;
         self.seats_taken += 1;
         self.refresh_agent(id);
     }
@@ -239,10 +250,11 @@ impl Engine {
     }
 
     /// The agent did not take the offer.
-    pub(crate) fn seat_missed(&mut self, id: AgentId) {
+    pub(crate) fn seat_missed(&mut self, id: AgentId, how: Miss) {
         let agent = self.agents.get_mut(&id).expect("only known agents are offered calls");
         agent.missed = agent.missed.saturating_add(1);
         agent.misses_in_row = agent.misses_in_row.saturating_add(1);
+        agent.miss = Some(how);
         agent.requeue = true;
         self.seats_taken -= 1;
         if self.config.misses_max > 0 && agent.misses_in_row >= self.config.misses_max {

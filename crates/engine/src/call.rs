@@ -1,16 +1,16 @@
 //! One call: `Dialing → Ringing → Waiting ⇄ Offering → Bridged`, or `Message` when no agent came, then `end`.
 
-use std::collections::BTreeMap;
+mod ringing;
+
 use std::time::Duration;
 
 use crate::agent::Seat;
 use crate::heard::Judging;
-use crate::look_ahead::slot;
 use crate::timer::TimerKey;
 use crate::transfer::Transfer;
 use crate::{
     AgentId, CallId, CallRecord, CampaignId, Cause, Effect, Engine, Failure, HangupBy, LeadId, LeasedLead,
-    LegEvent, Notice, Now, Outcome, PhoneNumber, Supply, Timestamp, TrunkId,
+    LegEvent, Miss, Notice, Now, Outcome, PhoneNumber, Supply, Timestamp, TrunkId,
 };
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,8 +45,10 @@ pub(crate) struct Call {
     ringing_at: Option<Timestamp>,
     /// The same moment on the mono clock.
     rings_since: Option<Duration>,
-    /// It was ended while it rang, for ringing too late.
+    /// It is to be ended while it rings, for ringing too late.
     is_given_up: bool,
+    /// It is being cancelled; how it ends unless the customer answers in that moment.
+    cancelled: Option<Ending>,
     pub(crate) answered_at: Option<Timestamp>,
     pub(crate) bridged_at: Option<Timestamp>,
     /// Start of the talk on the mono clock.
@@ -54,6 +56,8 @@ pub(crate) struct Call {
     /// The agent to whom the call was offered last.
     agent: Option<AgentId>,
     pub(crate) judging: Judging,
+    /// That the customer pressed.
+    keys: String,
     /// What the network said.
     pub(crate) notice: Option<Notice>,
 }
@@ -81,11 +85,13 @@ impl Call {
             ringing_at: None,
             rings_since: None,
             is_given_up: false,
+            cancelled: None,
             answered_at: None,
             bridged_at: None,
             talk_began: Duration::ZERO,
             agent: None,
             judging: Judging::Off,
+            keys: String::new(),
             notice: None,
         }
     }
@@ -116,7 +122,17 @@ impl Call {
             notice: self.notice,
             hangup_by: ending.by,
             sip_status: if self.answered_at.is_some() { 200 } else { ending.sip_status },
+            keys: self.keys,
         }
+    }
+}
+
+/// Keys of one call that are written down.
+const KEYS_MAX: usize = 64;
+
+pub(crate) fn note_key(keys: &mut String, key: char) {
+    if keys.len() < KEYS_MAX {
+        keys.push(key);
     }
 }
 
@@ -169,10 +185,12 @@ pub(crate) enum Legs {
 enum OfferEnd {
     /// Not the agent's fault.
     Withdrawn,
-    /// The agent rang long enough, or said no.
+    /// The agent rang long enough.
     Missed,
+    /// The agent was asked to say no.
+    Refused,
     /// As missed, and the leg is gone already.
-    LegFailed,
+    LegFailed(Miss),
 }
 
 impl Engine {
@@ -206,6 +224,11 @@ impl Engine {
         }
         match event {
             LegEvent::Ringing { .. } => self.customer_rings(id),
+            LegEvent::Pressed(key) => {
+                if let Some(call) = self.calls.get_mut(&id) {
+                    note_key(&mut call.keys, key);
+                }
+            }
             LegEvent::Answered => self.customer_answered(id),
             LegEvent::Heard(heard) => self.customer_heard(id, heard),
             LegEvent::Failed(failure) => self.customer_left(id, failure),
@@ -213,18 +236,6 @@ impl Engine {
                 self.customer_left(id, Failure { outcome: Outcome::Failed, cause, sip_status: 0 });
             }
         }
-    }
-
-    pub(crate) fn customer_rings(&mut self, id: CallId) {
-        let Some(call) = self.calls.get_mut(&id).filter(|c| c.stage == Stage::Dialing) else { return };
-        call.ringing_at = Some(self.now.wall);
-        call.rings_since = Some(self.now.mono);
-        let (campaign, placed) = (call.campaign, call.placed);
-        let campaign = self.campaigns.get_mut(&campaign).expect("a campaign outlives its calls");
-        campaign.pacer.look.rings(self.now.mono, placed);
-        let length = self.config.no_answer.max(self.config.ring_min);
-        self.timers.set(TimerKey::Call(id), self.now.mono + length);
-        self.set_stage(id, Stage::Ringing);
     }
 
     fn customer_answered(&mut self, id: CallId) {
@@ -236,10 +247,13 @@ impl Engine {
         call.answered_at = Some(self.now.wall);
         call.order = order;
         let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
-        if call.rings_since.is_none() {
-            campaign.pacer.look.rang_unheard();
+        // One who answers while being cancelled is a customer like any other; the pacer has counted the call out.
+        if call.cancelled.take().is_none() {
+            if call.rings_since.is_none() {
+                campaign.pacer.look.rang_unheard();
+            }
+            campaign.pacer.look.answered(self.now.mono, call.placed);
         }
-        campaign.pacer.look.answered(self.now.mono, call.placed);
         self.timers.set(TimerKey::Call(id), self.now.mono + self.config.answer_wait);
         self.set_stage(id, Stage::Waiting);
         self.unplaced.insert((order, id));
@@ -250,7 +264,10 @@ impl Engine {
     fn customer_left(&mut self, id: CallId, failure: Failure) {
         let Some(call) = self.calls.get(&id) else { return };
         let ending = match call.stage {
-            Stage::Dialing | Stage::Ringing => Ending::failed(failure),
+            Stage::Dialing | Stage::Ringing => match call.cancelled {
+                Some(ending) => Ending { legs: Legs::Gone, ..ending },
+                None => Ending::failed(failure),
+            },
             Stage::Waiting | Stage::Offering(_) | Stage::Message => {
                 Ending::new(Outcome::Abandoned, Cause::NORMAL, HangupBy::Customer, Legs::Gone)
             }
@@ -272,43 +289,12 @@ impl Engine {
             return self.direct_timer(id);
         };
         match call.stage {
-            Stage::Dialing => {
-                self.end(id, Ending::new(Outcome::Failed, Cause::TIMER, HangupBy::Platform, Legs::Left));
-            }
-            Stage::Ringing => self.end_unanswered(id),
+            Stage::Dialing => self.cancel(id, Outcome::Failed, Cause::TIMER),
+            Stage::Ringing => self.cancel(id, Outcome::NoAnswer, Cause::NO_ANSWER),
             Stage::Waiting | Stage::Offering(_) => self.abandon(id),
             Stage::Message => self.message_played(id),
             Stage::Transfer(_) => self.transfer_failed(id, Cause::NOT_PICKED_UP),
             Stage::Bridged(_) => {}
-        }
-    }
-
-    fn end_unanswered(&mut self, id: CallId) {
-        self.end(id, Ending::new(Outcome::NoAnswer, Cause::NO_ANSWER, HangupBy::Platform, Legs::Left));
-    }
-
-    /// Of each of these slots a call that has rung for long enough, if there is one, is at the end of its time now.
-    pub(crate) fn give_up(&mut self, campaign: CampaignId, slots: &[u64]) {
-        let ring_min = self.config.ring_min;
-        let mut wanted: BTreeMap<u64, usize> = BTreeMap::new();
-        slots.iter().for_each(|slot| *wanted.entry(*slot).or_default() += 1);
-        let has_rung = |c: &Call| c.rings_since.is_some_and(|since| self.now.mono >= since + ring_min);
-        let mut late = Vec::new();
-        for call in self
-            .calls
-            .values()
-            .filter(|c| c.campaign == campaign && c.stage == Stage::Ringing && !c.is_given_up)
-        {
-            if let Some(left) = wanted.get_mut(&slot(call.placed)).filter(|n| **n > 0)
-                && has_rung(call)
-            {
-                *left -= 1;
-                late.push(call.id);
-            }
-        }
-        for id in late {
-            self.calls.get_mut(&id).expect("found above").is_given_up = true;
-            self.timers.set(TimerKey::Call(id), self.now.mono);
         }
     }
 
@@ -326,6 +312,7 @@ impl Engine {
     }
 
     pub(crate) fn message_played(&mut self, id: CallId) {
+        self.caller_told(id);
         if self.calls.get(&id).is_some_and(|c| c.stage == Stage::Message) {
             self.end(id, Ending::new(Outcome::Abandoned, Cause::PLATFORM, HangupBy::Platform, Legs::Left));
         }
@@ -338,8 +325,13 @@ impl Engine {
         };
         match (call.stage, event) {
             (Stage::Offering(offered), LegEvent::Answered) if offered == agent => self.bridge(id, agent),
-            (Stage::Offering(offered), LegEvent::Failed(_) | LegEvent::HungUp { .. }) if offered == agent => {
-                self.stop_offer(id, OfferEnd::LegFailed);
+            (Stage::Offering(offered), LegEvent::Failed(failure)) if offered == agent => {
+                let said_no = matches!(failure.outcome, Outcome::Busy | Outcome::Rejected);
+                let miss = if said_no { Miss::Declined } else { Miss::NotPickedUp };
+                self.stop_offer(id, OfferEnd::LegFailed(miss));
+            }
+            (Stage::Offering(offered), LegEvent::HungUp { .. }) if offered == agent => {
+                self.stop_offer(id, OfferEnd::LegFailed(Miss::Declined));
             }
             (Stage::Bridged(talking), LegEvent::HungUp { cause }) if talking == agent => {
                 self.agent_hung_up(id, cause);
@@ -380,7 +372,7 @@ impl Engine {
             Some(Seat::Offered(call)) if self.transfer_of(call).is_some() => {
                 self.transfer_failed(call, Cause::DECLINED);
             }
-            Some(Seat::Offered(call)) => self.stop_offer(call, OfferEnd::Missed),
+            Some(Seat::Offered(call)) => self.stop_offer(call, OfferEnd::Refused),
             _ => {}
         }
     }
@@ -419,8 +411,9 @@ impl Engine {
         let pools = keys.filter_map(|key| self.pools.get(key)).filter(|p| p.is_ready(agent));
         let served = pools.flat_map(|p| p.campaigns.iter()).filter_map(|id| self.campaigns.get(id));
         let longest = served.filter_map(|c| c.unserved.first()).min().copied();
-        if let Some((_, call)) = longest {
-            self.offer(call, agent);
+        match longest {
+            Some((_, call)) => self.offer(call, agent),
+            None => self.serve_caller(agent),
         }
     }
 
@@ -475,12 +468,14 @@ impl Engine {
         self.timers.cancel(TimerKey::Offer(id));
         self.set_stage(id, Stage::Waiting);
         self.unplaced.insert((order, id));
-        if why != OfferEnd::LegFailed {
+        if !matches!(why, OfferEnd::LegFailed(_)) {
             self.emit(Effect::CancelOffer { call: id, agent });
         }
         match why {
             OfferEnd::Withdrawn => self.seat_freed(agent),
-            OfferEnd::Missed | OfferEnd::LegFailed => self.seat_missed(agent),
+            OfferEnd::Missed => self.seat_missed(agent, Miss::NotPickedUp),
+            OfferEnd::Refused => self.seat_missed(agent, Miss::Declined),
+            OfferEnd::LegFailed(miss) => self.seat_missed(agent, miss),
         }
     }
 
@@ -515,11 +510,12 @@ impl Engine {
         let is_talk = ending.outcome == Outcome::Connected;
         let wrap_up = if is_talk { self.config.wrap_up } else { Duration::ZERO };
         match call.stage {
-            Stage::Ringing if call.is_given_up => campaign.pacer.look.given_up(self.now.mono, call.placed),
-            Stage::Dialing if ending.outcome == Outcome::Failed => {
+            Stage::Dialing if call.cancelled.is_none() && ending.outcome == Outcome::Failed => {
                 campaign.pacer.look.not_made(self.now.mono, call.placed);
             }
-            Stage::Dialing | Stage::Ringing => campaign.pacer.look.failed(self.now.mono, call.placed),
+            Stage::Dialing | Stage::Ringing if call.cancelled.is_none() => {
+                campaign.pacer.look.failed(self.now.mono, call.placed);
+            }
             Stage::Bridged(_) => {
                 // The timer of the wrap-up runs for this long, no agent can end it: its length is known beforehand.
                 campaign.pacer.look.talk_ended(talked);

@@ -23,7 +23,7 @@ impl Engine {
             "each call and each slot has one channel, and calls of agents one at most"
         );
         assert!(
-            self.seats_taken <= calls + directs + u32::try_from(self.watches.len()).unwrap_or(u32::MAX),
+            self.seats_taken <= calls + 2 * directs + u32::try_from(self.watches.len()).unwrap_or(u32::MAX),
             "an agent is in one call at most, and a call has one agent at most"
         );
         assert!(self.newly_ready.is_empty() && self.unplaced.is_empty(), "calls and agents have met");
@@ -87,7 +87,8 @@ impl Engine {
                 assert_eq!(watch.is_up, is_up, "supervisor {id} and the watch agree");
             } else if let Some(direct) = agent.call().and_then(|call| self.directs.get(&call)) {
                 seated += 1;
-                assert_eq!(direct.agent(), *id, "the call of agent {id} knows its agent");
+                let knows = direct.agent() == Some(*id) || direct.far == Some(*id);
+                assert!(knows, "the call of agent {id} knows its agent");
                 let talks = matches!(agent.seat, Seat::Talking(_));
                 assert_eq!(
                     direct.step == Step::Talking,
@@ -114,7 +115,8 @@ impl Engine {
         assert_eq!(self.seats_taken, seated, "agents offered or talking");
         let with_agent = |stage| matches!(stage, Stage::Offering(_) | Stage::Bridged(_) | Stage::Transfer(_));
         let calls = self.calls.values().filter(|c| with_agent(c.stage)).count();
-        let own = self.directs.len() + self.watches.len();
+        let far = self.directs.values().filter(|d| d.far.is_some()).count();
+        let own = self.directs.values().filter(|d| d.agent().is_some()).count() + far + self.watches.len();
         assert_eq!(self.seats_taken as usize, calls + own, "calls with an agent");
     }
 
@@ -176,19 +178,25 @@ impl Engine {
         for (id, direct) in &self.directs {
             assert_eq!(direct.row.call, *id);
             assert!(!self.calls.contains_key(id), "a call is of a campaign or of an agent");
-            let agent = self.agents.get(&direct.agent());
-            assert_eq!(agent.and_then(|a| a.call()), Some(*id), "call {id} has its agent's seat");
+            let waits_for_agent = direct.caller.is_some()
+                && matches!(direct.step, Step::Opening | Step::Waiting | Step::Message);
+            assert_eq!(direct.agent().is_none(), waits_for_agent, "call {id} has an agent, or waits for one");
+            if let Some(agent) = direct.agent() {
+                let seat = self.agents.get(&agent).and_then(|a| a.call());
+                assert_eq!(seat, Some(*id), "call {id} has its agent's seat");
+            }
             let untimed = matches!(direct.step, Step::Opening | Step::Talking);
             assert_eq!(self.timers.is_set(TimerKey::Call(*id)), !untimed, "the step of call {id} ends");
             let waits = direct.step == Step::AwaitingTrunk;
             assert_eq!(self.trunkless.contains(id), waits, "call {id} is listed while it waits for a trunk");
-            let dialed =
-                matches!(direct.step, Step::Dialing | Step::Ringing | Step::Offering | Step::Talking);
-            assert_eq!(direct.trunk.is_some(), dialed, "call {id} has a trunk once it is dialed");
+            let dialed = direct.caller.is_some()
+                || matches!(direct.step, Step::Dialing | Step::Ringing | Step::Offering | Step::Talking);
+            let has_far = direct.trunk.is_some() != direct.far.is_some();
+            assert_eq!(has_far, dialed, "call {id} has a trunk, or another agent, once it is dialed");
             let was_bridged = direct.step == Step::Talking || direct.transfer.is_some();
             assert_eq!(direct.bridged_at.is_some(), was_bridged, "call {id} is bridged");
             let is_offered =
-                direct.transfer.is_none_or(|t| direct.step == Step::Offering && t.to == direct.agent());
+                direct.transfer.is_none_or(|t| direct.step == Step::Offering && Some(t.to) == direct.agent());
             assert!(is_offered, "who is to have call {id} is rung");
         }
         for (id, watch) in &self.watches {
@@ -202,6 +210,10 @@ impl Engine {
                 "the ringing of watch {id} ends"
             );
         }
+        let waiting = self.directs.iter().filter(|(_, d)| d.step == Step::Waiting);
+        let waiting: BTreeSet<_> =
+            waiting.filter_map(|(id, d)| Some((d.caller.as_ref()?.order, *id))).collect();
+        assert_eq!(self.callers_waiting, waiting, "customers who wait are listed");
         assert!(self.trunkless.iter().all(|id| self.directs.contains_key(id)), "no call waits after its end");
     }
 

@@ -54,6 +54,8 @@ pub enum Refusal {
     TargetBusy,
     /// Nobody of the group is ready.
     NobodyReady,
+    /// The company's rule forbids it.
+    NotAllowed,
     /// No trunk has a channel for it.
     NoTrunk,
     /// The server stops, or has too many results to save.

@@ -156,6 +156,10 @@ pub struct ComplianceSettings {
     /// Abandoned per answered at most, whatever a campaign asks for, in hundredths of a percent; 10 000: no limit.
     pub abandon_max: u32,
     pub abandon_windows: Vec<AbandonWindow>,
+    /// Personal data of leads, calls and bills is deleted after so many days; 0: never.
+    pub keep_personal_days: u32,
+    /// Recordings are deleted after so many days; 0: as the server says.
+    pub keep_recordings_days: u32,
 }
 
 /// Settings that cannot be kept because they cannot be read.

@@ -1,8 +1,8 @@
 //! What the engine wants done. The order of effects is the order in which they must be begun.
 
 use crate::{
-    AgentId, CallId, CampaignId, Cause, DirectRecord, HangupBy, LeadId, LeaseId, NewDirect, Notice, Outcome,
-    PhoneNumber, Refusal, RequestId, Timestamp, TrunkId, WatchMode,
+    AgentId, CallId, CampaignId, Cause, DirectRecord, HangupBy, LeadId, LeaseId, LineId, NewDirect, Notice,
+    Outcome, PhoneNumber, Refusal, RequestId, Timestamp, TrunkId, WatchMode,
 };
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,6 +21,9 @@ pub enum Effect {
     Bridge { call: CallId, agent: AgentId },
     /// Play the abandon message to the customer, then `Input::MessagePlayed`.
     PlayMessage { call: CallId },
+    /// Cancel the customer's leg, which was not answered. `Input::Customer` tells what came of it: that it failed, or that
+    /// the answer was faster.
+    Cancel { call: CallId },
     /// End every leg of the call. A ringing leg is cancelled, an answered one gets a BYE; a kept-up agent leg stays.
     HangUp { call: CallId },
     /// Store the result; then `CallSaved` or `SaveFailed`.
@@ -33,6 +36,16 @@ pub enum Effect {
     RingAgent { call: CallId, agent: AgentId, show: String },
     /// Let one side hear that the other is rung, until the bridge or until it hears the other side's own sound.
     PlayRingback { call: CallId, to: Party },
+    /// The phone's INVITE is the agent's leg of this call from now on; it is answered by the bridge.
+    TakeLine { line: LineId, call: CallId, agent: AgentId },
+    /// The trunk's INVITE is the customer's leg of this call from now on; what is played to it, or the bridge, answers it.
+    TakeCustomer { line: LineId, call: CallId },
+    /// Let the customer wait with music, until the bridge or the message.
+    PlayHold { call: CallId },
+    /// Refuse an INVITE that came in.
+    RefuseLine { line: LineId, why: Refusal },
+    /// Ring an agent as the other side of a call, where others have the customer: `Input::Customer` tells of the leg.
+    DialAgent { call: CallId, agent: AgentId, show: String },
     /// Ring a supervisor who is to come into a call. The watch has an id of its own, by which `Input::AgentLeg` tells of
     /// the leg and `HangUp` ends it. `show`: the caller that the phone sees.
     RingSupervisor { watch: CallId, supervisor: AgentId, show: String },
@@ -105,6 +118,8 @@ pub struct CallRecord {
     pub notice: Option<Notice>,
     pub hangup_by: HangupBy,
     pub sip_status: u16,
+    /// That the customer pressed.
+    pub keys: String,
 }
 
 impl CallRecord {

@@ -1,8 +1,8 @@
 //! What the engine is told.
 
 use crate::{
-    AgentId, CallCommand, CallId, CampaignId, Cause, Failure, GroupId, Heard, LeadId, LeaseId, PhoneNumber,
-    RequestId, Timestamp, TrunkId,
+    AgentId, CallCommand, CallId, CampaignId, Cause, CustomerCall, Failure, GroupId, Heard, InboundRule,
+    LastCall, LeadId, LeaseId, OutboundRule, PhoneCall, PhoneNumber, RequestId, Timestamp, TrunkId,
 };
 
 #[derive(Clone, Debug)]
@@ -118,6 +118,19 @@ pub enum Input {
     HangUp {
         agent: AgentId,
     },
+    /// Which calls of customers are taken.
+    Inbound(InboundRule),
+    /// A customer calls; answered by `Effect::TakeCustomer` or `Effect::RefuseLine`.
+    CustomerCalls(CustomerCall),
+    /// In place of `DirectOpened` for a call of a customer.
+    InboundOpened {
+        call: CallId,
+        last: LastCall,
+    },
+    /// What agents may dial at their phones.
+    Outbound(OutboundRule),
+    /// An agent's phone calls; answered by `Effect::TakeLine` or `Effect::RefuseLine`.
+    PhoneCalls(PhoneCall),
     /// Answered by `Effect::Answer`.
     Command {
         request: RequestId,
@@ -138,6 +151,8 @@ pub enum LegEvent {
     Failed(Failure),
     /// Something was recognised in its sound.
     Heard(Heard),
+    /// A key was pressed: one of 0 to 9, star, hash, A to D.
+    Pressed(char),
     /// Ended after it was answered, by its far end or by a time-out.
     HungUp {
         cause: Cause,

@@ -83,6 +83,12 @@ pub struct Engine {
     calls: BTreeMap<CallId, Call>,
     /// Calls that are no campaign's.
     directs: BTreeMap<CallId, Direct>,
+    outbound: OutboundRule,
+    inbound: InboundRule,
+    /// Customers who called and for whom no agent was free, the longest waiting first.
+    callers_waiting: BTreeSet<(u64, CallId)>,
+    callers_taken: u64,
+    dialed_by_hand: direct::DialedByHand,
     /// Supervisors in calls, by the ids of their legs.
     watches: BTreeMap<CallId, watch::Watch>,
     /// Direct calls that wait for a trunk.
@@ -131,6 +137,11 @@ impl Engine {
             caller_ids_used: 0,
             calls: BTreeMap::new(),
             directs: BTreeMap::new(),
+            outbound: OutboundRule::default(),
+            inbound: InboundRule::default(),
+            callers_waiting: BTreeSet::new(),
+            callers_taken: 0,
+            dialed_by_hand: BTreeMap::new(),
             watches: BTreeMap::new(),
             trunkless: BTreeSet::new(),
             leases: BTreeMap::new(),
@@ -183,6 +194,11 @@ impl Engine {
     /// jump of the wall clock does no harm.
     pub fn deadline(&self) -> Option<Duration> {
         self.timers.first()
+    }
+
+    /// It was told of the campaign, which may have ended since.
+    pub fn has_campaign(&self, campaign: CampaignId) -> bool {
+        self.campaigns.contains_key(&campaign)
     }
 
     /// No call, no lease, nothing unsaved: a drain is over.
@@ -263,6 +279,11 @@ impl Engine {
             Input::AgentLeg { call, agent, event } => self.agent_event(call, agent, event),
             Input::MessagePlayed { call } => self.message_played(call),
             Input::HangUp { agent } => self.hang_up(agent),
+            Input::Inbound(rule) => self.inbound = rule,
+            Input::CustomerCalls(call) => self.customer_calls(call),
+            Input::InboundOpened { call, last } => self.inbound_opened(call, last),
+            Input::Outbound(rule) => self.outbound = rule,
+            Input::PhoneCalls(dialed) => self.phone_calls(dialed),
             Input::Command { request, command } => self.command(request, command),
             Input::Drain => self.drain(),
         }

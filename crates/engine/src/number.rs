@@ -20,7 +20,19 @@ pub enum NumberError {
     TooLong,
 }
 
+/// In place of a caller's number that is withheld.
+const WITHHELD: &str = "000";
+
 impl PhoneNumber {
+    /// Of a caller who does not show one.
+    pub fn withheld() -> PhoneNumber {
+        PhoneNumber(WITHHELD.to_owned())
+    }
+
+    pub fn is_withheld(&self) -> bool {
+        self.0 == WITHHELD
+    }
+
     pub fn parse(text: &str) -> Result<PhoneNumber, NumberError> {
         let text = text.trim();
         if text.is_empty() {

@@ -81,6 +81,16 @@ impl Trunks {
         found
     }
 
+    /// Takes a channel of this trunk for a call that came in through it. False: it has none left.
+    pub(crate) fn take_channel(&mut self, id: TrunkId) -> bool {
+        let Some(trunk) = self.trunks.get_mut(&id).filter(|t| t.in_use < t.settings.channels_max) else {
+            return false;
+        };
+        trunk.in_use += 1;
+        self.in_use_total += 1;
+        true
+    }
+
     fn try_take(id: TrunkId, trunk: &mut Trunk, mono: Duration) -> Option<TrunkId> {
         trunk.fill(mono);
         if !trunk.has_channel() || !trunk.has_token() {

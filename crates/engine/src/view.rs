@@ -31,6 +31,17 @@ pub struct AgentView {
     pub talk_seconds: u64,
     pub last_offered: Option<Timestamp>,
     pub last_answered: Option<Timestamp>,
+    /// The agent rests after an offer that was not taken.
+    pub missed_now: Option<Miss>,
+}
+
+/// How an agent did not take an offer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Miss {
+    /// The phone rang long enough, or could not be rung.
+    NotPickedUp,
+    /// The agent said no.
+    Declined,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -44,6 +55,10 @@ pub struct CallView {
     pub dialed_at: Timestamp,
     pub answered_at: Option<Timestamp>,
     pub bridged_at: Option<Timestamp>,
+    /// The customer called.
+    pub is_inbound: bool,
+    /// The agent has picked up, and the customer is being reached.
+    pub awaits_customer: bool,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -118,6 +133,7 @@ impl Engine {
             talk_seconds: agent.talked.as_secs(),
             last_offered: agent.last_offered,
             last_answered: agent.last_answered,
+            missed_now: agent.missed_now(),
         }
     }
 
@@ -131,6 +147,8 @@ impl Engine {
             dialed_at: call.dialed_at,
             answered_at: call.answered_at,
             bridged_at: call.bridged_at,
+            is_inbound: false,
+            awaits_customer: false,
         })
     }
 
@@ -144,6 +162,8 @@ impl Engine {
             dialed_at: direct.row.dialed_at,
             answered_at: direct.answered_at,
             bridged_at: direct.bridged_at,
+            is_inbound: direct.caller.is_some(),
+            awaits_customer: direct.awaits_customer(),
         })
     }
 
@@ -158,6 +178,8 @@ impl Engine {
             dialed_at: watch.began,
             answered_at: watch.up_at,
             bridged_at: watch.up_at,
+            is_inbound: false,
+            awaits_customer: false,
         })
     }
 

@@ -85,9 +85,16 @@ impl Engine {
     /// The call that the agent talks in.
     pub(crate) fn talk_of(&self, agent: AgentId) -> Option<CallId> {
         match self.agents.get(&agent)?.seat {
-            Seat::Talking(call) if !self.watches.contains_key(&call) => Some(call),
+            Seat::Talking(call) if !self.watches.contains_key(&call) && !self.is_between_agents(call) => {
+                Some(call)
+            }
             _ => None,
         }
+    }
+
+    /// There is no customer in it: nobody watches it, and it is not handed over.
+    fn is_between_agents(&self, call: CallId) -> bool {
+        self.directs.get(&call).is_some_and(|direct| direct.far.is_some())
     }
 
     fn watch_of(&self, supervisor: AgentId) -> Option<CallId> {
@@ -97,7 +104,7 @@ impl Engine {
     pub(crate) fn watch_event(&mut self, id: CallId, supervisor: AgentId, event: LegEvent) {
         let Some(watch) = self.watches.get_mut(&id).filter(|w| w.supervisor == supervisor) else { return };
         match event {
-            LegEvent::Ringing { .. } | LegEvent::Heard(_) => {}
+            LegEvent::Ringing { .. } | LegEvent::Heard(_) | LegEvent::Pressed(_) => {}
             LegEvent::Answered if watch.is_up => {}
             LegEvent::Answered => {
                 watch.is_up = true;

@@ -9,6 +9,7 @@ mod resample;
 pub mod rtp;
 mod sound;
 pub mod speech_like;
+pub mod srtp;
 pub mod tone;
 
 pub use relay::*;

@@ -2,6 +2,7 @@
 
 mod analyst;
 mod incoming;
+mod keys;
 mod latch;
 mod leg;
 mod listening;
@@ -28,6 +29,7 @@ use std::time::{Duration, Instant};
 use crate::Sound;
 use crate::detect::{Heard, Label, ListenerConfig};
 use crate::mix::Gain;
+use crate::srtp::SrtpKeys;
 use listening::Listening;
 use ports::PortPool;
 use recording::Recordings;
@@ -100,6 +102,11 @@ pub enum RelayEvent {
     /// The sound was sent to its end.
     Played {
         leg: LegId,
+    },
+    /// A key was pressed at the far end (RFC 4733): one of 0 to 9, star, hash, A to D. Told once, when it begins.
+    Pressed {
+        leg: LegId,
+        key: char,
     },
     /// RTP flowed from this leg and has stopped for `rtp_timeout`.
     Silent {
@@ -228,6 +235,12 @@ impl Relay {
         self.handle.command(Command::Configure { leg, media });
     }
 
+    /// From now on the leg sends and takes SRTP with these keys and nothing else; before `configure`, not one plain packet
+    /// passes. The same keys again change nothing. Without keys it is plain again.
+    pub fn secure(&self, leg: LegId, keys: Option<SrtpKeys>) {
+        self.handle.command(Command::Secure { leg, keys: keys.map(Box::new) });
+    }
+
     /// Each leg hears the other from now on, and nobody else. `Bridged` follows once both are configured.
     pub fn bridge(&self, a: LegId, b: LegId) {
         self.handle.command(Command::Bridge { a, b });
@@ -240,7 +253,8 @@ impl Relay {
 
     /// From now on each of these legs hears the others of them, mixed every 20 ms: `gains[listener][speaker]`, in their
     /// order. What they were in before, bridges or mixes, ends for them; `bridge` leads back from it. The same legs again
-    /// in the same order: only the gains change. Key presses are not heard in a mix. A mix of legs that are not there, of
+    /// in the same order: only the gains change. Keys that one presses are pressed on the legs of those who
+    /// hear that one. A mix of legs that are not there, of
     /// more than `MIX_MEMBERS_MAX`, or whose gains are not as many, is none.
     pub fn mix(&self, legs: Vec<LegId>, gains: Vec<Vec<Gain>>) {
         self.handle.command(Command::Mix { legs, gains });
@@ -255,6 +269,12 @@ impl Relay {
     /// Ends what plays; no `Played` comes.
     pub fn stop(&self, leg: LegId) {
         self.handle.command(Command::Stop { leg });
+    }
+
+    /// Presses a key on the leg, in place of its sound (RFC 4733); one after the other, when there are several. Nothing
+    /// happens where events were not agreed on.
+    pub fn press(&self, leg: LegId, key: char) {
+        self.handle.command(Command::Press { leg, key });
     }
 
     /// Records both legs into a WAV file of 8 kHz, 16 bit, stereo: what the customer says is left, what the agent says right.

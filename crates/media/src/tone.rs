@@ -46,6 +46,27 @@ pub fn ringback(cadence: Cadence, amplitude: i16, duration: Duration) -> Sound {
     Sound::from_samples(samples.collect())
 }
 
+/// Music for who waits: a slow broken chord, again and again. Eight seconds.
+pub fn hold_music() -> Sound {
+    const NOTE: Duration = Duration::from_millis(500);
+    const LEVEL: f64 = 4000.0;
+    // C, A minor, F and G, as broken chords (Hz).
+    const NOTES: [f64; 16] = [
+        523.25, 659.26, 783.99, 659.26, 440.0, 523.25, 659.26, 523.25, 349.23, 440.0, 523.25, 440.0, 392.0,
+        493.88, 587.33, 493.88,
+    ];
+    let length = samples_of(NOTE);
+    let note = |hz: f64| {
+        (0..length).map(move |n| {
+            let rest = 1.0 - n as f64 / length as f64;
+            // A soft beginning, so that nothing clicks.
+            let loudness = LEVEL * rest * rest * (n as f64 / 80.0).min(1.0);
+            clip(loudness * (wave((hz, 1000), n) + 0.25 * wave((2.0 * hz, 1000), n)) / 1000.0)
+        })
+    };
+    Sound::from_samples(NOTES.into_iter().flat_map(note).collect())
+}
+
 /// Samples in a duration, at 8 kHz.
 pub(crate) fn samples_of(duration: Duration) -> usize {
     usize::try_from(duration.as_micros() * u128::from(SAMPLE_RATE) / 1_000_000).unwrap_or(usize::MAX)

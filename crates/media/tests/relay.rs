@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use media::rtp::Header;
+use media::srtp::Suite;
 use media::{Codec, FRAME, RelayError, RelayEvent, Sound, tone};
 use party::{Desk, PATIENCE, port_range};
 
@@ -184,6 +185,7 @@ fn telephone_events_keep_their_content_and_get_the_other_sides_number() {
     assert_eq!((event.header.payload_type, &event.payload[..]), (96, &[5, 0x80, 0, 160][..]));
     anna.send_payload(13, &[70]);
     assert_eq!(bert.hear().header.payload_type, 13, "comfort noise passes");
+    assert_eq!(desk.event(), RelayEvent::Pressed { leg: anna.leg, key: '5' });
 
     desk.bridge(&anna, &carl);
     anna.say();
@@ -454,4 +456,43 @@ fn calls_for_a_leg_that_is_gone_do_nothing() {
     assert_eq!(desk.heard(&mut anna, &mut bert), Some(1000.0));
     assert_eq!(desk.heard(&mut bert, &mut anna), Some(1700.0));
     assert_eq!(desk.relay.legs(), 2);
+}
+
+#[test]
+fn an_encrypted_leg_and_a_plain_one_hear_each_other() {
+    for suite in [Suite::Tag80, Suite::Tag32] {
+        let desk = Desk::new();
+        let (mut anna, mut bert) = (desk.stranger(PCMA, 1000.0), desk.party(PCMU, 1700.0));
+        let keys = anna.secure(suite);
+        desk.relay.secure(anna.leg, Some(keys));
+        desk.configure(&anna);
+        desk.bridge(&anna, &bert);
+        for _ in 0..5 {
+            assert_eq!(desk.heard(&mut anna, &mut bert), Some(1000.0));
+            assert_eq!(desk.heard(&mut bert, &mut anna), Some(1700.0));
+        }
+        // As a re-INVITE says it again.
+        desk.relay.secure(anna.leg, Some(keys));
+        assert_eq!(desk.heard(&mut bert, &mut anna), Some(1700.0));
+        desk.relay.play(anna.leg, Arc::new(tone::sine(2300.0, 8000, FRAME * 5)));
+        assert_eq!(anna.hear().tone(&[1000.0, 2300.0]), Some(2300.0));
+        assert_eq!(desk.close(&anna).packets_refused, 0);
+    }
+}
+
+#[test]
+fn what_is_not_encrypted_with_the_key_of_the_leg_is_refused_and_does_not_move_it() {
+    let desk = Desk::new();
+    let (mut anna, mut bert) = (desk.stranger(PCMA, 1000.0), desk.party(PCMA, 1700.0));
+    desk.relay.secure(anna.leg, Some(anna.secure(Suite::Tag80)));
+    desk.configure(&anna);
+    desk.bridge(&anna, &bert);
+    let mut intruder = desk.intruder(&anna, 2300.0);
+    intruder.say();
+    intruder.secure(Suite::Tag80);
+    intruder.say();
+    assert_eq!(desk.heard(&mut anna, &mut bert), Some(1000.0));
+    assert_eq!(desk.heard(&mut bert, &mut anna), Some(1700.0));
+    assert!(intruder.hears_nothing());
+    assert_eq!(desk.close(&anna).packets_refused, 2);
 }

@@ -6,10 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Deserialize;
 
+use crate::switch::SrtpPolicy;
+
 mod compliance;
 mod defaults;
+mod direct;
 
 pub use compliance::{CapConfig, ComplianceConfig, check as check_compliance};
+pub use direct::{InboundConfig, OutboundConfig};
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -101,6 +105,11 @@ pub struct Media {
     pub rtp_timeout_s: u64,
     /// WAV file for customers whom no agent can take; none: the built-in message.
     pub abandon_message: Option<PathBuf>,
+    /// WAV file; None: a built-in one.
+    pub hold_music: Option<PathBuf>,
+    /// WAV file; None: that for abandoned calls.
+    pub busy_message: Option<PathBuf>,
+    pub srtp: SrtpPolicy,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -202,6 +211,10 @@ pub struct CompanyConfig {
     pub caller_id: Vec<CallerIdConfig>,
     #[serde(default)]
     pub push: PushConfig,
+    #[serde(default)]
+    pub outbound: OutboundConfig,
+    #[serde(default)]
+    pub inbound: InboundConfig,
     /// None: what is in the store stays.
     #[serde(default)]
     pub compliance: Option<ComplianceConfig>,
@@ -330,6 +343,12 @@ pub struct CallerIdConfig {
     pub automatic: bool,
     #[serde(default = "yes")]
     pub enabled: bool,
+    /// Calls to it are taken. None: as `company.inbound.enabled` says.
+    #[serde(default)]
+    pub inbound: Option<bool>,
+    /// Empty: `company.inbound.group`.
+    #[serde(default)]
+    pub inbound_group: String,
 }
 
 /// URLs of the company that are told what happens; empty: not told.
@@ -437,6 +456,12 @@ impl Config {
             self.detection.amd_limit_s
         );
         for c in &self.company {
+            let times = [c.inbound.ring_s, c.inbound.wait_s];
+            anyhow::ensure!(
+                times.iter().all(|s| (0.0..=3600.0).contains(s)),
+                "company {}: inbound.ring_s and inbound.wait_s must be between 0 and 3600",
+                c.code
+            );
             anyhow::ensure!(!c.code.is_empty(), "a [[company]] needs a code");
             anyhow::ensure!(
                 jiff::tz::TimeZone::get(&c.time_zone).is_ok(),

@@ -13,6 +13,7 @@ mod prompts;
 mod provision;
 mod push;
 mod recording;
+mod retention;
 mod run;
 mod switch;
 

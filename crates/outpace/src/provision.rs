@@ -1,7 +1,9 @@
 //! What `outpace.toml` names is put into the store at every start; what a first start needs is made up.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Context, bail, ensure};
-use engine::{CompanyId, Strategy, Timestamp};
+use engine::{AgentId, CompanyId, Strategy, Timestamp};
 use sha2::{Digest, Sha256};
 use store::{
     AppKey, CallerId, Company, Group, NewCompany, NewExtension, NewGroup, NewTrunk, PushSettings, Scopes,
@@ -55,11 +57,14 @@ fn put_company(store: &dyn Store, config: &CompanyConfig) -> anyhow::Result<()> 
         );
         put_app(store, company.id, &app.appid, &app.accesskey, None)?;
     }
+    let mut extensions = Vec::new();
     for extension in &config.extension {
         for number in numbers(extension)? {
-            put_extension(store, company.id, &number, &extension.password, extension.enabled)?;
+            extensions.push(new_extension(company.id, &number, &extension.password, extension.enabled)?);
         }
     }
+    // One transaction: thousands of them would take half a minute one by one.
+    store.put_extensions(&extensions).context("extensions")?;
     for trunk in &config.trunk {
         check_trunk(trunk).with_context(|| format!("trunk {}", trunk.name))?;
         store.put_trunk(&NewTrunk {
@@ -163,20 +168,23 @@ pub fn put_extension(
     password: &str,
     enabled: bool,
 ) -> anyhow::Result<()> {
+    let extension = new_extension(company, number, password, enabled)?;
+    store.put_extension(&extension).with_context(|| format!("extension {number}"))?;
+    Ok(())
+}
+
+fn new_extension(
+    company: CompanyId,
+    number: &str,
+    password: &str,
+    enabled: bool,
+) -> anyhow::Result<NewExtension> {
     ensure!(
         !number.is_empty() && number.len() <= 32 && number.bytes().all(|b| b.is_ascii_alphanumeric()),
         "extension {number:?}: use 1 to 32 letters and digits"
     );
     ensure!(!password.is_empty(), "extension {number} needs a password");
-    store
-        .put_extension(&NewExtension {
-            company,
-            number: number.to_owned(),
-            password: password.to_owned(),
-            enabled,
-        })
-        .with_context(|| format!("extension {number}"))?;
-    Ok(())
+    Ok(NewExtension { company, number: number.to_owned(), password: password.to_owned(), enabled })
 }
 
 pub fn put_group(store: &dyn Store, company: &Company, config: &GroupConfig) -> anyhow::Result<()> {
@@ -198,15 +206,17 @@ pub fn put_group(store: &dyn Store, company: &Company, config: &GroupConfig) -> 
     if group.strategy != strategy {
         store.edit_group(&Group { strategy, ..group.clone() })?;
     }
+    let known: BTreeSet<AgentId> = group.members.iter().map(|m| m.agent).collect();
+    let mut new = Vec::new();
     for number in &config.members {
         let extension = store.extension(number)?.filter(|e| e.company == company.id);
         let Some(extension) = extension else { bail!("member {number} is no extension of this company") };
-        let new = !group.members.iter().any(|m| m.agent == extension.id);
-        if new {
-            let signed_in = if config.sign_in { SignIn::In } else { SignIn::Keep };
-            store.put_member(group.id, extension.id, signed_in)?;
+        if !known.contains(&extension.id) {
+            new.push(extension.id);
         }
     }
+    let signed_in = if config.sign_in { SignIn::In } else { SignIn::Keep };
+    store.put_members(group.id, &new, signed_in)?;
     Ok(())
 }
 

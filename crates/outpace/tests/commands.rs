@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use harness::crm::{Answer, Crm};
 use harness::floor::{Floor, Plan};
-use harness::peer::{Behaviour, Peer, Seen, What};
+use harness::hearing::{first, heard, status_of, wait_bills, wait_heard};
+use harness::peer::{Behaviour, Peer, What};
 use harness::rtp::{Packet, Sound, samples, tone_share};
 use harness::server::{CALLER_ID, Company, PASSWORD, Setup};
 use harness::{seconds, wait_for};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(30);
 const NUMBER: &str = "13900000001";
@@ -33,40 +34,6 @@ fn make_call(crm: &Crm, more: &[(&str, &str)]) -> Answer {
     parameters.retain(|p| !more.iter().any(|m| m.0 == p.0));
     parameters.extend_from_slice(more);
     crm.call("App.Sip_Call.MakeCall", &parameters)
-}
-
-/// Waits until there are so many bills.
-fn wait_bills(crm: &Crm, count: usize) -> Vec<Value> {
-    wait_for("bills", LIMIT, || {
-        let parameters = [("starttime", "2020-01-01"), ("endtime", "2099-01-01"), ("syncflag", "3")];
-        let answer = crm.call("App.Sip_Cdr.GetBill", &parameters);
-        let bills = answer.result()["bills"].as_array()?.clone();
-        (bills.len() >= count).then_some(bills)
-    })
-}
-
-fn first(seen: Vec<Seen>) -> Seen {
-    seen.into_iter().next().expect("it was seen")
-}
-
-/// Share of the tone in what came before / from this moment on.
-fn heard(packets: &[Packet], hz: f64, is_meant: impl Fn(&Packet) -> bool) -> f64 {
-    let meant: Vec<Packet> = packets.iter().filter(|p| is_meant(p)).cloned().collect();
-    tone_share(&samples(&meant), hz)
-}
-
-/// Waits until the peer hears this tone in the call, in what comes from now on.
-fn wait_heard(peer: &Peer, call_id: &str, hz: f64) {
-    let from = peer.packets(call_id).len();
-    wait_for(&format!("{hz} Hz"), LIMIT, || {
-        let packets = peer.packets(call_id);
-        (heard(&packets[from..], hz, |_| true) > 0.5).then_some(())
-    });
-}
-
-fn status_of(crm: &Crm, extension: &str) -> Value {
-    let answer = crm.call("App.Sip_Status.GetSipCallStatus", &[("extnumber", extension)]);
-    answer.result()[0]["status"].clone()
 }
 
 #[test]

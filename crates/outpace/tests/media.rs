@@ -149,7 +149,7 @@ fn talk_with_baresip(transport: &str) {
     let carrier = Peer::start(ports.next(), Sound::Tone(customer_hz), customer);
     let setup = Setup::new(&ports).company(Company::new("1").trunk(carrier.port).agents(1001, 1));
     let server = setup.start();
-    let agent = Baresip::start(server.sip, ports.next(), "1001", PASSWORD, transport);
+    let agent = Baresip::start(server.sip, &ports, "1001", PASSWORD, transport);
     let crm = server.crm(0);
     crm.wait_registered(&["1001".to_owned()]);
     let numbers = numbers(53, 1);

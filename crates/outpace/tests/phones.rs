@@ -34,8 +34,8 @@ fn two_phones_hear_each_other_byte_by_byte() {
 fn baresip_answers_sends_its_tone_and_keeps_what_it_hears() {
     let ports = Ports::reserve();
     let registrar = Peer::start(ports.next(), Sound::Nothing, |_| Behaviour::is_dead());
-    let port = ports.next();
-    let agent = Baresip::start(registrar.address(), port, "1001", PASSWORD, "udp");
+    let agent = Baresip::start(registrar.address(), &ports, "1001", PASSWORD, "udp");
+    let port = agent.port;
     let caller = Peer::start(ports.next(), Sound::Tone(1000.0), |_| Behaviour::is_dead());
     wait_for("baresip's socket", LIMIT, || std::net::UdpSocket::bind(("127.0.0.1", port)).err());
     let call = caller.call(([127, 0, 0, 1], port).into(), "1001");

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use harness::TempDir;
+use harness::baresip::{Baresip, TONE_HZ};
 use harness::floor::{extensions, numbers};
 use harness::peer::message::{Message, finish, sdp};
 use harness::peer::{Behaviour, Peer, What, digest};
 use harness::ports::Ports;
-use harness::rtp::Sound;
+use harness::rtp::{Sound, samples, tone_share};
 use harness::seconds;
 use harness::server::{Company, PASSWORD, Server, Setup};
 use harness::sipp::{Sipp, TCP};
@@ -245,7 +246,7 @@ impl Wire {
                 "INVITE" => {
                     let contact = "Contact: <sip:me@df7jal23ls0d.invalid;transport=ws>\r\n";
                     self.send(&message.response("180 Ringing", "phone", contact, "")).await;
-                    self.send(&message.response("200 OK", "phone", contact, &sdp(9, 8))).await;
+                    self.send(&message.response("200 OK", "phone", contact, &sdp(9, 8, 0))).await;
                 }
                 "BYE" => self.send(&message.response("200 OK", "", "", "")).await,
                 _ => {}
@@ -262,17 +263,22 @@ struct Lab {
     ws: SocketAddr,
     wss: SocketAddr,
     _folder: TempDir,
-    _ports: Ports,
+    ports: Ports,
 }
 
 fn lab(agents: u32) -> Lab {
+    lab_with(agents, "", Behaviour::answers(seconds(0.1)).and_hangs_up_after(seconds(0.5)), Sound::Nothing)
+}
+
+fn lab_with(agents: u32, media_keys: &str, behaviour: Behaviour, sound: Sound) -> Lab {
     let (ports, folder) = (Ports::reserve(), TempDir::new());
     let certificate = Certificate::make(folder.path());
-    let customer = |_: &str| Behaviour::answers(seconds(0.1)).and_hangs_up_after(seconds(0.5));
-    let carrier = Peer::start(ports.next(), Sound::Nothing, customer);
+    let carrier = Peer::start(ports.next(), sound, move |_| behaviour);
     let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
     let (tls, ws, wss) = (at(ports.next()), at(ports.next()), at(ports.next()));
     let mut setup = Setup::new(&ports).company(Company::new("1").trunk(carrier.port).agents(1001, agents));
+    setup.media_keys = media_keys.to_owned();
+    setup.companies[0].outbound_keys = "allow = [\"1\"]".to_owned();
     setup.sip_keys = format!(
         "tls_listen = \"{tls}\"\nws_listen = \"{ws}\"\nwss_listen = \"{wss}\"\ntls_cert = \"{}\"\ntls_key = \"{}\"\n\
          ws_origins = [\"https://crm.example\"]",
@@ -280,7 +286,7 @@ fn lab(agents: u32) -> Lab {
         certificate.key.display()
     );
     let server = setup.start();
-    Lab { server, carrier, certificate, tls, ws, wss, _folder: folder, _ports: ports }
+    Lab { server, carrier, certificate, tls, ws, wss, _folder: folder, ports }
 }
 
 const ORIGIN: &str = "https://crm.example";
@@ -350,4 +356,59 @@ fn a_strange_web_page_and_another_sub_protocol_are_refused() {
             assert_eq!(refused, Some(status), "{protocol} from {origin}");
         }
     });
+}
+
+const CUSTOMER_HZ: f64 = 1000.0;
+
+/// baresip over TLS, with its sound as it is told.
+fn encrypting_phone(lab: &Lab, extension: &str, hz: f64, mediaenc: &str) -> Baresip {
+    let parameters = format!(";mediaenc={mediaenc}");
+    let phone = Baresip::with_account(hz, lab.tls, &lab.ports, (extension, PASSWORD), "tls", &parameters);
+    lab.server.crm(0).wait_registered(&[extension.to_owned()]);
+    phone
+}
+
+#[test]
+fn an_agent_whose_sound_is_encrypted_talks_with_a_customer_whose_sound_is_not() {
+    for (policy, mediaenc) in [("optional", "srtp"), ("required", "srtp-mand")] {
+        let customer = Behaviour::answers(seconds(0.2)).and_hangs_up_after(seconds(3.0));
+        let lab = lab_with(1, &format!("srtp = \"{policy}\""), customer, Sound::Tone(CUSTOMER_HZ));
+        let crm = lab.server.crm(0);
+        let phone = encrypting_phone(&lab, "1001", TONE_HZ, mediaenc);
+        let numbers = numbers(72, 1);
+        let rows = crm.wait_ended(&crm.create(&numbers, &[]), LIMIT);
+        assert_eq!(rows[0]["answertype"], json!("connected"), "{policy}: {rows:?}");
+        let heard = samples(&lab.carrier.packets_of(&numbers[0]));
+        assert!(tone_share(&heard, TONE_HZ) > 0.9, "{policy}: the customer heard the agent");
+        harness::wait_for("the customer's tone in baresip's recording", LIMIT, || {
+            (tone_share(&phone.heard(), CUSTOMER_HZ) > 0.9).then_some(())
+        });
+        let said = phone.output();
+        assert!(said.contains("SRTP is Enabled"), "{policy}: {said}");
+    }
+}
+
+#[test]
+fn a_phone_that_wants_nothing_but_srtp_is_refused_where_it_is_off() {
+    let customer = Behaviour::answers(seconds(0.2));
+    let lab = lab_with(1, "srtp = \"off\"", customer, Sound::Tone(CUSTOMER_HZ));
+    let phone = encrypting_phone(&lab, "1001", TONE_HZ, "srtp-mand");
+    phone.command("dial", "13900000001");
+    harness::wait_for("the refusal", LIMIT, || phone.output().contains("488").then_some(()));
+    assert_eq!(lab.carrier.all(What::Invite).len(), 0);
+}
+
+#[test]
+fn a_call_dialed_at_an_encrypting_phone_is_encrypted() {
+    let customer = Behaviour::answers(seconds(0.2));
+    let lab = lab_with(1, "", customer, Sound::Tone(CUSTOMER_HZ));
+    let phone = encrypting_phone(&lab, "1001", TONE_HZ, "srtp-mand");
+    phone.command("dial", "13900000001");
+    harness::wait_for("the two to hear each other", LIMIT, || {
+        let heard = samples(&lab.carrier.packets_of("13900000001"));
+        let both = tone_share(&phone.heard(), CUSTOMER_HZ) > 0.9 && tone_share(&heard, TONE_HZ) > 0.9;
+        both.then_some(())
+    });
+    phone.command("hangup", "");
+    lab.carrier.wait(What::Bye, 1, LIMIT);
 }

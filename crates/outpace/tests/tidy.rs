@@ -126,7 +126,7 @@ fn architecture_md_names_every_module_and_nothing_that_is_gone() {
 
 #[test]
 fn every_config_key_is_in_the_example_and_in_the_documentation() {
-    let parts = ["config.rs", "config/compliance.rs"];
+    let parts = ["config.rs", "config/compliance.rs", "config/direct.rs"];
     let source: String = parts.map(|part| read(&root().join("crates/outpace/src").join(part))).concat();
     let example = example_keys(&read(&root().join("outpace.toml")));
     let documented = documented_keys(&read(&root().join("docs/configuration.md")));

@@ -7,6 +7,9 @@ use engine::{AgentId, AgentLegs, CallId, Cause, Dial, Failure, Input, LegEvent, 
 use crate::scenario::{about, seconds};
 use crate::world::{Event, World};
 
+/// 487 for the INVITE.
+const CANCELLED: LegEvent =
+    LegEvent::Failed(Failure { outcome: Outcome::NoAnswer, cause: Cause::CANCELLED, sip_status: 487 });
 const RINGING: LegEvent = LegEvent::Ringing { early_media: false };
 
 fn failed(outcome: Outcome, cause: Cause, sip_status: u16) -> LegEvent {
@@ -66,17 +69,32 @@ impl World {
     pub fn customer(&mut self, call: CallId, event: LegEvent) {
         let crossed = self.rng.u8(..10) == 0;
         let (mono, line) = (self.mono, self.referee.lines.get_mut(&call));
+        // Whoever answers while being cancelled goes on: there is no 487.
+        if event == CANCELLED && line.as_ref().is_some_and(|l| l.answered.is_some()) {
+            return;
+        }
         match line.filter(|l| l.is_customer_there && !l.is_hung_up) {
             Some(line) => match event {
                 LegEvent::Ringing { .. } => line.ringing_since = Some(mono),
                 LegEvent::Answered => line.answered = Some(mono),
                 LegEvent::Failed(_) | LegEvent::HungUp { .. } => line.is_customer_there = false,
-                LegEvent::Heard(_) => {}
+                LegEvent::Heard(_) | LegEvent::Pressed(_) => {}
             },
             None if crossed => {}
             None => return,
         }
         self.tell(Input::Customer { call, event });
+    }
+
+    /// The network tells of the end a moment later, or not at all; until then the customer may answer.
+    pub fn cancel(&mut self, call: CallId) {
+        self.referee.cancel(call, self.mono, &self.scenario.config);
+        let delay = match self.rng.u8(..20) {
+            0 => return,
+            1 => seconds(&mut self.rng, 0, 5),
+            _ => Duration::from_millis(self.rng.u64(0..300)),
+        };
+        self.after(delay, Event::Customer(call, CANCELLED));
     }
 
     pub fn offer(&mut self, call: CallId, agent: AgentId) {
@@ -119,7 +137,7 @@ impl World {
                         self.referee.leave_seat(call, agent);
                     }
                 }
-                LegEvent::Ringing { .. } | LegEvent::Heard(_) => {}
+                LegEvent::Ringing { .. } | LegEvent::Heard(_) | LegEvent::Pressed(_) => {}
             },
             None if crossed => {}
             None => return,

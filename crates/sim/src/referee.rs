@@ -23,6 +23,7 @@ pub struct Line {
     /// Rises with each offer.
     pub offers: u32,
     pub is_bridged: bool,
+    pub is_cancelled: bool,
     pub is_hung_up: bool,
 }
 
@@ -88,6 +89,7 @@ impl Referee {
             is_agent_there: false,
             offers: 0,
             is_bridged: false,
+            is_cancelled: false,
             is_hung_up: false,
         };
         self.lines.insert(call, line);
@@ -144,12 +146,12 @@ impl Referee {
         line.is_bridged = true;
     }
 
-    pub fn hang_up(&mut self, call: CallId, mono: Duration, config: &Config) {
-        let line = self.lines.get_mut(&call).expect("only calls in progress are hung up");
-        assert!(!line.is_hung_up, "a call is hung up once");
-        line.is_hung_up = true;
-        if let Some(since) = line.ringing_since.filter(|_| line.is_customer_there && line.answered.is_none())
-        {
+    pub fn cancel(&mut self, call: CallId, mono: Duration, config: &Config) {
+        let line = self.lines.get_mut(&call).expect("only calls in progress are cancelled");
+        assert!(line.answered.is_none() && line.is_customer_there, "only who has not answered is cancelled");
+        assert!(!line.is_cancelled && !line.is_hung_up, "a call is cancelled once");
+        line.is_cancelled = true;
+        if let Some(since) = line.ringing_since {
             let rang = mono - since;
             assert!(rang >= config.ring_min, "a ringing customer is not cancelled after {rang:?}");
             assert!(
@@ -157,6 +159,14 @@ impl Referee {
                 "a ringing customer is not given up after {rang:?}"
             );
         }
+    }
+
+    pub fn hang_up(&mut self, call: CallId) {
+        let line = self.lines.get_mut(&call).expect("only calls in progress are hung up");
+        assert!(!line.is_hung_up, "a call is hung up once");
+        let is_ringing = line.is_customer_there && line.answered.is_none();
+        assert!(!is_ringing || line.is_cancelled, "a ringing customer is cancelled, and may answer still");
+        line.is_hung_up = true;
     }
 
     pub fn play_message(&mut self, call: CallId, mono: Duration, config: &Config) {

@@ -237,6 +237,11 @@ impl World {
             | Effect::OpenDirect(_)
             | Effect::RingAgent { .. }
             | Effect::PlayRingback { .. }
+            | Effect::TakeLine { .. }
+            | Effect::TakeCustomer { .. }
+            | Effect::PlayHold { .. }
+            | Effect::RefuseLine { .. }
+            | Effect::DialAgent { .. }
             | Effect::RingSupervisor { .. }
             | Effect::Watch { .. }
             | Effect::SaveDirect(_) => unreachable!("nobody asks for calls here"),
@@ -245,7 +250,8 @@ impl World {
             Effect::CancelOffer { call, agent } => self.referee.cancel_offer(call, agent),
             Effect::Bridge { call, agent } => self.bridge(call, agent),
             Effect::PlayMessage { call } => self.play_message(call),
-            Effect::HangUp { call } => self.referee.hang_up(call, self.mono, &self.scenario.config),
+            Effect::Cancel { call } => self.cancel(call),
+            Effect::HangUp { call } => self.referee.hang_up(call),
             Effect::RaiseAgentLeg { agent } => self.raise_leg(agent),
             Effect::DropAgentLeg { agent } => self.drop_leg(agent),
         }

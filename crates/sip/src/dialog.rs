@@ -136,6 +136,8 @@ pub(crate) struct Dialog {
     /// Our first INVITE.
     pub invite: Option<ClientKey>,
     pub cancel: Cancel,
+    /// An answer that is faster than the CANCEL is as good as any.
+    pub keep_answer: bool,
     pub heard: Heard,
     /// Our side was told of the end while the INVITE waits for what may still come.
     pub abandoned: bool,
@@ -180,6 +182,7 @@ impl Dialog {
             invite_auth: Vec::new(),
             invite: None,
             cancel: Cancel::NotWanted,
+            keep_answer: false,
             heard: Heard::Nothing,
             abandoned: false,
             early: None,

@@ -12,7 +12,7 @@ use crate::auth::Guard;
 use crate::core::Core;
 use crate::dialog::{Dialog, Phase, tag_of};
 use crate::io::secret;
-use crate::message::{Frame, Stream, parse};
+use crate::message::{Frame, Method, Stream, parse};
 use crate::overload::Overload;
 use crate::registrar::Registrar;
 use crate::timer::{DialogTimer, Timer};
@@ -147,6 +147,8 @@ pub enum Event {
         /// User part of the Request-URI, and of From.
         target_user: String,
         from_user: String,
+        /// User part of To, where some send what was dialed while the Request-URI has our account.
+        to_user: String,
         /// The account that authenticated, when the INVITE carried good digest credentials.
         account: Option<String>,
         /// SDP offer; empty when there was none.
@@ -518,6 +520,12 @@ impl Endpoint {
         self.with_dialog(dialog, |dialog, core| dialog.reject(core, now, status));
     }
 
+    /// Cancels a call that we placed; one that was answered goes on. `Event::Failed` follows, or `Event::Answered` when the
+    /// answer was faster than the CANCEL (RFC 3261 §9.1).
+    pub fn cancel(&mut self, now: Duration, dialog: DialogId) {
+        self.with_dialog(dialog, |dialog, core| dialog.cancel(core, now));
+    }
+
     /// CANCEL, final response or BYE, whatever fits; unknown dialog: nothing.
     pub fn hang_up(&mut self, now: Duration, dialog: DialogId) {
         self.with_dialog(dialog, |dialog, core| dialog.hang_up(core, now));
@@ -526,6 +534,13 @@ impl Endpoint {
     /// Offers another session to the far end of an answered call. `Event::OfferAnswered` follows.
     pub fn reoffer(&mut self, now: Duration, dialog: DialogId, sdp: Vec<u8>) {
         self.with_dialog(dialog, |dialog, core| dialog.reoffer(core, now, sdp));
+    }
+
+    /// Sends INFO (RFC 6086) in a dialog that is up. Whether the far end takes it is not told.
+    pub fn info(&mut self, now: Duration, dialog: DialogId, content_type: &str, body: &[u8]) {
+        self.with_dialog(dialog, |dialog, core| {
+            dialog.send_within(core, now, Method::Info, &[], (content_type, body));
+        });
     }
 
     /// Answers `Event::Offer`; empty `sdp`: refused with 488.

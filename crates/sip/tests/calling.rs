@@ -141,6 +141,52 @@ fn an_answer_that_crosses_a_cancel_is_acknowledged_and_ended() {
 }
 
 #[test]
+fn an_answer_that_is_faster_than_the_cancel_is_as_good_as_any_unless_the_call_was_to_end_all_the_same() {
+    for ends_all_the_same in [false, true] {
+        let mut peer = Peer::new();
+        let dialog = peer.endpoint.invite(peer.now, call());
+        let invite = peer.take();
+        peer.reply(&invite, "180 Ringing", "x", "", "");
+        peer.events();
+        peer.endpoint.cancel(peer.now, dialog);
+        let cancel = peer.expect("CANCEL");
+        peer.reply(&cancel, "200 OK", "x", "", "");
+        if ends_all_the_same {
+            peer.endpoint.hang_up(peer.now, dialog);
+        }
+        peer.reply(&invite, "200 OK", "x", &format!("Contact: <sip:callee@{THEIRS}>\r\n"), "v=0 answer");
+        peer.expect("ACK");
+        if ends_all_the_same {
+            peer.expect("BYE");
+            assert_eq!(peer.event(), failed(dialog, 487, "Request Terminated", true));
+            continue;
+        }
+        assert_eq!(peer.event(), Event::Answered { dialog, sdp: b"v=0 answer".to_vec() });
+        // Longer than the cancelled INVITE would be waited for.
+        peer.wait(Duration::from_secs(60));
+        peer.expect_silence();
+        assert_eq!(peer.events(), []);
+        peer.endpoint.hang_up(peer.now, dialog);
+        peer.expect("BYE");
+    }
+}
+
+#[test]
+fn a_call_that_is_cancelled_and_refused_is_over() {
+    let mut peer = Peer::new();
+    let dialog = peer.endpoint.invite(peer.now, call());
+    let invite = peer.take();
+    peer.reply(&invite, "180 Ringing", "x", "", "");
+    peer.events();
+    peer.endpoint.cancel(peer.now, dialog);
+    let cancel = peer.expect("CANCEL");
+    peer.reply(&cancel, "200 OK", "x", "", "");
+    peer.reply(&invite, "487 Request Terminated", "x", "", "");
+    assert_eq!(peer.event(), failed(dialog, 487, "Request Terminated", true));
+    peer.expect("ACK");
+}
+
+#[test]
 fn a_cancelled_call_without_final_response_is_given_up() {
     let mut peer = Peer::new();
     let dialog = peer.endpoint.invite(peer.now, call());

@@ -6,8 +6,14 @@ use serde::Serialize;
 use super::*;
 
 /// `callmethod` and `method`: predictive.
-pub(crate) const PREDICTIVE: u16 = 5;
+pub const PREDICTIVE: u16 = 5;
 const CALL_OUT: &str = "callout";
+const CALL_IN: &str = "callin";
+
+/// On the wire.
+const fn direction(is_inbound: bool) -> &'static str {
+    if is_inbound { CALL_IN } else { CALL_OUT }
+}
 
 /// One finished call with what its lead, campaign and agent were called when it ended.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -16,7 +22,7 @@ pub struct Bill {
     pub id: i64,
     pub company: CompanyId,
     pub call: CallId,
-    /// `callmethod` of the compatible API: 5 is predictive.
+    /// `callmethod` of the compatible API: 5 is predictive. 0: the customer called.
     pub method: u16,
     /// Empty: of no campaign.
     pub taskid: String,
@@ -42,6 +48,14 @@ pub struct Bill {
     pub fetched: bool,
     /// `filename` of its recording; empty: there is none, or no longer.
     pub recording: String,
+    /// That the customer pressed.
+    pub keys: String,
+}
+
+impl Bill {
+    pub const fn is_inbound(&self) -> bool {
+        self.method == DirectKind::Inbound.method()
+    }
 }
 
 /// Empty: any.
@@ -52,6 +66,8 @@ pub struct BillFilter {
     pub to: Timestamp,
     pub fetched: Option<bool>,
     pub method: Option<u16>,
+    /// Calls of customers, or all the others.
+    pub is_inbound: Option<bool>,
     pub extensions: Vec<String>,
     pub number: String,
     pub user_id: String,
@@ -86,7 +102,7 @@ pub struct BillBody<'a> {
     hangupdirection: u16,
     hangupcause: u16,
     uuid: String,
-    userkey: &'static str,
+    userkey: &'a str,
     customuuid: &'a str,
     taskid: &'a str,
     round: u32,
@@ -99,8 +115,8 @@ pub fn bill_body<'a>(bill: &'a Bill, company: &'a NewCompany) -> BillBody<'a> {
     BillBody {
         id: bill.id,
         companycode: &company.code,
-        direction: CALL_OUT,
-        r#type: CALL_OUT,
+        direction: direction(bill.is_inbound()),
+        r#type: direction(bill.is_inbound()),
         callmethod: bill.method,
         starttime: civil(&zone, bill.dialed_at),
         answertime: bill.answered_at.map_or_else(String::new, |t| civil(&zone, t)),
@@ -116,10 +132,10 @@ pub fn bill_body<'a>(bill: &'a Bill, company: &'a NewCompany) -> BillBody<'a> {
         extnumber: &bill.extension,
         recordfilename: &bill.recording,
         downloadip: "",
-        hangupdirection: hangup_direction(bill.hangup_by),
+        hangupdirection: hangup_direction(bill.hangup_by, bill.is_inbound()),
         hangupcause: bill.cause.0,
         uuid: bill.call.to_string(),
-        userkey: "",
+        userkey: &bill.keys,
         customuuid: &bill.custom_uuid,
         taskid: &bill.taskid,
         round: bill.round,
@@ -158,16 +174,17 @@ pub(crate) fn direct_bill(
         hangup_by: record.hangup_by,
         fetched: false,
         recording,
+        keys: record.keys.clone(),
     }
 }
 
-/// The caller is the agent's side, the called party the customer.
-const fn hangup_direction(by: HangupBy) -> u16 {
-    match by {
-        HangupBy::Agent => 10040,
-        HangupBy::Customer => 10041,
-        HangupBy::Platform => 10007,
-        HangupBy::Unknown => 10031,
+/// 10040 is the caller, 10041 who was called.
+const fn hangup_direction(by: HangupBy, is_inbound: bool) -> u16 {
+    match (by, is_inbound) {
+        (HangupBy::Agent, false) | (HangupBy::Customer, true) => 10040,
+        (HangupBy::Customer, false) | (HangupBy::Agent, true) => 10041,
+        (HangupBy::Platform, _) => 10007,
+        (HangupBy::Unknown, _) => 10031,
     }
 }
 
@@ -203,6 +220,7 @@ pub(crate) fn task_status_body(campaign: &Campaign, company: &NewCompany) -> Str
 
 /// What the body of an extension state says of its call.
 pub(crate) struct CallFacts<'a> {
+    pub is_inbound: bool,
     pub method: u16,
     pub number: &'a PhoneNumber,
     pub caller_id: &'a str,
@@ -215,6 +233,7 @@ pub(crate) struct CallFacts<'a> {
 /// Its agent is known from the start.
 pub(crate) fn direct_facts<'a>(call: &'a NewDirect, extension: &'a str) -> CallFacts<'a> {
     CallFacts {
+        is_inbound: call.kind == DirectKind::Inbound,
         method: call.kind.method(),
         number: &call.number,
         caller_id: &call.caller_id,
@@ -244,13 +263,16 @@ pub(crate) fn leg_state_body(state: &LegState, call: &CallFacts<'_>, company: &N
         uuid: &'a str,
     }
     let uuid = state.call.to_string();
+    let ours = if call.extension.is_empty() { call.caller_id } else { call.extension };
+    let (caller, callee) =
+        if call.is_inbound { (call.number.as_str(), ours) } else { (ours, call.number.as_str()) };
     json(&Body {
         buuid: &uuid,
-        callee: call.number.as_str(),
-        caller: if call.extension.is_empty() { call.caller_id } else { call.extension },
+        callee,
+        caller,
         companycode: &company.code,
         customuuid: call.custom_uuid,
-        direction: CALL_OUT,
+        direction: direction(call.is_inbound),
         disnumber: call.caller_id,
         extnumber: call.extension,
         isbleg: match state.side {
@@ -305,6 +327,7 @@ mod tests {
             hangup_by: HangupBy::Customer,
             fetched: false,
             recording: "20200212/9027_1.wav".into(),
+            keys: String::new(),
         }
     }
 
@@ -332,7 +355,7 @@ mod tests {
 
     #[test]
     fn the_direction_of_a_hang_up_says_who_did_it() {
-        let direction = |by| hangup_direction(by);
+        let direction = |by| hangup_direction(by, false);
         assert_eq!(direction(HangupBy::Agent), 10040);
         assert_eq!(direction(HangupBy::Customer), 10041);
         assert_eq!(direction(HangupBy::Platform), 10007);
@@ -343,6 +366,7 @@ mod tests {
     fn an_extension_state_is_all_texts() {
         let bill = bill();
         let call = |extension| CallFacts {
+            is_inbound: false,
             method: PREDICTIVE,
             number: &bill.number,
             caller_id: &bill.caller_id,

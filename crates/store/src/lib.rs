@@ -9,8 +9,8 @@ use std::sync::Arc;
 use engine::compliance::{ComplianceSettings, DncEntry, Permit, Rule, Rules};
 use engine::{
     AgentId, CallId, CallRecord, CallTags, CampaignId, CampaignStatus, Cause, CompanyId, DirectKind,
-    DirectRecord, EndReason, GroupId, HangupBy, LeadId, LeaseSlot, LeasedLead, NewDirect, Notice, Outcome,
-    PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
+    DirectRecord, EndReason, GroupId, HangupBy, LastCall, LeadId, LeaseSlot, LeasedLead, NewDirect, Notice,
+    Outcome, PhoneNumber, Strategy, Supply, Timestamp, TrunkId,
 };
 
 mod access;
@@ -30,7 +30,7 @@ pub use access::{
     ApiKey, Audit, AuditFilter, Claim, IDEMPOTENCY_LIFETIME, NewApiKey, NewAudit, NewUser, Repeatable, Role,
     Scope, Scopes, Session, User,
 };
-pub use bill::{Bill, BillBody, BillFilter, bill_body};
+pub use bill::{Bill, BillBody, BillFilter, PREDICTIVE, bill_body};
 pub use cdr::{CallFilter, Cdr};
 pub use mem::MemStore;
 pub use outbox::{EVENT_LIFETIME, Event, LegState, LegStatus, PushKind, PushSettings, Side};
@@ -79,15 +79,24 @@ pub trait Store: Send + Sync {
     fn app_keys(&self, company: CompanyId) -> Result<Vec<AppKey>>;
     /// Unique over all companies: `number`. `Taken` when another company has it.
     fn put_extension(&self, extension: &NewExtension) -> Result<Extension>;
+    /// `put_extension` for each of them, in one transaction.
+    fn put_extensions(&self, extensions: &[NewExtension]) -> Result<()>;
     /// All companies' when None. Ordered by number.
     fn extensions(&self, company: Option<CompanyId>) -> Result<Vec<Extension>>;
     fn extension(&self, number: &str) -> Result<Option<Extension>>;
+    /// With its memberships and registrations; calls keep its number, and no other gets its id. `Refused` while it is
+    /// enabled or in a call, or a user or a campaign that has not ended names it.
+    fn delete_extension(&self, company: CompanyId, number: &str) -> Result<()>;
     /// Unique in the company: `name`.
     fn put_trunk(&self, trunk: &NewTrunk) -> Result<Trunk>;
     fn trunks(&self, company: CompanyId) -> Result<Vec<Trunk>>;
+    /// No other gets its id. `Refused` while it is enabled or a call goes through it.
+    fn delete_trunk(&self, company: CompanyId, name: &str) -> Result<()>;
     /// Unique in the company: `number`.
     fn put_caller_id(&self, caller_id: &CallerId) -> Result<()>;
     fn caller_ids(&self, company: CompanyId) -> Result<Vec<CallerId>>;
+    /// `Refused` while a campaign that has not ended names it.
+    fn delete_caller_id(&self, company: CompanyId, number: &str) -> Result<()>;
 
     // API tokens. Only hashes are kept.
     fn put_token(&self, token: &Token) -> Result<()>;
@@ -108,6 +117,8 @@ pub trait Store: Send + Sync {
     fn groups(&self, company: CompanyId) -> Result<Vec<Group>>;
     /// Adds the member or changes its sign-in. `NotFound` when the agent is not of the group's company.
     fn put_member(&self, group: GroupId, agent: AgentId, signed_in: SignIn) -> Result<()>;
+    /// `put_member` for each of them, in one transaction.
+    fn put_members(&self, group: GroupId, agents: &[AgentId], signed_in: SignIn) -> Result<()>;
     /// `NotFound("member")` when it is none.
     fn delete_member(&self, group: GroupId, agent: AgentId) -> Result<()>;
     fn set_paused(&self, agent: AgentId, paused: bool) -> Result<()>;
@@ -123,8 +134,9 @@ pub trait Store: Send + Sync {
     /// Unique: the call; put again, `seconds` and `bytes` only grow. `Taken("filename")` when another call has it.
     fn put_recording(&self, recording: &Recording) -> Result<()>;
     fn recording(&self, company: CompanyId, filename: &str) -> Result<Option<Recording>>;
-    /// Those of all companies that began before, oldest first; at most `limit`.
-    fn expired_recordings(&self, before: Timestamp, limit: u32) -> Result<Vec<Recording>>;
+    /// Those that began before, oldest first; at most `limit`.
+    fn expired_recordings(&self, company: CompanyId, before: Timestamp, limit: u32)
+    -> Result<Vec<Recording>>;
     /// One that is not there is fine.
     fn delete_recording(&self, call: CallId) -> Result<()>;
 
@@ -152,6 +164,10 @@ pub trait Store: Send + Sync {
         after: i64,
         limit: u32,
     ) -> Result<Vec<Refusal>>;
+
+    /// Deletes the company's calls and bills from before, its refusals, who talked with whom last, and the leads of campaigns that had ended
+    /// before; a campaign's counters stay. At most about `limit` rows: 0 when nothing is left. How many.
+    fn forget_personal(&self, company: CompanyId, before: Timestamp, limit: u32) -> Result<u64>;
 
     // Campaigns and leads.
     /// One transaction: all or nothing. A row whose number repeats one before it is not stored but listed in
@@ -246,6 +262,8 @@ pub trait Store: Send + Sync {
     /// Its result and its bill. A call that has finished already is left as it is. `NotFound("call")` when it was never
     /// opened.
     fn finish_direct(&self, now: Timestamp, call: &DirectRecord) -> Result<()>;
+    /// Which campaign called the number last, and who talked with it last, however it is written.
+    fn last_call(&self, company: CompanyId, number: &PhoneNumber) -> Result<LastCall>;
 
     // Bills. `finish_call`, `finish_direct` and `rescue_calls` write one for each call, in their transaction.
     /// By `dialed_at`, then as they were written; the total and one page. An offset counts from the oldest.
@@ -303,6 +321,14 @@ pub trait Store: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Cdr>>;
     fn call(&self, company: CompanyId, call: CallId) -> Result<Option<Cdr>>;
+    /// As `list_bills`; `after`: the `dialed_at` and id of a bill, exclusive.
+    fn bills_after(
+        &self,
+        company: CompanyId,
+        filter: &BillFilter,
+        after: Option<(Timestamp, i64)>,
+        limit: u32,
+    ) -> Result<Vec<Bill>>;
 
     // Users, their sessions, and keys for programs.
     /// Unique in the company: `name`.

@@ -16,6 +16,20 @@ pub(crate) const REGISTRATIONS_MAX: usize = 16;
 pub(crate) const DUE_AT_ONCE: i64 = 0;
 pub(crate) const NO_LEAD: StoreError = StoreError::Refused("no number is left");
 
+/// No call that was made up before the time has this id or a greater one.
+pub(crate) fn first_call_of(time: Timestamp) -> CallId {
+    CallId::from_parts(u64::try_from(time.unix_millis()).unwrap_or(0), 0)
+}
+
+// Why something is not deleted.
+pub(crate) const STILL_ENABLED_EXTENSION: &str = "the extension is enabled: disable it first";
+pub(crate) const NAMED_EXTENSION: &str = "a campaign that has not ended names the extension";
+pub(crate) const EXTENSION_OF_USER: &str = "a user is the agent of the extension: change the user first";
+pub(crate) const EXTENSION_IN_CALL: &str = "the extension is in a call";
+pub(crate) const STILL_ENABLED_TRUNK: &str = "the trunk is enabled: disable it first";
+pub(crate) const TRUNK_IN_CALL: &str = "a call goes through the trunk";
+pub(crate) const NAMED_CALLER_ID: &str = "a campaign that has not ended names the caller id";
+
 /// Indices of rows that were not stored.
 #[derive(Default)]
 pub(crate) struct Skipped {
@@ -173,6 +187,7 @@ pub(crate) fn lost(call: &Call, now: Timestamp) -> CallRecord {
         notice: None,
         hangup_by: HangupBy::Unknown,
         sip_status: 0,
+        keys: String::new(),
     }
 }
 
@@ -190,6 +205,7 @@ pub(crate) fn lost_direct(call: &NewDirect, now: Timestamp) -> DirectRecord {
         cause: Cause::UNKNOWN,
         hangup_by: HangupBy::Unknown,
         sip_status: 0,
+        keys: String::new(),
     }
 }
 

@@ -48,6 +48,8 @@ impl Profile {
             ring_min_s: 0,
             abandon_max: NO_CAP,
             abandon_windows: vec![AbandonWindow::Hour, AbandonWindow::Hours24],
+            keep_personal_days: 0,
+            keep_recordings_days: 0,
         };
         match self {
             Profile::Custom => custom,
@@ -73,6 +75,17 @@ impl Profile {
                 abandon_max: CAP_OF_LAW,
                 ..custom
             },
+        }
+    }
+}
+
+impl ComplianceSettings {
+    /// The profile's, but for how long things are kept.
+    pub fn with_profile(&self, profile: Profile) -> ComplianceSettings {
+        ComplianceSettings {
+            keep_personal_days: self.keep_personal_days,
+            keep_recordings_days: self.keep_recordings_days,
+            ..profile.settings()
         }
     }
 }

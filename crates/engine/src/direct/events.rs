@@ -1,16 +1,19 @@
 //! What happens on the legs of such a call, and when it takes too long.
 
-use super::Step;
-use crate::call::{Ending, Legs};
-use crate::{AgentId, CallId, Cause, Effect, Engine, Failure, HangupBy, LegEvent, Outcome, Party};
+use super::{DirectKind, Step};
+use crate::call::{Ending, Legs, note_key};
+use crate::{AgentId, CallId, Cause, Effect, Engine, Failure, HangupBy, LegEvent, Miss, Outcome, Party};
 
 impl Engine {
     pub(crate) fn direct_customer_event(&mut self, id: CallId, event: LegEvent) {
         let Some(direct) = self.directs.get_mut(&id) else { return };
         match (direct.step, event) {
+            (_, LegEvent::Pressed(key)) => note_key(&mut direct.keys, key),
             (Step::Dialing, LegEvent::Ringing { .. }) => {
                 direct.ringing_at = Some(self.now.wall);
-                self.set_step(id, Step::Ringing, Some(self.config.ring_outside));
+                let limit =
+                    if direct.far.is_some() { self.config.ring_agent } else { self.config.ring_outside };
+                self.set_step(id, Step::Ringing, Some(limit));
             }
             (Step::Dialing | Step::Ringing, LegEvent::Answered) => self.direct_answered(id),
             (Step::Dialing | Step::Ringing, LegEvent::Failed(failure)) => {
@@ -27,10 +30,11 @@ impl Engine {
     fn direct_answered(&mut self, id: CallId) {
         let direct = self.directs.get_mut(&id).expect("the caller looked it up");
         direct.answered_at = Some(self.now.wall);
-        let agent = direct.agent();
+        let agent = direct.own_agent();
         match direct.row.kind {
-            super::DirectKind::Click => self.direct_talk(id, agent),
-            super::DirectKind::ClickReverse => {
+            DirectKind::Inbound => {}
+            DirectKind::Click | DirectKind::Dialed | DirectKind::Internal => self.direct_talk(id, agent),
+            DirectKind::ClickReverse => {
                 self.set_step(id, Step::Offering, Some(self.config.ring_agent));
                 self.emit(Effect::Offer { call: id, agent });
                 self.emit(Effect::PlayRingback { call: id, to: Party::Customer });
@@ -42,9 +46,13 @@ impl Engine {
         self.set_step(id, Step::Talking, None);
         let direct = self.directs.get_mut(&id).expect("the caller looked it up");
         direct.bridged_at = Some(self.now.wall);
+        direct.answered_at.get_or_insert(self.now.wall);
         direct.talk_began = self.now.mono;
+        let far = direct.far;
         self.emit(Effect::Bridge { call: id, agent });
-        self.seat_talking(agent, id);
+        for agent in far.into_iter().chain([agent]) {
+            self.seat_talking(agent, id);
+        }
     }
 
     fn direct_customer_left(&mut self, id: CallId, cause: Cause) {
@@ -60,11 +68,19 @@ impl Engine {
     }
 
     pub(crate) fn direct_agent_event(&mut self, id: CallId, agent: AgentId, event: LegEvent) {
-        let Some(direct) = self.directs.get(&id).filter(|d| d.agent() == agent) else { return };
+        let Some(direct) = self.directs.get(&id).filter(|d| d.agent() == Some(agent)) else { return };
         match (direct.step, event) {
             _ if direct.transfer.is_some() => self.transfer_event(id, agent, event),
             (Step::RingingAgent, LegEvent::Answered) => self.dial_when_possible(id),
             (Step::Offering, LegEvent::Answered) => self.direct_talk(id, agent),
+            (Step::Offering, LegEvent::Failed(failure)) if direct.caller.is_some() => {
+                let said_no = matches!(failure.outcome, Outcome::Busy | Outcome::Rejected);
+                let miss = if said_no { Miss::Declined } else { Miss::NotPickedUp };
+                self.caller_missed(id, Legs::Gone, miss);
+            }
+            (Step::Offering, LegEvent::HungUp { .. }) if direct.caller.is_some() => {
+                self.caller_missed(id, Legs::Gone, Miss::Declined);
+            }
             (Step::RingingAgent, LegEvent::Failed(failure)) => {
                 let Failure { outcome, cause, sip_status } = failure;
                 let ending = Ending::new(outcome, cause, HangupBy::Agent, Legs::Left);
@@ -89,6 +105,11 @@ impl Engine {
         }
         let (outcome, cause) = match direct.step {
             Step::Opening | Step::Talking => return,
+            Step::Offering if direct.caller.is_some() => {
+                return self.caller_missed(id, Legs::Left, Miss::NotPickedUp);
+            }
+            Step::Waiting => return self.give_caller_message(id),
+            Step::Message => return self.caller_told(id),
             Step::RingingAgent => (Outcome::NoAnswer, Cause::NOT_PICKED_UP),
             Step::AwaitingTrunk => (Outcome::Failed, Cause::TRUNK_FAILED),
             Step::Dialing => (Outcome::Failed, Cause::TIMER),

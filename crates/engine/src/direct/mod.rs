@@ -1,21 +1,27 @@
-//! Calls that are no campaign's: those that a command asks for. Each belongs to one agent, whose seat it takes from the
-//! command to its end.
+//! Calls that are no campaign's: those that a command asks for, those that agents dial at their phones, and those of
+//! customers who call. The first ones belong to one agent, whose seat they take from the beginning to the end.
 //!
 //! Agent first: `Opening → RingingAgent → AwaitingTrunk → Dialing → Ringing → Talking`. Customer first: `Opening →
-//! AwaitingTrunk → Dialing → Ringing → Offering → Talking`. `end_direct` is the only exit.
+//! AwaitingTrunk → Dialing → Ringing → Offering → Talking`. The customer called: `Opening → Waiting ⇄ Offering → Talking`, or
+//! `Message` when no agent came. `end_direct` is the only exit.
 
 mod events;
+mod inbound;
+mod phone;
 mod placing;
 mod record;
 
 use std::time::Duration;
 
+pub use inbound::{CustomerCall, InboundNumber, InboundRule, LastCall};
+pub(crate) use phone::DialedByHand;
+pub use phone::{LineId, OutboundRule, PhoneCall};
 pub use record::*;
 
 use crate::call::{Ending, Legs};
 use crate::timer::TimerKey;
 use crate::transfer::Transfer;
-use crate::{AgentId, CallId, Cause, Effect, Engine, HangupBy, Timestamp, TrunkId};
+use crate::{AgentId, CallId, Cause, Effect, Engine, HangupBy, Miss, Timestamp, TrunkId};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Step {
@@ -27,9 +33,13 @@ pub(crate) enum Step {
     /// The customer was dialed.
     Dialing,
     Ringing,
+    /// The customer called, and no agent is free.
+    Waiting,
     /// The customer is there, the agent is rung.
     Offering,
     Talking,
+    /// The customer called, and no agent came.
+    Message,
 }
 
 #[derive(Debug)]
@@ -37,6 +47,13 @@ pub(crate) struct Direct {
     pub(crate) row: NewDirect,
     pub(crate) step: Step,
     pub(crate) trunk: Option<TrunkId>,
+    /// The agent whom the phone dialed; and the same once that agent is rung.
+    wanted: Option<AgentId>,
+    pub(crate) far: Option<AgentId>,
+    /// Of a customer who called.
+    pub(crate) caller: Option<inbound::Caller>,
+    /// That the customer pressed.
+    keys: String,
     ringing_at: Option<Timestamp>,
     pub(crate) answered_at: Option<Timestamp>,
     pub(crate) bridged_at: Option<Timestamp>,
@@ -54,6 +71,10 @@ impl Direct {
             row,
             step: Step::Opening,
             trunk: None,
+            wanted: None,
+            far: None,
+            caller: None,
+            keys: String::new(),
             ringing_at: None,
             answered_at: None,
             bridged_at: None,
@@ -63,14 +84,25 @@ impl Direct {
         }
     }
 
-    pub(crate) fn agent(&self) -> AgentId {
+    pub(crate) fn agent(&self) -> Option<AgentId> {
         self.row.agent
+    }
+
+    /// Of a call that an agent has from its beginning.
+    fn own_agent(&self) -> AgentId {
+        self.row.agent.expect("only calls of customers who call are without an agent")
+    }
+
+    /// The agent has picked up, and the customer is being reached.
+    pub(crate) fn awaits_customer(&self) -> bool {
+        let underway = matches!(self.step, Step::AwaitingTrunk | Step::Dialing | Step::Ringing);
+        underway && self.row.kind != DirectKind::ClickReverse
     }
 
     fn record(self, ended_at: Timestamp, ending: Ending) -> DirectRecord {
         DirectRecord {
             call: self.row.call,
-            agent: self.row.agent,
+            agent: self.row.agent.or(self.caller.as_ref().and_then(|caller| caller.rung_last())),
             trunk: self.trunk,
             ringing_at: self.ringing_at,
             answered_at: self.answered_at,
@@ -80,6 +112,7 @@ impl Direct {
             cause: ending.cause,
             hangup_by: ending.by,
             sip_status: if self.answered_at.is_some() { 200 } else { ending.sip_status },
+            keys: self.keys,
         }
     }
 }
@@ -106,19 +139,29 @@ impl Engine {
         let direct = self.directs.remove(&id).expect("looked up above");
         self.timers.cancel(TimerKey::Call(id));
         self.trunkless.remove(&id);
+        if let Some(caller) = &direct.caller {
+            self.callers_waiting.remove(&(caller.order, id));
+        }
         if let Some(trunk) = direct.trunk {
             self.trunks.free(trunk);
         }
         if ending.legs == Legs::Left {
             self.emit(Effect::HangUp { call: id });
         }
-        let agent = direct.agent();
+        let (agent, far) = (direct.agent(), direct.far);
         match direct.step {
             Step::Talking => {
                 self.end_watches_of(id);
-                self.seat_left(agent, self.now.mono.saturating_sub(direct.talk_began));
+                let talked = self.now.mono.saturating_sub(direct.talk_began);
+                for agent in far.into_iter().chain(agent) {
+                    self.seat_left(agent, talked);
+                }
             }
-            _ => self.seat_freed(agent),
+            _ => {
+                for agent in far.into_iter().chain(agent) {
+                    self.seat_freed(agent);
+                }
+            }
         }
         let record = direct.record(self.now.wall, ending);
         self.emit(Effect::SaveDirect(Box::new(record.clone())));
@@ -131,11 +174,15 @@ impl Engine {
         let (kind, ending) = (direct.row.kind, direct.ending.take());
         if let Some(ending) = ending {
             direct.step = Step::RingingAgent;
-            return self.end_direct(id, Ending { legs: Legs::Gone, ..ending });
+            let legs = if kind.is_from_outside() { Legs::Left } else { Legs::Gone };
+            return self.end_direct(id, Ending { legs, ..ending });
         }
         match kind {
             DirectKind::Click => self.ring_agent(id),
-            DirectKind::ClickReverse => self.dial_when_possible(id),
+            DirectKind::ClickReverse | DirectKind::Dialed => self.dial_when_possible(id),
+            DirectKind::Internal => self.ring_far(id),
+            // Its row comes with who talked with the customer last.
+            DirectKind::Inbound => self.inbound_opened(id, LastCall::default()),
         }
     }
 
@@ -143,7 +190,15 @@ impl Engine {
     pub(crate) fn direct_not_opened(&mut self, id: CallId) {
         if self.directs.get(&id).is_some_and(|d| d.step == Step::Opening) {
             let direct = self.directs.remove(&id).expect("looked up above");
-            self.seat_freed(direct.agent());
+            if direct.row.kind.is_from_outside() {
+                self.emit(Effect::HangUp { call: id });
+            }
+            if let Some(trunk) = direct.trunk {
+                self.trunks.free(trunk);
+            }
+            if let Some(agent) = direct.agent() {
+                self.seat_freed(agent);
+            }
         }
     }
 
@@ -173,6 +228,9 @@ impl Engine {
         if direct.transfer.is_some() {
             return self.transfer_failed(id, Cause::DECLINED);
         }
+        if direct.caller.is_some() && direct.step == Step::Offering {
+            return self.caller_missed(id, Legs::Left, Miss::Declined);
+        }
         let ending = match direct.step {
             Step::Talking => Ending::connected(cause, HangupBy::Agent),
             _ => Ending::given_up(direct.answered_at.is_some()),
@@ -185,7 +243,7 @@ impl Engine {
         self.set_step(id, Step::Offering, Some(self.config.ring_agent));
         let direct = self.directs.get_mut(&id).expect("the caller looked it up");
         direct.transfer = Some(transfer);
-        direct.row.agent = transfer.to;
+        direct.row.agent = Some(transfer.to);
         direct.talk_began
     }
 

@@ -16,12 +16,8 @@ const TRUNK_WAIT: Duration = Duration::from_secs(5);
 impl Engine {
     pub(crate) fn make_call(&mut self, wish: MakeCall) -> Result<(), Refusal> {
         self.check_free(wish.agent)?;
-        if self.draining || self.unsaved.len() + self.unsaved_directs.len() >= self.config.unsaved_max {
-            return Err(Refusal::Unavailable);
-        }
-        if !self.trunks.has_channel() {
-            return Err(Refusal::NoTrunk);
-        }
+        self.check_room()?;
+        self.check_trunks()?;
         let MakeCall { agent, number, caller_ids, first, tags } = wish;
         let kind = match first {
             FirstRung::Agent => DirectKind::Click,
@@ -29,14 +25,30 @@ impl Engine {
         };
         let caller_id = self.rotate(&caller_ids);
         let (call, dialed_at) = (self.new_call_id(), self.now.wall);
-        self.open_direct(NewDirect { call, kind, agent, number, caller_id, tags, dialed_at });
+        self.open_direct(
+            agent,
+            NewDirect { call, kind, agent: Some(agent), number, caller_id, tags, dialed_at },
+            None,
+        );
         Ok(())
     }
 
-    fn open_direct(&mut self, row: NewDirect) {
-        let (call, agent) = (row.call, row.agent);
+    /// No new call while the server stops, or while too many results wait for the store.
+    pub(super) fn check_room(&self) -> Result<(), Refusal> {
+        let unsaved = self.unsaved.len() + self.unsaved_directs.len();
+        if self.draining || unsaved >= self.config.unsaved_max { Err(Refusal::Unavailable) } else { Ok(()) }
+    }
+
+    pub(super) fn check_trunks(&self) -> Result<(), Refusal> {
+        if self.trunks.has_channel() { Ok(()) } else { Err(Refusal::NoTrunk) }
+    }
+
+    /// `wanted`: the agent whom it is to.
+    pub(super) fn open_direct(&mut self, agent: AgentId, row: NewDirect, wanted: Option<AgentId>) {
+        let call = row.call;
         self.end_rest(agent);
-        let before = self.directs.insert(call, Direct::new(row.clone()));
+        let direct = Direct { wanted, ..Direct::new(row.clone()) };
+        let before = self.directs.insert(call, direct);
         assert!(before.is_none(), "call ids are unique");
         self.seat_offered(agent, call);
         self.emit(Effect::OpenDirect(Box::new(row)));
@@ -54,7 +66,7 @@ impl Engine {
         }
     }
 
-    fn rotate(&mut self, caller_ids: &[String]) -> String {
+    pub(super) fn rotate(&mut self, caller_ids: &[String]) -> String {
         if caller_ids.is_empty() {
             return String::new();
         }
@@ -66,7 +78,7 @@ impl Engine {
     /// The agent whose call it is, before the other side.
     pub(super) fn ring_agent(&mut self, id: CallId) {
         let direct = self.directs.get(&id).expect("the caller looked it up");
-        let (agent, show) = (direct.agent(), direct.row.number.as_str().to_owned());
+        let (agent, show) = (direct.own_agent(), direct.row.number.as_str().to_owned());
         self.set_step(id, Step::RingingAgent, Some(self.config.ring_agent));
         self.emit(Effect::RingAgent { call: id, agent, show });
     }
@@ -90,7 +102,7 @@ impl Engine {
             self.trunkless.pop_first();
             let direct = self.directs.get_mut(&id).expect("a call without a trunk has not ended");
             direct.trunk = Some(trunk);
-            let (agent, kind) = (direct.agent(), direct.row.kind);
+            let (agent, kind) = (direct.own_agent(), direct.row.kind);
             let (caller_id, number) = (direct.row.caller_id.clone(), direct.row.number.clone());
             self.set_step(id, Step::Dialing, Some(self.config.setup_timeout));
             self.emit(Effect::Dial(Dial { call: id, trunk, caller_id, number, amd: false }));
@@ -102,8 +114,13 @@ impl Engine {
 
     /// Nothing was sent, for want of a port or of the trunk's address.
     pub(crate) fn direct_dial_refused(&mut self, id: CallId) {
-        if self.directs.get(&id).is_some_and(|d| d.step == Step::Dialing) {
-            let ending = Ending::new(Outcome::Failed, Cause::TRUNK_FAILED, HangupBy::Platform, Legs::Left);
+        self.direct_dial_failed(id, Cause::TRUNK_FAILED);
+    }
+
+    pub(super) fn direct_dial_failed(&mut self, id: CallId, cause: Cause) {
+        if self.directs.get(&id).is_some_and(|d| matches!(d.step, Step::Dialing | Step::Opening)) {
+            self.directs.get_mut(&id).expect("looked up above").step = Step::Dialing;
+            let ending = Ending::new(Outcome::Failed, cause, HangupBy::Platform, Legs::Left);
             self.end_direct(id, ending);
         }
     }

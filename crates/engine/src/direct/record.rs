@@ -6,30 +6,48 @@ use crate::{AgentId, CallId, Cause, HangupBy, Outcome, PhoneNumber, Timestamp, T
 /// How such a call came about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum DirectKind {
+    /// An agent dialed another's extension.
+    Internal,
+    /// An agent dialed an outside number.
+    Dialed,
     /// By command; the agent was rung first.
     Click,
     /// By command; the customer was rung first.
     ClickReverse,
+    /// A customer called.
+    Inbound,
 }
 
 impl DirectKind {
-    /// `callmethod` of the compatible API.
+    /// `callmethod` of the compatible API, which has none for calls that come in.
     pub const fn method(self) -> u16 {
         match self {
+            DirectKind::Internal => 1,
+            DirectKind::Dialed => 2,
             DirectKind::Click => 3,
             DirectKind::ClickReverse => 4,
+            DirectKind::Inbound => 0,
         }
+    }
+
+    /// One leg is there from the start: somebody called us.
+    pub const fn is_from_outside(self) -> bool {
+        matches!(self, DirectKind::Internal | DirectKind::Dialed | DirectKind::Inbound)
     }
 
     pub const fn name(self) -> &'static str {
         match self {
+            DirectKind::Internal => "internal",
+            DirectKind::Dialed => "dialed",
             DirectKind::Click => "click",
             DirectKind::ClickReverse => "click_reverse",
+            DirectKind::Inbound => "inbound",
         }
     }
 
     pub fn from_name(name: &str) -> Option<DirectKind> {
-        [DirectKind::Click, DirectKind::ClickReverse].into_iter().find(|k| k.name() == name)
+        use DirectKind::{Click, ClickReverse, Dialed, Inbound, Internal};
+        [Internal, Dialed, Click, ClickReverse, Inbound].into_iter().find(|k| k.name() == name)
     }
 }
 
@@ -48,8 +66,8 @@ pub struct CallTags {
 pub struct NewDirect {
     pub call: CallId,
     pub kind: DirectKind,
-    /// Whose call it is.
-    pub agent: AgentId,
+    /// Whose call it is. None: a customer calls, and no agent is rung yet.
+    pub agent: Option<AgentId>,
     /// The other side's.
     pub number: PhoneNumber,
     /// Empty when the company has none.
@@ -63,12 +81,12 @@ pub struct NewDirect {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DirectRecord {
     pub call: CallId,
-    /// Who had the call last.
-    pub agent: AgentId,
+    /// Who had the call last, or was rung last. None: nobody.
+    pub agent: Option<AgentId>,
     /// None: the other side was never dialed.
     pub trunk: Option<TrunkId>,
     pub ringing_at: Option<Timestamp>,
-    /// When the customer answered.
+    /// When the customer answered, or an agent answered the customer.
     pub answered_at: Option<Timestamp>,
     pub bridged_at: Option<Timestamp>,
     pub ended_at: Timestamp,
@@ -76,6 +94,8 @@ pub struct DirectRecord {
     pub cause: Cause,
     pub hangup_by: HangupBy,
     pub sip_status: u16,
+    /// That the customer pressed.
+    pub keys: String,
 }
 
 impl DirectRecord {

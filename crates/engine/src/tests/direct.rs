@@ -51,14 +51,18 @@ fn agent_first_rings_the_agent_then_dials_and_both_talk_when_the_customer_answer
     let show = "13900000001".to_owned();
     assert_eq!(effects, [Effect::RingAgent { call, agent: AGENT, show }]);
     assert_eq!(desk.state(1), AgentState::Offered);
+    let awaits = |desk: &Desk| desk.engine.agent_view(AGENT).unwrap().call.unwrap().awaits_customer;
+    assert!(!awaits(&desk));
     desk.wait(secs(2));
     let effects = desk.agent(call, 1, LegEvent::Answered);
+    assert!(awaits(&desk));
     assert_eq!(dialed(&effects), [call]);
     assert!(effects.contains(&Effect::PlayRingback { call, to: Party::Agent(AGENT) }));
     desk.customer(call, RINGING);
     desk.wait(secs(3));
     let effects = desk.customer(call, LegEvent::Answered);
     assert_eq!(effects, [Effect::Bridge { call, agent: AGENT }]);
+    assert!(!awaits(&desk));
     assert_eq!(desk.state(1), AgentState::Talking);
     desk.wait(secs(10));
     let effects = desk.customer(call, HUNG_UP);

@@ -61,8 +61,9 @@ fn ring_back_tone_is_ringing_and_is_never_cut_short() {
     let asked = desk.agent_at_work(AgentId(1));
     let call = desk.dial(&asked)[0];
     desk.customer(call, LegEvent::Heard(Heard::Ringback));
-    assert_eq!(records(&desk.wait(ms(24_999))), []);
-    let record = record(&desk.wait(ms(1)));
+    assert_eq!(desk.wait(ms(24_999)), []);
+    assert!(desk.wait(ms(1)).contains(&Effect::Cancel { call }));
+    let record = record(&desk.customer(call, CANCELLED));
     assert!(record.ringing_at.is_some());
     assert_eq!(record.outcome, Outcome::NoAnswer);
 }

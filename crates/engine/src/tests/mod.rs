@@ -6,9 +6,11 @@ mod dialing;
 mod direct;
 mod ending;
 mod heard;
+mod inbound;
 mod kept_up;
 mod monkey;
 mod offers;
+mod phone;
 mod ringing;
 mod sharing;
 mod store;
@@ -22,6 +24,9 @@ use crate::*;
 pub const GROUP: GroupId = GroupId(1);
 pub const CAMPAIGN: CampaignId = CampaignId(1);
 pub const RINGING: LegEvent = LegEvent::Ringing { early_media: false };
+/// 487 for the INVITE.
+pub const CANCELLED: LegEvent =
+    LegEvent::Failed(Failure { outcome: Outcome::NoAnswer, cause: Cause::CANCELLED, sip_status: 487 });
 pub const HUNG_UP: LegEvent = LegEvent::HungUp { cause: Cause::NORMAL };
 
 pub fn ms(n: u64) -> Duration {

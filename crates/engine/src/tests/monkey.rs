@@ -34,6 +34,7 @@ impl Seen {
             Effect::RingAgent { call, agent, .. } => {
                 self.answers.push(Input::AgentLeg { call: *call, agent: *agent, event });
             }
+            Effect::DialAgent { call, .. } => self.answers.push(Input::Customer { call: *call, event }),
             Effect::RingSupervisor { watch, supervisor, .. } => {
                 self.calls.push(*watch);
                 self.answers.push(Input::AgentLeg { call: *watch, agent: *supervisor, event });
@@ -190,6 +191,25 @@ fn some_input(rng: &mut Rng, seen: &mut Seen) -> Input {
         44 => rng.choice([Input::DirectOpened { call }, Input::DirectSaveFailed { call }]).unwrap(),
         45 => Input::DialRefused { call },
         46..49 => some_command(rng, agent),
+        50 => Input::CustomerCalls(CustomerCall {
+            line: LineId(1),
+            trunk: TrunkId(1),
+            number: PhoneNumber::parse("13900000000").unwrap(),
+            caller_id: "021".into(),
+        }),
+        51 => Input::InboundOpened {
+            call,
+            last: LastCall {
+                campaign: rng.bool().then_some(CampaignId(1)),
+                agent: rng.bool().then_some(agent),
+            },
+        },
+        49 => Input::PhoneCalls(PhoneCall {
+            line: LineId(1),
+            agent,
+            number: PhoneNumber::parse("13900000000").unwrap(),
+            to: rng.bool().then(|| AgentId(rng.i64(1..6))),
+        }),
         36..38 => Input::Timeout,
         38..44 => some_settings(rng),
         _ => rng.choice(beginning()).unwrap(),
@@ -219,6 +239,12 @@ fn some_command(rng: &mut Rng, agent: AgentId) -> Input {
 fn beginning() -> Vec<Input> {
     let mut inputs = vec![
         Input::Trunk(TrunkSettings { trunk: TrunkId(1), enabled: true, channels_max: 9, cps_max: 0 }),
+        Input::Inbound(InboundRule {
+            numbers: [("021".to_owned(), InboundNumber { group: Some(GroupId(1)) })].into(),
+            ring: secs(5),
+            wait: secs(20),
+        }),
+        Input::Outbound(OutboundRule { allow: vec![String::new()], ..OutboundRule::default() }),
         Input::Group(group(Strategy::LongestIdle, &[1, 2])),
         Input::Campaign(campaign(PacingMode::Ratio(2000))),
     ];

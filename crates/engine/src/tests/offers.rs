@@ -13,13 +13,29 @@ fn an_offer_that_is_not_answered_goes_to_the_next_ready_agent() {
         [Effect::CancelOffer { call, agent: AgentId(1) }, Effect::Offer { call, agent: AgentId(2) }]
     );
     assert_eq!(desk.state(1), AgentState::WrapUp);
-    assert_eq!(desk.engine.agent_view(AgentId(1)).unwrap().missed, 1);
+    let view = desk.engine.agent_view(AgentId(1)).unwrap();
+    assert_eq!((view.missed, view.missed_now), (1, Some(Miss::NotPickedUp)));
     assert_eq!(
         desk.agent(call, 1, LegEvent::Answered),
         [],
         "an answer that crossed with the cancelled offer"
     );
     assert_eq!(desk.agent(call, 2, LegEvent::Answered), [Effect::Bridge { call, agent: AgentId(2) }]);
+}
+
+#[test]
+fn an_offer_that_is_declined_is_told_from_one_that_is_let_ring_until_the_rest_is_over() {
+    let (mut desk, call, _) =
+        Desk::with_answered_call(1, Config { answer_wait: secs(60), ..Config::default() });
+    let missed = |desk: &Desk| desk.engine.agent_view(AgentId(1)).unwrap().missed_now;
+    assert_eq!(missed(&desk), None);
+    desk.agent(call, 1, failed(Outcome::Busy, Cause::BUSY, 486));
+    assert_eq!(missed(&desk), Some(Miss::Declined));
+    let effects = desk.wait(Config::default().miss_pause);
+    assert_eq!(offered(&effects), Some((call, AgentId(1))));
+    assert_eq!(missed(&desk), None, "the next offer");
+    desk.agent(call, 1, failed(Outcome::Failed, Cause::NOT_PICKED_UP, 480));
+    assert_eq!(missed(&desk), Some(Miss::NotPickedUp));
 }
 
 #[test]

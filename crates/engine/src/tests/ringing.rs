@@ -12,8 +12,9 @@ fn a_customer_who_does_not_answer_is_given_up_after_the_no_answer_time_from_the_
     desk.wait(secs(5));
     desk.customer(call, LegEvent::Ringing { early_media: true });
     assert_eq!(desk.wait(ms(19_999)), []);
-    let effects = desk.wait(ms(1));
-    assert!(effects.contains(&Effect::HangUp { call }));
+    assert!(desk.wait(ms(1)).contains(&Effect::Cancel { call }));
+    let effects = desk.customer(call, CANCELLED);
+    assert!(!effects.contains(&Effect::HangUp { call }), "no leg is left");
     let record = record(&effects);
     assert_eq!(
         (record.outcome, record.cause, record.hangup_by),
@@ -36,6 +37,46 @@ fn a_ringing_customer_is_never_cancelled_before_the_minimum_ring_time() {
     assert_eq!(desk.tell(Input::GroupRemoved(GROUP)), []);
     assert_eq!(desk.tell(Input::Drain), []);
     assert_eq!(desk.wait(ms(14_999)), []);
+    assert!(desk.wait(ms(1)).contains(&Effect::Cancel { call }));
+    assert_eq!(record(&desk.customer(call, CANCELLED)).outcome, Outcome::NoAnswer);
+}
+
+#[test]
+fn a_customer_who_answers_while_being_cancelled_is_offered_to_an_agent() {
+    let mut desk = Desk::with(0, PacingMode::Progressive);
+    let asked = desk.agent_at_work(AgentId(1));
+    let call = desk.dial(&asked)[0];
+    desk.customer(call, RINGING);
+    assert!(desk.wait(secs(25)).contains(&Effect::Cancel { call }));
+    assert_eq!(offered(&desk.customer(call, LegEvent::Answered)), Some((call, AgentId(1))));
+    let effects = desk.agent(call, 1, LegEvent::Answered);
+    assert!(effects.contains(&Effect::Bridge { call, agent: AgentId(1) }));
+    assert_eq!(record(&desk.customer(call, HUNG_UP)).outcome, Outcome::Connected);
+}
+
+#[test]
+fn a_customer_who_answers_while_being_cancelled_and_finds_nobody_is_abandoned_and_counted() {
+    let mut desk = Desk::with(0, PacingMode::Progressive);
+    let asked = desk.agent_at_work(AgentId(1));
+    let call = desk.dial(&asked)[0];
+    desk.customer(call, RINGING);
+    desk.tell(Input::SignedOut { agent: AgentId(1), group: GROUP });
+    assert!(desk.wait(secs(25)).contains(&Effect::Cancel { call }));
+    desk.customer(call, LegEvent::Answered);
+    assert!(desk.wait(secs(2)).contains(&Effect::PlayMessage { call }));
+    let record = record(&desk.tell(Input::MessagePlayed { call }));
+    assert_eq!(record.outcome, Outcome::Abandoned);
+    assert_eq!((desk.view().answered, desk.view().abandoned), (1, 1));
+}
+
+#[test]
+fn a_cancelled_leg_of_which_nothing_is_heard_is_hung_up_and_the_call_is_over() {
+    let mut desk = Desk::with(0, PacingMode::Progressive);
+    let asked = desk.agent_at_work(AgentId(1));
+    let call = desk.dial(&asked)[0];
+    desk.customer(call, RINGING);
+    assert!(desk.wait(secs(25)).contains(&Effect::Cancel { call }));
+    assert!(records(&desk.wait(ms(39_999))).is_empty());
     let effects = desk.wait(ms(1));
     assert!(effects.contains(&Effect::HangUp { call }));
     assert_eq!(record(&effects).outcome, Outcome::NoAnswer);
@@ -58,9 +99,8 @@ fn a_leg_without_a_sign_of_ringing_is_given_up_after_the_set_up_time() {
     let asked = desk.agent_at_work(AgentId(1));
     let call = desk.dial(&asked)[0];
     assert_eq!(desk.wait(ms(31_999)), []);
-    let effects = desk.wait(ms(1));
-    assert!(effects.contains(&Effect::HangUp { call }));
-    let record = record(&effects);
+    assert!(desk.wait(ms(1)).contains(&Effect::Cancel { call }));
+    let record = record(&desk.customer(call, CANCELLED));
     assert_eq!((record.outcome, record.cause), (Outcome::Failed, Cause::TIMER));
 }
 

@@ -64,7 +64,7 @@ fn the_first_agent_leaves_at_once_and_the_next_one_goes_on() {
         let effects = desk.customer(call, HUNG_UP);
         let (agent, talked) = match own {
             false => (record(&effects).agent, record(&effects).talk_seconds()),
-            true => (Some(direct_record(&effects).agent), direct_record(&effects).talk_seconds()),
+            true => (direct_record(&effects).agent, direct_record(&effects).talk_seconds()),
         };
         assert_eq!((agent, talked), (Some(AgentId(2)), 19), "the talk counts from its start");
         assert_eq!(desk.state(2), AgentState::WrapUp);

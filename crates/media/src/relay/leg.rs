@@ -5,6 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::Instant;
 
 use super::incoming::Incoming;
+use super::keys::{Heard, Presses};
 use super::latch::Latch;
 use super::outgoing::Outgoing;
 use super::playback::Playback;
@@ -12,13 +13,16 @@ use super::recording::Tap;
 use super::thread::MixSeat;
 use super::{Codec, LegId, LegMedia, LegStats};
 use crate::g711;
-use crate::rtp::COMFORT_NOISE;
+use crate::rtp::{COMFORT_NOISE, PACKET_MAX};
+use crate::srtp::{Srtp, SrtpKeys, TAG_MAX};
 
 pub(super) struct Leg {
     pub(super) id: LegId,
     pub(super) socket: UdpSocket,
     pub(super) port: u16,
     pub(super) far: Option<Far>,
+    /// What it sends and takes is SRTP.
+    srtp: Option<Box<Srtp>>,
     pub(super) incoming: Incoming,
     pub(super) outgoing: Outgoing,
     /// Slot of the leg that hears this one, and is heard by it.
@@ -29,6 +33,10 @@ pub(super) struct Leg {
     /// Its sound is recorded.
     pub(super) tap: Option<Tap>,
     pub(super) is_listened_to: bool,
+    /// Pressed at the far end.
+    pub(super) keys: Heard,
+    /// That we press.
+    pub(super) presses: Presses,
     pub(super) silence: Silence,
     pub(super) stats: LegStats,
 }
@@ -74,6 +82,7 @@ impl Leg {
             socket,
             port,
             far: None,
+            srtp: None,
             incoming: Incoming::default(),
             outgoing: Outgoing::new(),
             peer: None,
@@ -81,6 +90,8 @@ impl Leg {
             playing: None,
             tap: None,
             is_listened_to: false,
+            keys: Heard::default(),
+            presses: Presses::default(),
             silence: Silence::default(),
             stats: LegStats::default(),
         }
@@ -98,6 +109,23 @@ impl Leg {
             None => {
                 self.far = Some(Far { latch: Latch::new(media.remote), media, route: Route::Told });
             }
+        }
+    }
+
+    pub(super) fn secure(&mut self, keys: Option<&SrtpKeys>) {
+        match (keys, &mut self.srtp) {
+            (Some(keys), Some(srtp)) => srtp.set(keys),
+            (Some(keys), None) => self.srtp = Some(Box::new(Srtp::new(keys))),
+            (None, _) => self.srtp = None,
+        }
+    }
+
+    /// Decrypts what came, where that is agreed. The length of the packet; `None`: it is not from who has the keys. RTCP, of
+    /// which nothing is read, stays as it is.
+    pub(super) fn open_packet(&mut self, datagram: &mut [u8]) -> Option<usize> {
+        match &mut self.srtp {
+            Some(srtp) if datagram.len() <= PACKET_MAX && !is_rtcp(datagram) => srtp.unprotect(datagram),
+            _ => Some(datagram.len()),
         }
     }
 
@@ -122,14 +150,29 @@ impl Leg {
         accepted
     }
 
+    /// Something is sent in place of the sound of others.
+    pub(super) fn is_taken(&self) -> bool {
+        self.playing.is_some() || self.presses.is_active()
+    }
+
     /// Where to send, if the far end wants to hear anything.
     pub(super) fn destination(&self) -> Option<(SocketAddr, LegMedia)> {
         let far = self.far.as_ref().filter(|far| far.media.send)?;
         Some((far.latch.destination()?, far.media))
     }
 
-    /// Sends a whole datagram. What the network does not take is lost, as it may be further on.
-    pub(super) fn send(&mut self, datagram: &[u8], destination: SocketAddr) {
+    /// Sends a packet, encrypted where that is agreed. What the network does not take is lost, as it may be further on.
+    pub(super) fn send(&mut self, packet: &[u8], destination: SocketAddr) {
+        let Some(srtp) = &mut self.srtp else { return self.send_datagram(packet, destination) };
+        let mut datagram = [0; PACKET_MAX + TAG_MAX];
+        let Some(start) = datagram.get_mut(..packet.len()) else { return };
+        start.copy_from_slice(packet);
+        if let Some(len) = srtp.protect(&mut datagram, packet.len()) {
+            self.send_datagram(&datagram[..len], destination);
+        }
+    }
+
+    fn send_datagram(&mut self, datagram: &[u8], destination: SocketAddr) {
         let is_connected = self.far.as_ref().is_some_and(|far| far.route == Route::Connected);
         let send = || match is_connected {
             true => self.socket.send(datagram),
@@ -169,6 +212,11 @@ fn disconnect(socket: &UdpSocket) -> Route {
             Route::Impossible
         }
     }
+}
+
+/// RFC 5761 §4.
+fn is_rtcp(datagram: &[u8]) -> bool {
+    datagram.get(1).is_some_and(|second| (192..=223).contains(second))
 }
 
 /// What a payload type is on a leg with this media, `None` when it was not agreed.

@@ -2,6 +2,8 @@
 
 mod load;
 mod mixing;
+mod pressing;
+mod taps;
 
 use std::collections::HashMap;
 use std::io;
@@ -24,6 +26,7 @@ use super::{LegId, LegMedia, RelayEvent};
 use crate::detect::ListenerConfig;
 use crate::mix::Gain;
 use crate::rtp::{self, HEADER_LEN, PACKET_MAX};
+use crate::srtp::SrtpKeys;
 use crate::{FRAME_SAMPLES, Sound};
 use load::Load;
 pub(super) use mixing::MixSeat;
@@ -42,6 +45,10 @@ pub(super) enum Command {
         leg: LegId,
         media: LegMedia,
     },
+    Secure {
+        leg: LegId,
+        keys: Option<Box<SrtpKeys>>,
+    },
     Bridge {
         a: LegId,
         b: LegId,
@@ -59,6 +66,10 @@ pub(super) enum Command {
     },
     Stop {
         leg: LegId,
+    },
+    Press {
+        leg: LegId,
+        key: char,
     },
     Close {
         leg: LegId,
@@ -195,6 +206,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
                     Due::Playback => self.play_on(timer, now),
                     Due::Silence => self.check_silence(timer, now),
                     Due::Mix => self.mix_on(timer, now),
+                    Due::Key => self.press_further(timer, now),
                 }
             }
             for slot in ready.slots.iter().copied() {
@@ -240,6 +252,11 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         match command {
             Command::Open { leg, socket, port } => self.open(leg, socket, port),
             Command::Configure { leg, media } => self.configure(leg, media, now),
+            Command::Secure { leg, keys } => {
+                if let Some(leg) = self.slot(leg).and_then(|slot| self.leg(slot)) {
+                    leg.secure(keys.as_deref());
+                }
+            }
             Command::Bridge { a, b } => self.bridge(a, b, now),
             Command::Unbridge { leg } => {
                 if let Some(slot) = self.slot(leg) {
@@ -253,6 +270,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
                     leg.playing = None;
                 }
             }
+            Command::Press { leg, key } => self.press(leg, key, now),
             Command::Close { leg } => self.close(leg, now),
             Command::Record { customer, agent, path } => self.record(customer, agent, &path, now),
             Command::StopRecord { customer } => self.stop_record(customer, now),
@@ -364,89 +382,6 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
     }
 }
 
-/// Recording.
-impl<F: Fn(RelayEvent)> MediaThread<F> {
-    fn record(&mut self, customer: LegId, agent: LegId, path: &Arc<Path>, now: Instant) {
-        let is_possible = self.slot(customer).is_some() && self.slot(agent).is_some() && customer != agent;
-        let Some(recordings) = self.recordings.as_mut().filter(|_| is_possible) else {
-            // One that is under way goes on, and has its end later.
-            if !self.recordings.as_ref().is_some_and(|recordings| recordings.is_active(customer)) {
-                self.recorded(Finished::nothing(customer, path.clone()));
-            }
-            return;
-        };
-        let (taps, before) = recordings.begin(customer, agent, path, now);
-        if let Some(before) = before {
-            self.untap(before, customer);
-        }
-        for (id, tap) in [customer, agent].into_iter().zip(taps) {
-            if let Some(leg) = self.slot(id).and_then(|slot| self.leg(slot)) {
-                leg.tap = Some(tap);
-            }
-        }
-    }
-
-    fn stop_record(&mut self, customer: LegId, now: Instant) {
-        let agent = self.recordings.as_mut().and_then(|recordings| recordings.end(customer, now));
-        for leg in agent.into_iter().chain([customer]) {
-            self.untap(leg, customer);
-        }
-    }
-
-    /// Unless the leg belongs to another recording by now.
-    fn untap(&mut self, leg: LegId, customer: LegId) {
-        if let Some(leg) = self.slot(leg).and_then(|slot| self.leg(slot))
-            && leg.tap.is_some_and(|tap| tap.customer == customer)
-        {
-            leg.tap = None;
-        }
-    }
-
-    fn recorded(&self, finished: Finished) {
-        let Finished { customer, path, duration, bytes, frames_dropped, whole } = finished;
-        self.emit(RelayEvent::Recorded { customer, path, duration, bytes, frames_dropped, whole });
-    }
-}
-
-/// Listening.
-impl<F: Fn(RelayEvent)> MediaThread<F> {
-    fn listen(&mut self, id: LegId, config: ListenerConfig, now: Instant) {
-        let Some(slot) = self.slot(id) else { return };
-        let Some(listening) = &mut self.listening else { return };
-        let has_room = listening.begin(id, config, now);
-        if let Some(leg) = self.leg(slot) {
-            leg.is_listened_to = has_room;
-        }
-    }
-
-    fn answered(&mut self, id: LegId, now: Instant) {
-        let Some(leg) = self.slot(id).and_then(|slot| self.leg(slot)) else { return };
-        leg.reopen();
-        if leg.is_listened_to
-            && let Some(listening) = &self.listening
-        {
-            listening.answered(id, now);
-        }
-    }
-
-    fn stop_listening(&mut self, id: LegId) {
-        let Some(leg) = self.slot(id).and_then(|slot| self.leg(slot)) else { return };
-        leg.is_listened_to = false;
-        if let Some(listening) = &mut self.listening {
-            listening.end(id);
-        }
-    }
-
-    /// Unless nobody wants to know any more.
-    fn tell(&mut self, event: RelayEvent) {
-        if let RelayEvent::Heard { leg, .. } = &event
-            && self.slot(*leg).and_then(|slot| self.leg(slot)).is_some_and(|leg| leg.is_listened_to)
-        {
-            self.emit(event);
-        }
-    }
-}
-
 /// Timers.
 impl<F: Fn(RelayEvent)> MediaThread<F> {
     fn play_on(&mut self, timer: Timer, now: Instant) {
@@ -470,7 +405,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             }
         };
         let at = playback.due();
-        if let Some((destination, media)) = destination {
+        if let Some((destination, media)) = destination.filter(|_| !leg.presses.is_active()) {
             let header = leg.outgoing.frame(timer.serial, media.codec.payload_type(), now);
             let mut datagram = [0; HEADER_LEN + FRAME_SAMPLES];
             datagram[..HEADER_LEN].copy_from_slice(&header.to_bytes());
@@ -526,6 +461,10 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
 
     fn packet(&mut self, slot: usize, len: usize, source: SocketAddr, now: Instant) {
         let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        let Some(len) = leg.open_packet(&mut self.datagram[..len]) else {
+            leg.stats.packets_refused += 1;
+            return;
+        };
         let parsed = match rtp::parse(&self.datagram[..len]) {
             Ok(parsed) => parsed,
             Err(rtp::RtpError::Rtcp) => return,
@@ -561,11 +500,17 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             leg.stats.frames_unheard += listening.take(from, content, &header, payload, now);
         }
         self.heard(slot, now);
+        if content == Content::Dtmf
+            && receive
+            && let Some(payload) = self.datagram[parsed.payload()].first_chunk().copied()
+        {
+            self.key_packet(slot, &header, payload, now);
+        }
         if let Some(seat) = mixed {
             return self.rooms.take(seat, content, &header, &self.datagram[parsed.payload()]);
         }
         let Some(to) = peer.and_then(|peer| self.slots[peer].as_mut()) else { return };
-        if to.playing.is_some() {
+        if to.is_taken() {
             return;
         }
         let Some((destination, media)) = to.destination().filter(|_| receive) else {

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use media::rtp::{self, Header};
 use media::speech_like::SpeechLike;
+use media::srtp::{Srtp, SrtpKey, SrtpKeys, Suite, TAG_MAX};
 use media::{Codec, LegId, LegMedia, LegStats, Relay, RelayConfig, RelayEvent, g711, goertzel};
 
 /// No wait is longer than this; on a healthy machine none comes near it.
@@ -37,6 +38,7 @@ pub struct Party {
     socket: Option<UdpSocket>,
     voice: SpeechLike,
     next: Header,
+    srtp: Option<Srtp>,
 }
 
 pub struct Heard {
@@ -174,7 +176,7 @@ impl Party {
             ssrc: fastrand::u32(..),
         };
         let voice = SpeechLike::new(leg.0).marked(tone_hz);
-        Party { leg, codec, dtmf: None, relay, socket: Some(socket), voice, next }
+        Party { leg, codec, dtmf: None, relay, socket: Some(socket), voice, next, srtp: None }
     }
 
     /// As its SDP says.
@@ -197,6 +199,14 @@ impl Party {
         self.send_payload(payload_type, &payload);
     }
 
+    /// Speaks and hears SRTP from now on; the keys of the relay's leg.
+    pub fn secure(&mut self, suite: Suite) -> SrtpKeys {
+        let key = || SrtpKey { suite, master: std::array::from_fn(|_| fastrand::u8(..)) };
+        let (ours, theirs) = (key(), key());
+        self.srtp = Some(Srtp::new(&SrtpKeys { ours: theirs, theirs: ours }));
+        SrtpKeys { ours, theirs }
+    }
+
     pub fn send_payload(&mut self, payload_type: u8, payload: &[u8]) {
         let header = Header { payload_type, ..self.next };
         let mut datagram = Vec::new();
@@ -205,6 +215,12 @@ impl Party {
             .expect("within the limits");
         self.next.sequence = self.next.sequence.wrapping_add(1);
         self.next.timestamp = self.next.timestamp.wrapping_add(160);
+        if let Some(srtp) = &mut self.srtp {
+            let len = datagram.len();
+            datagram.resize(len + TAG_MAX, 0);
+            let len = srtp.protect(&mut datagram, len).expect("RTP");
+            datagram.truncate(len);
+        }
         self.send_raw(&datagram);
     }
 
@@ -223,6 +239,10 @@ impl Party {
         let mut datagram = [0; 2000];
         let (len, from) = self.socket().recv_from(&mut datagram).expect("a packet in time");
         assert_eq!(from, self.relay, "RTP comes from the port it is sent to (RFC 4961)");
+        let len = match &mut self.srtp {
+            Some(srtp) => srtp.unprotect(&mut datagram[..len]).expect("the relay has the key"),
+            None => len,
+        };
         let parsed = rtp::parse(&datagram[..len]).expect("the relay sends RTP");
         Heard { header: parsed.header, payload: datagram[parsed.payload()].to_vec() }
     }

@@ -12,7 +12,7 @@ pub const APPID: &str = "bench";
 pub const ACCESSKEY: &str = "accesskey-of-the-bench-0123456789";
 const CARRIER: &str = "127.0.0.1:45090";
 const SIP: &str = "127.0.0.1:45060";
-const AGENTS: u32 = 30;
+pub const AGENTS: u32 = 30;
 
 pub struct World {
     pub api: SocketAddr,

@@ -75,6 +75,12 @@ pub struct SetArguments {
     /// hour, day, 24h, 30d; again for more
     #[arg(long = "abandon-window")]
     abandon_windows: Option<Vec<String>>,
+    /// Leads, calls and bills are deleted after so many days; 0: never
+    #[arg(long)]
+    keep_personal_days: Option<u32>,
+    /// Recordings are deleted after so many days; 0: as the configuration says
+    #[arg(long)]
+    keep_recordings_days: Option<u32>,
 }
 
 /// Which list a command is about.
@@ -130,9 +136,11 @@ fn set(store: &dyn Store, a: SetArguments) -> anyhow::Result<()> {
     let company = find(store, &a.of)?;
     let known = match &a.profile {
         None => store.compliance(company.id)?,
-        Some(name) => Profile::from_name(name)
-            .with_context(|| format!("profile {name:?}: it is one of custom, cn, us and uk"))?
-            .settings(),
+        Some(name) => {
+            let profile = Profile::from_name(name)
+                .with_context(|| format!("profile {name:?}: it is one of custom, cn, us and uk"))?;
+            store.compliance(company.id)?.with_profile(profile)
+        }
     };
     let caps = a.caps.map(given).map(|caps| caps.iter().map(|cap| read_cap(cap)).collect()).transpose()?;
     let config = ComplianceConfig {
@@ -146,6 +154,8 @@ fn set(store: &dyn Store, a: SetArguments) -> anyhow::Result<()> {
         ring_min_s: a.ring_min_s,
         abandon_max_percent: a.abandon_max_percent,
         abandon_windows: a.abandon_windows.map(given),
+        keep_personal_days: a.keep_personal_days,
+        keep_recordings_days: a.keep_recordings_days,
     };
     let settings = config.laid_over(known)?;
     crate::config::check_compliance(&settings, &company.settings.time_zone)?;
@@ -176,7 +186,7 @@ fn shown(s: &ComplianceSettings, time_zone: &str) -> anyhow::Result<String> {
     let abandon_windows: Vec<&str> = s.abandon_windows.iter().map(|w| w.name()).collect();
     Ok(format!(
         "profile\t{}\ncountry\t{country}\nwindows\t{}\nholidays\t{} ({holidays_are})\ncaps\t{}\nlock-out\t{} h\n\
-        ring at least\t{} s\nabandoned at most\t{} % over {}\n",
+        ring at least\t{} s\nabandoned at most\t{} % over {}\npersonal data kept\t{}\nrecordings kept\t{}\n",
         s.profile.name(),
         none_or(s.windows.clone(), "any time"),
         none_or(s.holidays.clone(), "none"),
@@ -185,7 +195,13 @@ fn shown(s: &ComplianceSettings, time_zone: &str) -> anyhow::Result<String> {
         s.ring_min_s,
         f64::from(s.abandon_max) / 100.0,
         abandon_windows.join(", "),
+        days(s.keep_personal_days, "for ever"),
+        days(s.keep_recordings_days, "as configured"),
     ))
+}
+
+fn days(days: u32, none: &str) -> String {
+    if days == 0 { none.to_owned() } else { format!("{days} days") }
 }
 
 fn refusals(store: &dyn Store, of: &Of, task: Option<String>, after: i64, limit: u32) -> anyhow::Result<()> {

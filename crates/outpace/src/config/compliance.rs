@@ -19,6 +19,8 @@ pub struct ComplianceConfig {
     pub ring_min_s: Option<u32>,
     pub abandon_max_percent: Option<f64>,
     pub abandon_windows: Option<Vec<String>>,
+    pub keep_personal_days: Option<u32>,
+    pub keep_recordings_days: Option<u32>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -30,6 +32,7 @@ pub struct CapConfig {
 
 /// A ringing customer may be kept so long at most.
 const RING_MIN_MAX_S: u32 = 120;
+const KEEP_PERSONAL_MIN_DAYS: u32 = 31;
 
 impl ComplianceConfig {
     /// The profile's defaults, with what is set. An error names what cannot be read. `time_zone`: the company's.
@@ -83,6 +86,8 @@ impl ComplianceConfig {
             ring_min_s: self.ring_min_s.unwrap_or(known.ring_min_s),
             abandon_max,
             abandon_windows,
+            keep_personal_days: self.keep_personal_days.unwrap_or(known.keep_personal_days),
+            keep_recordings_days: self.keep_recordings_days.unwrap_or(known.keep_recordings_days),
         })
     }
 }
@@ -93,6 +98,12 @@ pub fn check(settings: &ComplianceSettings, time_zone: &str) -> anyhow::Result<(
         settings.ring_min_s <= RING_MIN_MAX_S,
         "ring_min_s must be at most {RING_MIN_MAX_S}, not {}",
         settings.ring_min_s
+    );
+    let days = settings.keep_personal_days;
+    ensure!(
+        days == 0 || days >= KEEP_PERSONAL_MIN_DAYS,
+        "keep_personal_days must be 0 or at least {KEEP_PERSONAL_MIN_DAYS}, not {days}: caps, lock-outs and the share of \
+         abandoned calls are counted over as many days"
     );
     Rules::new(settings, time_zone, &[])?;
     Ok(())
@@ -129,6 +140,7 @@ mod tests {
             ("abandon_max_percent = 101", "101"),
             ("abandon_windows = [\"week\"]", "week"),
             ("country = \"+86\"", "+86"),
+            ("keep_personal_days = 7", "7"),
             ("window = []", "window"),
         ] {
             let error = format!("{:#}", settings(toml).unwrap_err());

@@ -50,7 +50,16 @@ impl Default for Sip {
 
 impl Default for Media {
     fn default() -> Media {
-        Media { bind: None, port_first: 20000, port_last: 29999, rtp_timeout_s: 30, abandon_message: None }
+        Media {
+            bind: None,
+            port_first: 20000,
+            port_last: 29999,
+            rtp_timeout_s: 30,
+            abandon_message: None,
+            hold_music: None,
+            busy_message: None,
+            srtp: SrtpPolicy::Optional,
+        }
     }
 }
 

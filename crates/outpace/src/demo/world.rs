@@ -8,8 +8,8 @@ use anyhow::{Context, ensure};
 use engine::CompanyId;
 
 use crate::config::{
-    AgentLegs, AppConfig, CallerIdConfig, CompanyConfig, Config, ExtensionConfig, GroupConfig, PushConfig,
-    StoreKind, TrunkConfig,
+    AgentLegs, AppConfig, CallerIdConfig, CompanyConfig, Config, ExtensionConfig, GroupConfig, InboundConfig,
+    OutboundConfig, PushConfig, StoreKind, TrunkConfig,
 };
 use crate::handle::Command;
 use crate::lab::agents::{self, AgentsHandle, AgentsOptions, Behaviour};
@@ -223,8 +223,16 @@ fn company(agents: u32, carrier: SocketAddr, accesskey: &str, password: &str, la
         }],
         group: vec![GroupConfig { name: GROUP.into(), strategy: 1, members: numbers, sign_in: false }],
         trunk: vec![TrunkConfig { channels_max: 1000, ..TrunkConfig::new("lab", &carrier.to_string()) }],
-        caller_id: vec![CallerIdConfig { number: "02154321000".into(), automatic: true, enabled: true }],
+        caller_id: vec![CallerIdConfig {
+            number: "02154321000".into(),
+            automatic: true,
+            enabled: true,
+            inbound: None,
+            inbound_group: String::new(),
+        }],
         push: PushConfig::default(),
+        outbound: OutboundConfig::default(),
+        inbound: InboundConfig::default(),
         compliance: None,
     }
 }

@@ -16,6 +16,7 @@ const CAMPAIGN: CampaignId = CampaignId(1);
 const TRUNK: TrunkId = TrunkId(1);
 /// Nine o'clock of some day.
 const START: Timestamp = Timestamp::from_unix_seconds(1_767_229_200);
+const CANCELLED: Failure = Failure { outcome: Outcome::NoAnswer, cause: Cause::CANCELLED, sip_status: 487 };
 /// 180 comes so long after the INVITE.
 const RINGS_AFTER: Duration = Duration::from_millis(300);
 
@@ -209,6 +210,10 @@ impl Shift<'_> {
                 self.plan(talk, Happening::HangsUp(call));
             }
             Effect::PlayMessage { call } => self.plan(self.load.message, Happening::MessageEnds(call)),
+            Effect::Cancel { call } => {
+                self.legs.remove(&call);
+                return Some(Input::Customer { call, event: LegEvent::Failed(CANCELLED) });
+            }
             Effect::HangUp { call } => {
                 self.legs.remove(&call);
             }
@@ -226,6 +231,11 @@ impl Shift<'_> {
             | Effect::OpenDirect(_)
             | Effect::RingAgent { .. }
             | Effect::PlayRingback { .. }
+            | Effect::TakeLine { .. }
+            | Effect::TakeCustomer { .. }
+            | Effect::PlayHold { .. }
+            | Effect::RefuseLine { .. }
+            | Effect::DialAgent { .. }
             | Effect::RingSupervisor { .. }
             | Effect::Watch { .. }
             | Effect::SaveDirect(_) => {}

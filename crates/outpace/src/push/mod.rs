@@ -2,9 +2,12 @@
 //! answers it.
 
 mod address;
+mod clock;
 mod post;
 mod states;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,6 +21,7 @@ use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 pub use post::check_url;
 pub use states::{States, Written};
 
+use self::clock::Clock;
 use self::target::Target;
 
 /// How often the settings are looked at again.
@@ -47,6 +51,7 @@ impl Wake {
 struct Outbox {
     store: Arc<dyn Store>,
     verbs: Arc<Semaphore>,
+    clock: Clock,
 }
 
 impl Outbox {
@@ -78,10 +83,14 @@ impl Drop for Pushes {
 /// Begins to tell. Also gives what the run loop needs: where it reports the states of legs, and how it says that
 /// something new is in the store.
 pub async fn start(store: Arc<dyn Store>) -> anyhow::Result<(Pushes, States, Wake)> {
+    start_with(store, Clock::real()).await
+}
+
+async fn start_with(store: Arc<dyn Store>, clock: Clock) -> anyhow::Result<(Pushes, States, Wake)> {
     let wake = Wake::new();
     let told = Told::default();
     let states = States::start(store.clone(), told.clone(), wake.clone())?;
-    let outbox = Outbox { store, verbs: Arc::new(Semaphore::new(STORE_VERBS_MAX)) };
+    let outbox = Outbox { store, verbs: Arc::new(Semaphore::new(STORE_VERBS_MAX)), clock };
     let mut supervisor =
         Supervisor { outbox, wake: wake.clone(), told, targets: BTreeMap::new(), settings: Vec::new() };
     supervisor.look().await?;

@@ -71,6 +71,13 @@ impl States {
                 // A call that began with its agent is known already.
                 self.calls.entry(dial.call).or_default();
             }
+            Effect::TakeLine { call, agent, .. } if self.is_told(company) => {
+                let (agent, last_agent) = (Some(*agent), Some(*agent));
+                self.calls.insert(*call, Seen { agent, last_agent, ..Seen::default() });
+            }
+            Effect::TakeCustomer { call, .. } if self.is_told(company) => {
+                self.calls.insert(*call, Seen::default());
+            }
             Effect::RingAgent { call, agent, .. } if self.is_told(company) => {
                 self.calls.insert(*call, Seen::default());
                 self.offer(*call, *agent);
@@ -103,7 +110,9 @@ impl States {
             LegEvent::Ringing { .. } => (LegStatus::Ring, std::mem::replace(&mut seen.has_rung, true)),
             LegEvent::Answered => (LegStatus::Answer, std::mem::replace(&mut seen.is_answered, true)),
             // The call ends by it, or has a message to play first: `end` tells.
-            LegEvent::Heard(_) | LegEvent::Failed(_) | LegEvent::HungUp { .. } => return,
+            LegEvent::Heard(_) | LegEvent::Pressed(_) | LegEvent::Failed(_) | LegEvent::HungUp { .. } => {
+                return;
+            }
         };
         if !was {
             self.queue.put(LegState { call, agent: None, side: Side::Customer, status });
@@ -125,7 +134,7 @@ impl States {
                 self.queue.put(agent_state(call, agent, LegStatus::Answer));
             }
             LegEvent::Failed(_) | LegEvent::HungUp { .. } => self.agent_left(call, agent),
-            LegEvent::Answered | LegEvent::Ringing { .. } | LegEvent::Heard(_) => {}
+            LegEvent::Answered | LegEvent::Ringing { .. } | LegEvent::Heard(_) | LegEvent::Pressed(_) => {}
         }
     }
 

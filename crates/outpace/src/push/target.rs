@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use engine::{CompanyId, Timestamp};
 use store::{Event, PushKind, PushSettings};
@@ -11,7 +11,6 @@ use tokio::task::JoinSet;
 
 use super::Outbox;
 use super::post::Poster;
-use crate::handle::wall_clock;
 
 /// Attempts at once.
 const AT_ONCE_MAX: usize = 8;
@@ -51,14 +50,14 @@ impl Target {
     pub async fn run(mut self, mut wake: watch::Receiver<()>) {
         let mut attempts = JoinSet::new();
         loop {
-            let free = self.receiver.at_once(Instant::now()).saturating_sub(self.flying.len());
+            let free = self.receiver.at_once(self.outbox.clock.mono()).saturating_sub(self.flying.len());
             if free > 0 {
                 for event in self.due(free).await {
                     self.flying.insert(event.id);
                     attempts.spawn(attempt(self.outbox.clone(), self.poster.clone(), event));
                 }
             }
-            let has_room = self.receiver.at_once(Instant::now()) > self.flying.len();
+            let has_room = self.receiver.at_once(self.outbox.clock.mono()) > self.flying.len();
             tokio::select! {
                 Some(done) = attempts.join_next() => match done {
                     Ok((event, is_delivered)) => self.done(event, is_delivered),
@@ -67,7 +66,7 @@ impl Target {
                     Err(_) => {}
                 },
                 _ = wake.changed(), if has_room => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = self.outbox.clock.sleep(LOOK_EVERY) => {}
             }
         }
     }
@@ -76,11 +75,12 @@ impl Target {
     async fn due(&self, free: usize) -> Vec<Event> {
         let (company, kind) = (self.company, self.kind);
         let limit = u32::try_from(free + self.flying.len()).unwrap_or(u32::MAX);
-        match self.outbox.with(move |s| s.due_events(wall_clock(), company, kind, limit)).await {
+        let now = self.outbox.clock.wall();
+        match self.outbox.with(move |s| s.due_events(now, company, kind, limit)).await {
             Ok(due) => due.into_iter().filter(|e| !self.flying.contains(&e.id)).take(free).collect(),
             Err(error) => {
                 tracing::warn!(%error, "the outbox could not be read");
-                tokio::time::sleep(LOOK_EVERY).await;
+                self.outbox.clock.sleep(LOOK_EVERY).await;
                 Vec::new()
             }
         }
@@ -89,7 +89,7 @@ impl Target {
     fn done(&mut self, event: i64, is_delivered: bool) {
         self.flying.remove(&event);
         let (company, kind) = (self.company, self.kind.name());
-        match self.receiver.answered(Instant::now(), is_delivered) {
+        match self.receiver.answered(self.outbox.clock.mono(), is_delivered) {
             Change::Down => tracing::warn!(%company, kind, "a receiver of pushes is down; events wait"),
             Change::Up => tracing::info!(%company, kind, "a receiver of pushes is up again"),
             Change::None => {}
@@ -114,7 +114,7 @@ async fn attempt(outbox: Outbox, poster: Arc<Poster>, event: Event) -> (i64, boo
 
 async fn failed(outbox: &Outbox, event: &Event, why: String) -> store::Result<()> {
     let (id, company, kind) = (event.id, event.company, event.kind);
-    let now = wall_clock();
+    let now = outbox.clock.wall();
     let next = next_attempt(now, event);
     tracing::debug!(event = id, kind = kind.name(), why, ?next, "an event could not be told");
     outbox.with(move |s| s.event_failed(id, next, &why)).await?;
@@ -141,7 +141,8 @@ fn next_attempt(now: Timestamp, event: &Event) -> Option<Timestamp> {
 struct Receiver {
     /// Since the last success.
     failures: u32,
-    rests_until: Option<Instant>,
+    /// As the clock's `mono`.
+    rests_until: Option<Duration>,
 }
 
 #[derive(PartialEq, Eq, Debug)]
@@ -152,7 +153,7 @@ enum Change {
 }
 
 impl Receiver {
-    fn at_once(&self, now: Instant) -> usize {
+    fn at_once(&self, now: Duration) -> usize {
         match self.rests_until {
             None => AT_ONCE_MAX,
             Some(until) if until <= now => 1,
@@ -160,7 +161,7 @@ impl Receiver {
         }
     }
 
-    fn answered(&mut self, now: Instant, is_delivered: bool) -> Change {
+    fn answered(&mut self, now: Duration, is_delivered: bool) -> Change {
         if is_delivered {
             self.failures = 0;
             return if self.rests_until.take().is_some() { Change::Up } else { Change::None };
@@ -207,7 +208,7 @@ mod tests {
     #[test]
     fn a_receiver_that_is_down_is_asked_by_one_event_at_a_time() {
         let mut receiver = Receiver::default();
-        let now = Instant::now();
+        let now = Duration::from_secs(1000);
         let second = Duration::from_secs(1);
         assert_eq!(receiver.at_once(now), AT_ONCE_MAX);
         assert_eq!(receiver.answered(now, false), Change::None);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use engine::Timestamp;
+use engine::{CompanyId, Timestamp};
 use store::{Recording, Store, StoreError};
 
 use super::{Archive, is_day};
@@ -18,6 +18,7 @@ const SWEEP_EVERY: u32 = 360;
 const PAGE: u32 = 500;
 /// A file that no row tells of is deleted when its folder's day is so long past the time to keep it, whichever the zone.
 const STRAY_DELAY: Duration = Duration::from_secs(3 * 86_400);
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Runs until it is aborted.
 pub async fn tend(archive: Arc<Archive>, handle: Handle) {
@@ -65,26 +66,40 @@ impl Archive {
         }
     }
 
-    /// Deletes what has been kept long enough.
+    /// Deletes what has been kept long enough: as the company says, or the configuration.
     fn sweep(&self, store: &dyn Store, now: Timestamp) -> store::Result<()> {
-        let Some(keep) = self.keep else { return Ok(()) };
-        let before = Timestamp(now.0.saturating_sub(i64::try_from(keep.as_micros()).unwrap_or(i64::MAX)));
         let mut deleted = 0u64;
+        // None: one keeps them for ever.
+        let mut keeps = Vec::new();
+        for company in store.companies()? {
+            let days = store.compliance(company.id)?.keep_recordings_days;
+            let keep = if days > 0 { Some(DAY.saturating_mul(days)) } else { self.keep };
+            keeps.push(keep);
+            if let Some(keep) = keep {
+                deleted += self.delete_expired(store, company.id, before(now, keep))?;
+            }
+        }
+        let keeps: Option<Vec<Duration>> = keeps.into_iter().collect();
+        let longest = keeps.and_then(|keeps| keeps.into_iter().max());
+        let strays = longest.map_or(0, |keep| self.delete_strays(before(now, keep + STRAY_DELAY)));
+        if deleted + strays > 0 {
+            tracing::info!(deleted, strays, "recordings past their time were deleted");
+        }
+        Ok(())
+    }
+
+    fn delete_expired(&self, store: &dyn Store, company: CompanyId, before: Timestamp) -> store::Result<u64> {
+        let mut deleted = 0;
         loop {
-            let expired = store.expired_recordings(before, PAGE)?;
+            let expired = store.expired_recordings(company, before, PAGE)?;
             for recording in &expired {
                 self.delete(store, recording)?;
                 deleted += 1;
             }
             if expired.len() < PAGE as usize {
-                break;
+                return Ok(deleted);
             }
         }
-        let strays = self.delete_strays(Timestamp(before.0.saturating_sub(STRAY_DELAY.as_micros() as i64)));
-        if deleted + strays > 0 {
-            tracing::info!(deleted, strays, "recordings past their time were deleted");
-        }
-        Ok(())
     }
 
     /// The file first: a crash in between leaves a row, which is met again.
@@ -120,6 +135,10 @@ impl Archive {
     }
 }
 
+fn before(now: Timestamp, time: Duration) -> Timestamp {
+    Timestamp(now.0.saturating_sub(i64::try_from(time.as_micros()).unwrap_or(i64::MAX)))
+}
+
 fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
@@ -131,7 +150,8 @@ fn names(folder: &std::path::Path) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use engine::{CallId, CompanyId};
+    use engine::CallId;
+    use engine::compliance::ComplianceSettings;
     use store::MemStore;
 
     use super::*;
@@ -148,6 +168,7 @@ mod tests {
         };
         let archive = archive(Settings { dir: Some(folder.clone()), keep_days: 10, ..Settings::default() });
         let store = MemStore::new();
+        assert_eq!(company(&store, 0), CompanyId(1));
         let now = Timestamp::from_unix_seconds(1_767_225_600); // 2026-01-01
         for (n, age_days, filename) in
             [(1, 11, "20251221/1_a.wav"), (2, 11, "20251221/1_gone.wav"), (3, 9, "20251223/1_b.wav")]
@@ -172,8 +193,51 @@ mod tests {
         assert_eq!(files.map(|name| is_there(&name)), [false, true, true, false]);
         assert_eq!(others.map(|name| is_there(&name)), [true; 3]);
         assert!(!folder.join("20251221").exists());
-        let left = store.expired_recordings(now, 9).unwrap();
+        let left = store.expired_recordings(CompanyId(1), now, 9).unwrap();
         assert_eq!(left.iter().map(|r| r.call.0).collect::<Vec<_>>(), [3]);
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    fn company(store: &MemStore, keep_recordings_days: u32) -> CompanyId {
+        let settings = store::NewCompany {
+            code: format!("c{}", store.companies().unwrap().len()),
+            name: String::new(),
+            time_zone: "UTC".into(),
+            language: "en".into(),
+            int_codes: false,
+            licensed_until: None,
+            allow_from: Vec::new(),
+        };
+        let id = store.put_company(&settings).unwrap().id;
+        let rules = ComplianceSettings { keep_recordings_days, ..ComplianceSettings::default() };
+        store.put_compliance(id, &rules).unwrap();
+        id
+    }
+
+    #[test]
+    fn a_company_may_keep_its_recordings_for_longer_or_shorter_than_the_others() {
+        let folder = std::env::temp_dir().join(format!("outpace-sweep-own-{}", std::process::id()));
+        let archive = archive(Settings { dir: Some(folder.clone()), keep_days: 10, ..Settings::default() });
+        let store = MemStore::new();
+        let now = Timestamp::from_unix_seconds(1_767_225_600);
+        let companies = [company(&store, 0), company(&store, 5), company(&store, 30)];
+        for (n, of) in companies.iter().enumerate() {
+            for age_days in [7, 20] {
+                let call = CallId((n * 100 + age_days) as u128);
+                let row = Recording {
+                    call,
+                    company: *of,
+                    filename: format!("20251201/{n}_{age_days}.wav"),
+                    seconds: 1,
+                    bytes: 1,
+                    created_at: Timestamp(now.0 - age_days as i64 * 86_400_000_000),
+                };
+                store.put_recording(&row).unwrap();
+            }
+        }
+        archive.sweep(&store, now).unwrap();
+        let left = companies.map(|of| store.expired_recordings(of, now, 9).unwrap().len());
+        assert_eq!(left, [1, 0, 2]);
+        let _ = fs::remove_dir_all(folder);
     }
 }

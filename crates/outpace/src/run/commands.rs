@@ -31,6 +31,10 @@ impl Dialer {
     pub(super) fn direct_opened(&mut self, company: CompanyId, call: CallId, result: store::Result<()>) {
         let input = match result {
             Ok(()) => Input::DirectOpened { call },
+            Err(StoreError::Refused(_)) => {
+                self.switch.forbid(call);
+                Input::DirectNotOpened { call }
+            }
             Err(error) => {
                 tracing::error!(%error, %call, "the row of a call could not be written; it is not placed");
                 Input::DirectNotOpened { call }

@@ -45,6 +45,28 @@ impl Directory {
     }
 }
 
+impl CompanyDirectory {
+    /// With those that were deleted since, disabled: engine and switch know no other end of one.
+    pub fn extensions_and_gone(&self, before: Option<&CompanyDirectory>) -> Vec<Extension> {
+        let known = before.map_or(&[][..], |b| &b.extensions);
+        let gone = known.iter().filter(|k| !self.extensions.iter().any(|e| e.id == k.id));
+        // First: another may have their number now.
+        let gone = gone.map(|k| Extension { enabled: false, ..k.clone() });
+        gone.chain(self.extensions.iter().cloned()).collect()
+    }
+
+    /// As `extensions_and_gone`.
+    pub fn trunks_and_gone(&self, before: Option<&CompanyDirectory>) -> Vec<Trunk> {
+        let known = before.map_or(&[][..], |b| &b.trunks);
+        let gone = known.iter().filter(|k| !self.trunks.iter().any(|t| t.id == k.id));
+        let disabled = |k: &Trunk| {
+            let settings = store::NewTrunk { enabled: false, ..k.settings.clone() };
+            Trunk { settings, ..k.clone() }
+        };
+        gone.map(disabled).chain(self.trunks.iter().cloned()).collect()
+    }
+}
+
 pub fn agent_settings(extension: &Extension) -> AgentSettings {
     AgentSettings { agent: extension.id, extension: extension.number.clone(), enabled: extension.enabled }
 }

@@ -21,14 +21,15 @@ use store::{SqliteStore, Store, mem::MemStore};
 use tokio::sync::mpsc;
 
 use crate::api::upload::{self, Uploads};
-use crate::config::{Config, DigestAlgorithms, StoreKind, TonePlan};
+use crate::config::{Config, DigestAlgorithms, Media, StoreKind, TonePlan};
 use crate::handle::Handle;
 use crate::prompts;
 use crate::provision;
 use crate::push;
 use crate::recording::{self, Archive};
+use crate::retention;
 use crate::switch::edge::{Bound, Edge, EdgeConfig};
-use crate::switch::{Ears, Switch};
+use crate::switch::{Ears, Sounds, Switch};
 
 /// Commands from the API that may wait for the run loop.
 const COMMANDS_MAX: usize = 4096;
@@ -80,21 +81,24 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         DigestAlgorithms::Sha256 => DigestOffer::Sha256,
         DigestAlgorithms::Sha256AndMd5 => DigestOffer::Sha256AndMd5,
     });
-    let message = Arc::new(abandon_message(config.media.abandon_message.as_deref())?);
+    let sounds = sounds(&config.media)?;
     let announcements = prompts::path(&config);
     let learned = prompts::stamp(&announcements);
-    let switch = Switch::new(endpoint, relay, message, ears(&config, prompts::load_or_none(&announcements)));
+    let ears = ears(&config, prompts::load_or_none(&announcements));
+    let switch = Switch::new(endpoint, relay, sounds, ears, config.media.srtp);
 
     let (pushes, states, wake) = push::start(store).await.context("cannot start the pushes")?;
     let dialer =
         turn::Dialer::open(&config, handle.clone(), switch, edge, (states, wake), random_seed()?).await?;
     let tending = tokio::spawn(recording::tend(archive, handle.clone()));
     let uploads = tokio::spawn(upload::tend(uploads, handle.clone(), leftover));
+    let retention = tokio::spawn(retention::tend(handle.clone()));
     let learning = tokio::spawn(prompts::tend(announcements, learned, handle.clone()));
     let done = tokio::spawn(async move {
         dialer.run(commands_out, relay_events).await;
         tending.abort();
         learning.abort();
+        retention.abort();
         uploads.abort();
         drop((pushes, lock));
     });
@@ -223,14 +227,24 @@ fn endpoint_config(config: &Config, host: IpAddr, bound: &Bound) -> EndpointConf
     }
 }
 
-fn abandon_message(path: Option<&Path>) -> anyhow::Result<Sound> {
-    let Some(path) = path else {
-        return Sound::from_wav(ABANDON_MESSAGE).context("the built-in abandon message");
+fn sounds(config: &Media) -> anyhow::Result<Sounds> {
+    let abandon = match sound_file("abandon_message", config.abandon_message.as_deref())? {
+        Some(sound) => sound,
+        None => Sound::from_wav(ABANDON_MESSAGE).context("the built-in abandon message")?,
     };
-    let file = std::fs::File::open(path)
-        .with_context(|| format!("media.abandon_message: cannot open {}", path.display()))?;
-    Sound::from_wav(std::io::BufReader::new(file))
-        .with_context(|| format!("media.abandon_message: {} is no WAV file that can be used", path.display()))
+    let busy = sound_file("busy_message", config.busy_message.as_deref())?;
+    let hold = sound_file("hold_music", config.hold_music.as_deref())?;
+    Ok(Sounds::new(abandon, busy, hold.unwrap_or_else(media::tone::hold_music)))
+}
+
+fn sound_file(key: &str, path: Option<&Path>) -> anyhow::Result<Option<Sound>> {
+    let Some(path) = path else { return Ok(None) };
+    let file =
+        std::fs::File::open(path).with_context(|| format!("media.{key}: cannot open {}", path.display()))?;
+    let sound = Sound::from_wav(std::io::BufReader::new(file))
+        .with_context(|| format!("media.{key}: {} is no WAV file that can be used", path.display()))?;
+    anyhow::ensure!(!sound.samples().is_empty(), "media.{key}: {} is empty", path.display());
+    Ok(Some(sound))
 }
 
 fn random_seed() -> anyhow::Result<u64> {

@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::compliance::AbandonWindow;
+use engine::compliance::{AbandonWindow, Permit};
 use engine::{
-    CallId, CallRecord, CampaignId, CompanyId, DirectRecord, EndReason, LeaseId, LeaseSlot, LeasedLead,
-    NewDirect, Supply, Timestamp,
+    CallId, CallRecord, CampaignId, CompanyId, DirectKind, DirectRecord, EndReason, LastCall, LeaseId,
+    LeaseSlot, LeasedLead, NewDirect, Supply, Timestamp,
 };
 use store::{Campaign, Group, Recording, Registration, RetryRule, Store};
 use tokio::sync::mpsc::UnboundedSender;
@@ -38,6 +38,11 @@ pub enum Done {
         company: CompanyId,
         call: CallId,
         result: store::Result<Option<Timestamp>>,
+    },
+    InboundOpened {
+        company: CompanyId,
+        call: CallId,
+        last: LastCall,
     },
     DirectOpened {
         company: CompanyId,
@@ -128,12 +133,24 @@ impl StoreWork {
 
     pub fn open_direct(&self, company: CompanyId, row: Box<NewDirect>) {
         self.spawn(move |store| {
-            let result = store.open_direct(company, &row);
+            let result = match permitted(store, company, &row) {
+                Ok(()) => store.open_direct(company, &row),
+                Err(refused) => Err(refused),
+            };
             // It counts for how often the number may be called; the call is placed whether or not that is noted.
+            let is_called =
+                matches!(row.kind, DirectKind::Dialed | DirectKind::Click | DirectKind::ClickReverse);
             if result.is_ok()
+                && is_called
                 && let Err(error) = store.count_dial(wall_clock(), company, &row.number)
             {
                 tracing::warn!(%error, "a call was not counted for its number");
+            }
+            if row.kind == DirectKind::Inbound && result.is_ok() && !row.number.is_withheld() {
+                match store.last_call(company, &row.number) {
+                    Ok(last) => return Done::InboundOpened { company, call: row.call, last },
+                    Err(error) => tracing::warn!(%error, "who talked with a customer last is not known"),
+                }
             }
             Done::DirectOpened { company, call: row.call, result }
         });
@@ -218,6 +235,16 @@ impl StoreWork {
             }
         });
     }
+}
+
+/// What was dialed at a phone was not asked for over the API, where the company's rules are looked at.
+fn permitted(store: &dyn Store, company: CompanyId, row: &NewDirect) -> store::Result<()> {
+    if row.kind != DirectKind::Dialed
+        || store.may_call(wall_clock(), company, &row.number)? == Permit::Allowed
+    {
+        return Ok(());
+    }
+    Err(store::StoreError::Refused("the company's rules forbid the number"))
 }
 
 fn load_campaign(store: &dyn Store, campaign: CampaignId, time_zone: &str) -> store::Result<Option<Loaded>> {

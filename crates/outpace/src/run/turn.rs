@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use engine::{
-    AgentId, AgentState, CallId, CampaignId, CompanyId, Effect, Engine, GroupId, Input, Now, RequestId,
-    Timestamp,
+    AgentId, AgentState, CallId, CampaignId, CampaignStatus, CompanyId, Effect, Engine, GroupId, Input, Now,
+    RequestId, Timestamp,
 };
 use media::RelayEvent;
 use sip::{Flow, Transport};
@@ -20,7 +20,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 use super::commands::Answer;
 use super::directory::{self, CompanyDirectory, Directory};
 use super::store_work::{Done, Loaded, StoreWork};
-use crate::config::Config;
+use crate::config::{CompanyConfig, Config};
 use crate::handle::{Command, Handle, Stats, wall_clock};
 use crate::live::Reporter;
 use crate::push::{States, Wake};
@@ -56,6 +56,8 @@ pub struct Dialer {
     /// The same, and agents and campaigns, for who watches.
     reporter: Reporter,
     done: UnboundedReceiver<Done>,
+    /// What the file says of each company, by code. One that it does not name has the defaults.
+    configured: BTreeMap<String, CompanyConfig>,
     directory: Directory,
     pub(super) names: Names,
     load_next: u64,
@@ -102,6 +104,7 @@ impl Dialer {
             switch,
             edge,
             done,
+            configured: config.company.iter().map(|c| (c.code.clone(), c.clone())).collect(),
             directory: Directory { companies: Vec::new() },
             names: Names::start(),
             load_next: 1,
@@ -136,7 +139,8 @@ impl Dialer {
     async fn load_open_campaigns(&mut self) -> anyhow::Result<()> {
         for company in self.companies.keys().copied().collect::<Vec<_>>() {
             let open = self.handle.with_store(move |store| store.open_campaigns(company)).await?;
-            for campaign in open {
+            let opened = open.into_iter().filter(|c| c.settings.status != CampaignStatus::Draft);
+            for campaign in opened {
                 self.load_campaign(company, campaign.id, true);
             }
         }
@@ -349,6 +353,9 @@ impl Dialer {
                 tracing::error!(%error, %call, "a result could not be saved; it is kept and tried again");
                 self.input(company, Input::SaveFailed { call });
             }
+            Done::InboundOpened { company, call, last } => {
+                self.input(company, Input::InboundOpened { call, last });
+            }
             Done::DirectOpened { company, call, result } => self.direct_opened(company, call, result),
             Done::DirectSaved { company, call, result } => self.direct_saved(company, call, result),
             Done::Ended { company, campaign, why, result } => {
@@ -404,15 +411,23 @@ impl Dialer {
         let campaign = loaded.campaign.id;
         self.reporter.saw_campaign(company, campaign, loaded.campaign.settings.status);
         let Some(run) = self.companies.get_mut(&company) else { return };
+        let mut is_new = false;
         if run.campaign_loads.get(&campaign) == Some(&load) {
-            if loaded.campaign.settings.status == engine::CampaignStatus::Ended {
+            let status = loaded.campaign.settings.status;
+            // What was never opened is none of the engine's business, and there may be thousands of it.
+            is_new = !run.engine.has_campaign(campaign);
+            let is_new_draft = status == CampaignStatus::Draft && is_new;
+            if status == CampaignStatus::Ended || is_new_draft {
                 run.campaign_loads.remove(&campaign);
+            }
+            if is_new_draft {
+                return;
             }
             let settings =
                 directory::campaign_settings(&loaded.campaign, loaded.today, loaded.budget, self.amd);
             self.input(company, Input::Campaign(settings));
         }
-        if leads {
+        if leads || is_new {
             self.input(company, Input::LeadsAdded { campaign });
         }
     }
@@ -529,7 +544,7 @@ impl Dialer {
             stats: Stats::default(),
         });
         run.time_zone.clone_from(&c.company.settings.time_zone);
-        for extension in &c.extensions {
+        for extension in &c.extensions_and_gone(before) {
             let known = before.and_then(|b| b.extensions.iter().find(|e| e.id == extension.id));
             if known == Some(extension) {
                 continue;
@@ -540,9 +555,10 @@ impl Dialer {
                 self.input(company, Input::Paused { agent: extension.id });
             }
         }
-        for trunk in &c.trunks {
+        for trunk in &c.trunks_and_gone(before) {
             self.switch.put_trunk(mono, trunk);
         }
+        self.put_direct_rules(c);
         self.input(company, Input::CallerIds(directory::automatic_caller_ids(&c.caller_ids)));
         for group in &c.groups {
             if before.and_then(|b| b.groups.iter().find(|g| g.id == group.id)) != Some(group) {

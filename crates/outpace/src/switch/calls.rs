@@ -1,12 +1,14 @@
 //! The customer's leg and the leg of the agent who is rung for it.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use engine::{AgentId, CallId, Cause, CompanyId, Dial, Failure, Input, LegEvent, Outcome};
 use media::{Codec, LegId};
-use sip::{Credentials, DialogId, Invite};
+use sip::{Credentials, DialogId, Invite, Transport};
 
-use super::{AgentSide, CODECS, Call, Leg, Owner, Switch, cause, sdp};
+use super::kept::KeptLeg;
+use super::{AgentSide, CODECS, Call, Leg, Owner, Switch, cause, sdp, secure};
 
 impl Switch {
     pub(super) fn add_customer(&mut self, company: CompanyId, dial: &Dial, leg: Leg) {
@@ -28,9 +30,10 @@ impl Switch {
                 return None;
             }
         };
-        invite.sdp = sdp::offer(address, codecs, media.0);
+        let protection = secure::protection(self.srtp, invite.flow.transport);
+        invite.sdp = sdp::offer(address, codecs, media.0, protection.as_ref());
         let dialog = self.endpoint.invite(now, invite);
-        Some(Leg { dialog, media, address, codec: None, version: 1 })
+        Some(Leg { dialog, media, address, codec: None, takes_events: false, protection, version: 1 })
     }
 
     pub(super) fn offer(&mut self, now: Duration, company: CompanyId, call: CallId, agent: AgentId) {
@@ -108,11 +111,14 @@ impl Switch {
         }
     }
 
-    pub(super) fn bridge(&mut self, call: CallId, agent: AgentId) {
+    pub(super) fn bridge(&mut self, now: Duration, call: CallId, agent: AgentId) {
+        self.answer_phone(now, call);
+        self.answer_customer(now, call);
         self.stop_ringback(call);
         let Some(state) = self.calls.get(&call) else { return };
         let Some(customer) = state.customer.as_ref().map(|l| l.media) else { return };
         if let Some(media) = self.agent_media(state, agent) {
+            self.stop_playing(customer);
             self.relay.bridge(customer, media);
         }
     }
@@ -125,10 +131,24 @@ impl Switch {
         }
     }
 
-    pub(super) fn play_message(&mut self, company: CompanyId, call: CallId) {
-        match self.calls.get(&call).and_then(|c| c.customer.as_ref()) {
-            Some(leg) => self.relay.play(leg.media, self.message.clone()),
+    pub(super) fn play_message(&mut self, now: Duration, company: CompanyId, call: CallId) {
+        self.answer_customer(now, call);
+        let state = self.calls.get(&call);
+        match state.and_then(|c| Some((c.by_trunk, c.customer.as_ref()?.media))) {
+            Some((by_trunk, leg)) => {
+                self.loops.remove(&leg);
+                let message = if by_trunk { &self.sounds.busy } else { &self.sounds.abandon };
+                self.relay.play(leg, message.clone());
+            }
             None => self.tell(company, Input::MessagePlayed { call }),
+        }
+    }
+
+    /// The leg stays until its end is known.
+    pub(super) fn cancel(&mut self, now: Duration, call: CallId) {
+        self.attempt_left(now, call);
+        if let Some(leg) = self.calls.get(&call).and_then(|c| c.customer.as_ref()) {
+            self.endpoint.cancel(now, leg.dialog);
         }
     }
 
@@ -136,16 +156,26 @@ impl Switch {
         self.attempt_left(now, call);
         self.unwatch(call);
         let Some(mut state) = self.calls.remove(&call) else { return };
+        let was_placed = state.customer.is_some();
         if let Some(leg) = state.customer.take() {
             self.endpoint.hang_up(now, leg.dialog);
             self.drop_leg(&leg);
+        }
+        if let (Some(wait), Some((_, AgentSide::Rung(leg)))) = (&state.unanswered, &state.offer) {
+            // The phone is told what the other side said; what comes after a final response does nothing.
+            let status = wait.status.filter(|status| (400..700).contains(status)).unwrap_or(if was_placed {
+                480
+            } else {
+                503
+            });
+            self.endpoint.reject(now, leg.dialog, status);
         }
         if let Some((agent, side)) = state.offer.take() {
             self.leave_agent(now, agent, side);
         }
     }
 
-    pub(super) fn progress(&mut self, dialog: DialogId, status: u16, body: &[u8]) {
+    pub(super) fn progress(&mut self, now: Duration, dialog: DialogId, status: u16, body: &[u8]) {
         if !matches!(status, 180..=183) {
             return;
         }
@@ -153,6 +183,7 @@ impl Switch {
         match self.dialogs.get(&dialog).copied() {
             Some(Owner::Customer(call)) => {
                 self.early_media(call, body);
+                self.phone_hears_ringing(now, call, body);
                 if let Some(company) = self.calls.get(&call).map(|c| c.company) {
                     self.listen_early(call, body);
                     self.tell(company, Input::Customer { call, event });
@@ -169,42 +200,47 @@ impl Switch {
 
     pub(super) fn answered(&mut self, now: Duration, dialog: DialogId, body: &[u8]) {
         let Some(owner) = self.dialogs.get(&dialog).copied() else { return };
-        let media = match sdp::read(body, &CODECS) {
-            Ok(media) => media,
-            Err(error) => {
-                tracing::warn!(%error, ?owner, "answered with an SDP that is of no use");
-                self.endpoint.hang_up(now, dialog);
-                return self.failed(dialog, 488, None, false);
-            }
+        let called_us = |state: &Call| match owner {
+            Owner::Customer(_) => state.by_trunk,
+            Owner::Offer(..) => state.by_phone,
+            Owner::Kept(_) => false,
         };
+        if let Owner::Offer(call, _) | Owner::Customer(call) = owner
+            && self.calls.get(&call).is_some_and(called_us)
+            && body.is_empty()
+        {
+            // The ACK to our answer.
+            return;
+        }
+        let Some(leg) = leg_of(&mut self.calls, &mut self.kept, owner) else { return };
+        if let Err(error) = secure::take_answer(&self.relay, leg, body) {
+            tracing::warn!(%error, ?owner, "answered with an SDP that is of no use");
+            self.endpoint.hang_up(now, dialog);
+            return self.failed(dialog, 488, None, false);
+        }
         match owner {
             Owner::Customer(call) => {
                 let Some(state) = self.calls.get_mut(&call) else { return };
                 let company = state.company;
                 state.answered_at = Some(Instant::now());
-                if let Some(leg) = state.customer.as_mut() {
-                    leg.codec = Some(media.codec);
-                    self.relay.configure(leg.media, media);
-                }
                 self.listen_to_answer(call);
                 self.tell(company, Input::Customer { call, event: LegEvent::Answered });
             }
             Owner::Offer(call, agent) => {
                 let Some(state) = self.calls.get_mut(&call) else { return };
                 let company = state.company;
-                if let Some((_, AgentSide::Rung(leg))) = state.offer.as_mut() {
-                    leg.codec = Some(media.codec);
-                    self.relay.configure(leg.media, media);
-                }
                 self.tell(company, Input::AgentLeg { call, agent, event: LegEvent::Answered });
             }
-            Owner::Kept(agent) => self.kept_answered(agent, media),
+            Owner::Kept(agent) => self.kept_answered(agent),
         }
     }
 
     pub(super) fn failed(&mut self, dialog: DialogId, status: u16, q850: Option<u16>, local: bool) {
         match self.dialogs.get(&dialog).copied() {
             Some(Owner::Customer(call)) => {
+                if let Some(wait) = self.calls.get_mut(&call).and_then(|state| state.unanswered.as_mut()) {
+                    wait.status = Some(status).filter(|_| !local);
+                }
                 let failure = cause::customer_failure(status, q850, local);
                 self.customer_gone(call, LegEvent::Failed(failure));
             }
@@ -212,7 +248,7 @@ impl Switch {
                 self.agent_gone(call, agent, LegEvent::Failed(cause::agent_failure(status)));
             }
             Some(Owner::Kept(agent)) => self.kept_failed(agent, status),
-            None => {}
+            None => self.line_gone(dialog),
         }
     }
 
@@ -245,31 +281,39 @@ impl Switch {
             self.endpoint.reject(now, dialog, 481);
             return;
         };
-        let leg = match owner {
-            Owner::Customer(call) => self.calls.get_mut(&call).and_then(|c| c.customer.as_mut()),
-            Owner::Offer(call, _) => match self.calls.get_mut(&call).and_then(|c| c.offer.as_mut()) {
-                Some((_, AgentSide::Rung(leg))) => Some(leg),
-                _ => None,
-            },
-            Owner::Kept(agent) => self.kept.get_mut(&agent).map(|k| &mut k.leg),
-        };
-        let Some(leg) = leg else { return };
+        let Some(leg) = leg_of(&mut self.calls, &mut self.kept, owner) else { return };
         leg.version += 1;
         if body.is_empty() {
             // RFC 3261 §14.2: a re-INVITE without an offer asks for ours.
             let codecs = leg.codec.map_or(CODECS.to_vec(), |c| vec![c]);
-            let offer = sdp::offer(leg.address, &codecs, leg.media.0);
+            let offer = sdp::offer(leg.address, &codecs, leg.media.0, leg.protection.as_ref());
             self.endpoint.answer_offer(now, dialog, offer);
             return;
         }
-        match sdp::read(body, &CODECS) {
+        let transport = self.endpoint.peer_of(dialog).map_or(Transport::Udp, |flow| flow.transport);
+        match secure::take_offer(&self.relay, self.srtp, transport, leg, body) {
             Ok(media) => {
-                leg.codec = Some(media.codec);
-                self.relay.configure(leg.media, media);
-                let answer = sdp::answer(leg.address, &media, leg.media.0, leg.version);
+                let numbers = (leg.media.0, leg.version);
+                let answer = sdp::answer(leg.address, &media, numbers, leg.protection.as_ref());
                 self.endpoint.answer_offer(now, dialog, answer);
             }
             Err(_) => self.endpoint.reject(now, dialog, 488),
         }
+    }
+}
+
+/// The leg that a dialog or relay leg is of, while it has one of its own.
+fn leg_of<'a>(
+    calls: &'a mut HashMap<CallId, Call>,
+    kept: &'a mut HashMap<AgentId, KeptLeg>,
+    owner: Owner,
+) -> Option<&'a mut Leg> {
+    match owner {
+        Owner::Customer(call) => calls.get_mut(&call)?.customer.as_mut(),
+        Owner::Offer(call, _) => match calls.get_mut(&call)?.offer.as_mut()? {
+            (_, AgentSide::Rung(leg)) => Some(leg),
+            (_, AgentSide::KeptUp) => None,
+        },
+        Owner::Kept(agent) => kept.get_mut(&agent).map(|kept| &mut kept.leg),
     }
 }

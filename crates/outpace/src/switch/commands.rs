@@ -1,21 +1,13 @@
 //! Legs of calls that agents ask for: an agent who is rung before there is a customer, and what is heard meanwhile.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use engine::{AgentId, CallId, CompanyId, Party, WatchMode};
-use media::LegId;
 use media::mix::{GAIN_FULL, Gain};
-use media::tone::{RINGBACK_CN, ringback};
+use media::{LegId, Sound};
 
-use super::{AgentSide, CODECS, Call, Switch, sdp};
-
-/// Level of our own ring-back tone, in samples' units.
-const RINGBACK_LEVEL: i16 = 3000;
-
-/// One ring and its pause; played again and again.
-pub(super) fn ringback_sound() -> media::Sound {
-    ringback(RINGBACK_CN, RINGBACK_LEVEL, RINGBACK_CN.on + RINGBACK_CN.off)
-}
+use super::{AgentSide, Call, Switch, secure};
 
 impl Switch {
     /// Begins a call with its agent; `show`: the caller that the phone sees.
@@ -39,24 +31,26 @@ impl Switch {
         };
         if let (Some(leg), Some(state)) = (leg, self.calls.get_mut(&call)) {
             state.ringback = Some(leg);
-            self.relay.play(leg, self.ringback.clone());
+            self.play_on(leg, self.sounds.ringback.clone());
         }
     }
 
     /// Both sides hear each other, or the other side's own sound, from now on.
     pub(super) fn stop_ringback(&mut self, call: CallId) {
         if let Some(leg) = self.calls.get_mut(&call).and_then(|state| state.ringback.take()) {
-            self.relay.stop(leg);
+            self.stop_playing(leg);
         }
     }
 
-    /// Whether this was the ring-back of the call: then it goes on.
-    pub(super) fn ring_on(&mut self, call: CallId, leg: LegId) -> bool {
-        let rings = self.calls.get(&call).is_some_and(|state| state.ringback == Some(leg));
-        if rings {
-            self.relay.play(leg, self.ringback.clone());
-        }
-        rings
+    /// Plays it again and again.
+    pub(super) fn play_on(&mut self, leg: LegId, sound: Arc<Sound>) {
+        self.relay.play(leg, sound.clone());
+        self.loops.insert(leg, sound);
+    }
+
+    pub(super) fn stop_playing(&mut self, leg: LegId) {
+        self.loops.remove(&leg);
+        self.relay.stop(leg);
     }
 
     /// An agent who waits for the customer hears what the network sends before the answer, instead of our ring-back.
@@ -66,11 +60,12 @@ impl Switch {
             return;
         };
         let (Some(ringback), agent) = (state.ringback, *agent) else { return };
-        let Ok(media) = sdp::read(body, &CODECS) else { return };
+        if secure::take_answer(&self.relay, customer, body).is_err() {
+            return;
+        }
         let leg = customer.media;
         let state = self.calls.get(&call).expect("looked up above");
         if self.agent_media(state, agent) == Some(ringback) {
-            self.relay.configure(leg, media);
             self.stop_ringback(call);
             self.relay.bridge(leg, ringback);
         }
@@ -151,6 +146,10 @@ impl Call {
             is_listened_to: false,
             offered_at: None,
             offer: None::<(AgentId, AgentSide)>,
+            unanswered: None,
+            by_phone: false,
+            uncalled: None,
+            by_trunk: false,
             ringback: None,
             is_timed: false,
         }

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use engine::{AgentId, CallId, Cause, CompanyId, Input, LegEvent};
-use media::LegMedia;
-
 use super::{CODECS, Leg, Owner, Switch};
+use engine::{AgentId, CallId, Cause, CompanyId, Input, LegEvent};
 
 pub(super) struct KeptLeg {
     pub leg: Leg,
     company: CompanyId,
     up: bool,
-    call: Option<CallId>,
+    pub(super) call: Option<CallId>,
 }
 
 impl Switch {
@@ -37,12 +35,10 @@ impl Switch {
         }
     }
 
-    pub(super) fn kept_answered(&mut self, agent: AgentId, media: LegMedia) {
+    pub(super) fn kept_answered(&mut self, agent: AgentId) {
         let Some(kept) = self.kept.get_mut(&agent) else { return };
         kept.up = true;
-        kept.leg.codec = Some(media.codec);
         let company = kept.company;
-        self.relay.configure(kept.leg.media, media);
         self.tell(company, Input::AgentLegUp { agent });
     }
 
@@ -64,10 +60,6 @@ impl Switch {
         self.tell(kept.company, Input::AgentLegDown { agent });
     }
 
-    pub(super) fn kept_call(&self, agent: AgentId) -> Option<CallId> {
-        self.kept.get(&agent).and_then(|kept| kept.call)
-    }
-
     /// True when the agent's leg is up; it then belongs to the call.
     pub(super) fn take_kept_leg(&mut self, agent: AgentId, call: CallId) -> bool {
         match self.kept.get_mut(&agent) {
@@ -82,8 +74,9 @@ impl Switch {
     pub(super) fn free_kept_leg(&mut self, agent: AgentId) {
         if let Some(kept) = self.kept.get_mut(&agent) {
             kept.call = None;
-            self.relay.stop(kept.leg.media);
-            self.relay.unbridge(kept.leg.media);
+            let leg = kept.leg.media;
+            self.stop_playing(leg);
+            self.relay.unbridge(leg);
         }
     }
 }

@@ -7,7 +7,7 @@ use engine::{Answerer, CallId, Heard, Input, LegEvent, Notice};
 use media::detect::{self, AmdConfig, Label, Library, ListenerConfig, Plans, Sit, ToneKind};
 use media::{LegId, Sound};
 
-use super::{CODECS, Owner, Switch, sdp};
+use super::{Owner, Switch, secure};
 
 /// Sent at the start of early media: some networks send theirs only to where something came from.
 const GREETING: Duration = Duration::from_millis(100);
@@ -49,9 +49,9 @@ impl Switch {
             return;
         }
         // What is of no use here may be put right by the answer.
-        let Ok(media) = sdp::read(body, &CODECS) else { return };
-        leg.codec = Some(media.codec);
-        self.relay.configure(leg.media, media);
+        if secure::take_answer(&self.relay, leg, body).is_err() {
+            return;
+        }
         if !std::mem::replace(&mut state.is_listened_to, true) {
             self.relay.listen(leg.media, self.ears.config(state.amd));
             self.relay.play(leg.media, Arc::new(Sound::silence(GREETING)));

@@ -6,12 +6,17 @@ pub mod cause;
 mod circuit;
 mod commands;
 pub mod edge;
+mod inbound;
 mod kept;
+mod keys;
 mod listening;
 pub mod names;
+mod phones;
 mod recordings;
 mod registrar;
 pub mod sdp;
+pub mod secure;
+mod sounds;
 mod trunks;
 
 use std::collections::{HashMap, VecDeque};
@@ -19,12 +24,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use engine::{AgentId, CallId, Cause, CompanyId, Effect, Input, LegEvent, TrunkId};
-use media::{Codec, LegId, Relay, RelayEvent, Sound};
+use engine::{AgentId, CallId, Cause, CompanyId, Effect, Input, LegEvent, LineId, TrunkId};
+use media::{Codec, LegId, LegMedia, Relay, RelayEvent, Sound};
 use sip::{DialogId, EndedBy, Endpoint, Event, Flow, Transmit};
 
 pub use listening::Ears;
 pub use registrar::RegistrationChange;
+pub use secure::SrtpPolicy;
+pub use sounds::Sounds;
 pub use trunks::TrunkView;
 
 /// The codecs that we offer, in this order.
@@ -35,10 +42,14 @@ const TIMES_MAX: usize = 100_000;
 pub struct Switch {
     endpoint: Endpoint,
     relay: Relay,
-    message: Arc<Sound>,
-    ringback: Arc<Sound>,
+    sounds: Sounds,
+    /// What is played again and again.
+    loops: HashMap<LegId, Arc<Sound>>,
+    /// Of each company, those that customers may call.
+    inbound_numbers: HashMap<CompanyId, Vec<String>>,
     calls: HashMap<CallId, Call>,
     kept: HashMap<AgentId, kept::KeptLeg>,
+    lines: HashMap<LineId, phones::Line>,
     /// Supervisors in calls: few at a time.
     watching: Vec<commands::Watching>,
     agents: HashMap<AgentId, Account>,
@@ -62,6 +73,7 @@ pub struct Switch {
     answer_to_audio_us: VecDeque<u32>,
     calls_placed: u64,
     ears: Ears,
+    srtp: SrtpPolicy,
 }
 
 /// Whom a dialog or a relay leg belongs to.
@@ -85,6 +97,10 @@ struct Leg {
     /// The relay's address for it.
     address: SocketAddr,
     codec: Option<Codec>,
+    /// Keys go to it as events of RTP.
+    takes_events: bool,
+    /// What our SDP says of encryption.
+    protection: Option<sdp::Protection>,
     /// `o=` version of our SDP.
     version: u64,
 }
@@ -99,6 +115,12 @@ struct Call {
     is_listened_to: bool,
     offered_at: Option<Instant>,
     offer: Option<(AgentId, AgentSide)>,
+    /// The agent's phone called, and was not answered yet.
+    unanswered: Option<phones::Unanswered>,
+    by_phone: bool,
+    /// The customer called, and was not answered yet.
+    uncalled: Option<LegMedia>,
+    by_trunk: bool,
     /// The leg that hears our ring-back.
     ringback: Option<LegId>,
     /// Its answer-to-audio time was taken.
@@ -111,14 +133,16 @@ enum AgentSide {
 }
 
 impl Switch {
-    pub fn new(endpoint: Endpoint, relay: Relay, message: Arc<Sound>, ears: Ears) -> Switch {
+    pub fn new(endpoint: Endpoint, relay: Relay, sounds: Sounds, ears: Ears, srtp: SrtpPolicy) -> Switch {
         Switch {
             endpoint,
             relay,
-            message,
-            ringback: Arc::new(commands::ringback_sound()),
+            sounds,
+            loops: HashMap::new(),
+            inbound_numbers: HashMap::new(),
             calls: HashMap::new(),
             kept: HashMap::new(),
+            lines: HashMap::new(),
             watching: Vec::new(),
             agents: HashMap::new(),
             agent_by_extension: HashMap::new(),
@@ -136,6 +160,7 @@ impl Switch {
             answer_to_audio_us: VecDeque::new(),
             calls_placed: 0,
             ears,
+            srtp,
         }
     }
 
@@ -146,13 +171,19 @@ impl Switch {
             Effect::Offer { call, agent } => self.offer(now, company, call, agent),
             Effect::RingAgent { call, agent, show } => self.ring_agent(now, company, call, agent, show),
             Effect::PlayRingback { call, to } => self.play_ringback(call, to),
+            Effect::TakeLine { line, call, agent } => self.take_line(company, line, call, agent),
+            Effect::TakeCustomer { line, call } => self.take_customer(now, company, line, call),
+            Effect::PlayHold { call } => self.play_hold(now, call),
+            Effect::RefuseLine { line, why } => self.refuse_line(now, line, why),
+            Effect::DialAgent { call, agent, show } => self.dial_agent(now, call, agent, &show),
             Effect::RingSupervisor { watch, supervisor, show } => {
                 self.ring_agent(now, company, watch, supervisor, show)
             }
             Effect::Watch { watch, call, supervisor, mode } => self.watch(watch, call, supervisor, mode),
             Effect::CancelOffer { call, agent } => self.cancel_offer(now, call, agent),
-            Effect::Bridge { call, agent } => self.bridge(call, agent),
-            Effect::PlayMessage { call } => self.play_message(company, call),
+            Effect::Bridge { call, agent } => self.bridge(now, call, agent),
+            Effect::PlayMessage { call } => self.play_message(now, company, call),
+            Effect::Cancel { call } => self.cancel(now, call),
             Effect::HangUp { call } => self.hang_up(now, call),
             Effect::RaiseAgentLeg { agent } => self.raise_agent_leg(now, company, agent),
             Effect::DropAgentLeg { agent } => self.drop_agent_leg(now, agent),
@@ -229,13 +260,17 @@ impl Switch {
 
     fn sip_event(&mut self, now: Duration, event: Event) {
         match event {
-            Event::Incoming { dialog, .. } => {
-                // Calls towards us are not taken yet: refuse them so that the caller knows at once.
-                self.endpoint.reject(now, dialog, 403);
+            Event::Incoming { dialog, flow, target_user, from_user, to_user, account, sdp } => {
+                match account {
+                    Some(account) => self.phone_calls(now, dialog, &account, &target_user, &sdp),
+                    None => {
+                        self.customer_calls(now, dialog, flow, [&target_user, &to_user], &from_user, &sdp)
+                    }
+                }
             }
             Event::Progress { dialog, status, sdp } => {
                 self.attempt_arrived(now, dialog);
-                self.progress(dialog, status, &sdp);
+                self.progress(now, dialog, status, &sdp);
             }
             Event::Answered { dialog, sdp } => {
                 self.attempt_arrived(now, dialog);
@@ -257,7 +292,8 @@ impl Switch {
                 tracing::warn!(status, "a trunk refused our registration; check its username and password");
             }
             Event::OptionsResult { flow, status } => self.options_answered(now, flow, status),
-            Event::OfferAnswered { .. } | Event::Info { .. } => {}
+            Event::Info { dialog, content_type, body } => self.key_told(now, dialog, &content_type, &body),
+            Event::OfferAnswered { .. } => {}
         }
     }
 
@@ -265,6 +301,7 @@ impl Switch {
         match event {
             RelayEvent::Bridged { a, at, .. } => self.bridged(a, at),
             RelayEvent::Played { leg } => self.played(leg),
+            RelayEvent::Pressed { leg, key } => self.key_pressed(now, leg, key),
             RelayEvent::Silent { leg } => self.silent(now, leg),
             RelayEvent::Recorded { customer, .. } => self.recording_ended(customer, &event),
             RelayEvent::Heard { leg, what, label } => self.sound_heard(leg, what, label.as_ref()),
@@ -287,16 +324,10 @@ impl Switch {
     }
 
     fn played(&mut self, leg: LegId) {
-        let owner = self.legs.get(&leg).copied();
-        let of_call = match owner {
-            Some(Owner::Customer(call) | Owner::Offer(call, _)) => Some(call),
-            Some(Owner::Kept(agent)) => self.kept_call(agent),
-            None => None,
-        };
-        if of_call.is_some_and(|call| self.ring_on(call, leg)) {
-            return;
+        if let Some(sound) = self.loops.get(&leg) {
+            return self.relay.play(leg, sound.clone());
         }
-        if let Some(Owner::Customer(call)) = owner
+        if let Some(Owner::Customer(call)) = self.legs.get(&leg).copied()
             && let Some(company) = self.calls.get(&call).map(|c| c.company)
         {
             self.tell(company, Input::MessagePlayed { call });
@@ -350,6 +381,7 @@ impl Switch {
     fn drop_leg(&mut self, leg: &Leg) {
         self.dialogs.remove(&leg.dialog);
         self.legs.remove(&leg.media);
+        self.loops.remove(&leg.media);
         self.relay.close(leg.media);
     }
 }

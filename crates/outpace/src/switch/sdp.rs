@@ -1,13 +1,18 @@
-//! Offer and answer (RFC 3264) for what we do: one audio stream, G.711, telephone-event.
+//! Offer and answer (RFC 3264) for what we do: one audio stream, G.711, telephone-event, keys for SRTP (RFC 4568).
 
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use media::srtp::{SrtpKey, Suite};
 use media::{Codec, LegMedia};
 
 const DTMF: u8 = 101;
 /// A body past this is refused before it is parsed.
 const SDP_MAX: usize = 16 * 1024;
+/// Keys past these are not looked at.
+const KEYS_MAX: usize = 8;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SdpError {
@@ -15,6 +20,28 @@ pub enum SdpError {
     Unreadable,
     #[error("the SDP has no audio stream with PCMA or PCMU")]
     NoCommonCodec,
+    #[error("one side wants SRTP, and the other has no key for it")]
+    NoCommonKey,
+}
+
+/// Our key of a leg, as our SDP says it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Protection {
+    /// Of the `a=crypto` line.
+    pub tag: u32,
+    pub key: SrtpKey,
+    /// RTP/SAVP: nothing but SRTP. Else RTP/AVP with a key for whoever can use it.
+    pub is_required: bool,
+}
+
+/// What the far end's SDP says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Described {
+    pub media: LegMedia,
+    /// RTP/SAVP.
+    pub is_required: bool,
+    /// Tags and keys that we can use, in the far end's order.
+    pub keys: Vec<(u32, SrtpKey)>,
 }
 
 /// Direction attribute, seen from who wrote the SDP.
@@ -38,19 +65,29 @@ impl Direction {
 }
 
 /// An offer of these codecs, in this order.
-pub fn offer(address: SocketAddr, codecs: &[Codec], session: u64) -> Vec<u8> {
-    body(address, codecs, Some(DTMF), Direction::SendRecv, session, 1)
+pub fn offer(
+    address: SocketAddr,
+    codecs: &[Codec],
+    session: u64,
+    protection: Option<&Protection>,
+) -> Vec<u8> {
+    body(address, codecs, Some(DTMF), Direction::SendRecv, (session, 1), protection)
 }
 
 /// The answer to an offer that `read` gave `media` for: the one codec, our direction the mirror of theirs.
-pub fn answer(address: SocketAddr, media: &LegMedia, session: u64, version: u64) -> Vec<u8> {
+pub fn answer(
+    address: SocketAddr,
+    media: &LegMedia,
+    (session, version): (u64, u64),
+    protection: Option<&Protection>,
+) -> Vec<u8> {
     let direction = match (media.send, media.receive) {
         (true, true) => Direction::SendRecv,
         (true, false) => Direction::SendOnly,
         (false, true) => Direction::RecvOnly,
         (false, false) => Direction::Inactive,
     };
-    body(address, &[media.codec], media.dtmf, direction, session, version)
+    body(address, &[media.codec], media.dtmf, direction, (session, version), protection)
 }
 
 fn body(
@@ -58,19 +95,24 @@ fn body(
     codecs: &[Codec],
     dtmf: Option<u8>,
     direction: Direction,
-    session: u64,
-    version: u64,
+    (session, version): (u64, u64),
+    protection: Option<&Protection>,
 ) -> Vec<u8> {
     let family = if address.is_ipv6() { "IP6" } else { "IP4" };
     let ip = address.ip();
     let mut formats: Vec<u8> = codecs.iter().map(|c| c.payload_type()).collect();
     formats.extend(dtmf);
     let list = formats.iter().map(u8::to_string).collect::<Vec<_>>().join(" ");
+    let profile = if protection.is_some_and(|p| p.is_required) { "RTP/SAVP" } else { "RTP/AVP" };
     let mut sdp = format!(
         "v=0\r\no=outpace {session} {version} IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n\
-         m=audio {} RTP/AVP {list}\r\n",
+         m=audio {} {profile} {list}\r\n",
         address.port()
     );
+    if let Some(Protection { tag, key, .. }) = protection {
+        let (suite, master) = (key.suite.name(), STANDARD.encode(key.master));
+        let _ = write!(sdp, "a=crypto:{tag} {suite} inline:{master}\r\n");
+    }
     for codec in codecs {
         let name = match codec {
             Codec::Pcma => "PCMA",
@@ -87,7 +129,7 @@ fn body(
 
 /// What the far end's SDP (offer or answer) means for our leg. `allowed`: our codecs in order of preference; in an
 /// answer the far end's order decides, in an offer ours.
-pub fn read(bytes: &[u8], allowed: &[Codec]) -> Result<LegMedia, SdpError> {
+pub fn describe(bytes: &[u8], allowed: &[Codec]) -> Result<Described, SdpError> {
     if bytes.len() > SDP_MAX {
         return Err(SdpError::Unreadable);
     }
@@ -95,7 +137,11 @@ pub fn read(bytes: &[u8], allowed: &[Codec]) -> Result<LegMedia, SdpError> {
     let audio = session
         .medias
         .iter()
-        .find(|m| m.media == "audio" && m.port != 0 && m.proto.starts_with("RTP/AVP"))
+        .find(|m| {
+            m.media == "audio"
+                && m.port != 0
+                && (m.proto.starts_with("RTP/AVP") || m.proto.starts_with("RTP/SAVP"))
+        })
         .ok_or(SdpError::NoCommonCodec)?;
     let connection = audio.connections.first().or(session.connection.as_ref()).ok_or(SdpError::Unreadable)?;
     let host = connection.connection_address.split('/').next().unwrap_or_default();
@@ -129,13 +175,34 @@ pub fn read(bytes: &[u8], allowed: &[Codec]) -> Result<LegMedia, SdpError> {
             _ => None,
         })
         .unwrap_or(Direction::SendRecv);
-    Ok(LegMedia {
+    let lines = audio.attributes.iter().filter(|a| a.attribute == "crypto");
+    let keys = lines.filter_map(|a| key(a.value.as_deref()?)).take(KEYS_MAX).collect();
+    let media = LegMedia {
         remote: SocketAddr::new(ip, audio.port),
         codec,
         dtmf,
         send: matches!(theirs, Direction::SendRecv | Direction::RecvOnly) && !held_by_address,
         receive: matches!(theirs, Direction::SendRecv | Direction::SendOnly),
-    })
+    };
+    Ok(Described { media, is_required: audio.proto.starts_with("RTP/SAVP"), keys })
+}
+
+/// The value of an `a=crypto` line (RFC 4568 §9.1): `1 AES_CM_128_HMAC_SHA1_80 inline:<base64>|2^31`. None when there is
+/// anything in it that we do not do: other ciphers, master key identifiers, several keys, session parameters.
+fn key(line: &str) -> Option<(u32, SrtpKey)> {
+    let mut words = line.split_ascii_whitespace();
+    let (tag, suite, parameters) = (words.next()?, words.next()?, words.next()?);
+    // How large a receiver's window is to be is advice.
+    if words.any(|session| !session.starts_with("WSH=")) {
+        return None;
+    }
+    let mut parts = parameters.strip_prefix("inline:")?.split('|');
+    let master = STANDARD.decode(parts.next()?).ok()?.try_into().ok()?;
+    let is_lifetime = |part: &str| !part.contains(':');
+    if !parts.next().is_none_or(is_lifetime) || parts.next().is_some() {
+        return None;
+    }
+    Some((tag.parse().ok()?, SrtpKey { suite: Suite::from_name(suite)?, master }))
 }
 
 #[cfg(test)]
@@ -150,7 +217,7 @@ mod tests {
 
     #[test]
     fn our_own_offer_reads_back() {
-        let media = read(&offer(address(), &BOTH, 1), &BOTH).unwrap();
+        let media = describe(&offer(address(), &BOTH, 1, None), &BOTH).unwrap().media;
         assert_eq!(media.remote, address());
         assert_eq!(
             (media.codec, media.dtmf, media.send, media.receive),
@@ -160,21 +227,76 @@ mod tests {
 
     #[test]
     fn hold_is_mirrored() {
-        let held = String::from_utf8(offer(address(), &BOTH, 1)).unwrap().replace("sendrecv", "sendonly");
-        let media = read(held.as_bytes(), &BOTH).unwrap();
+        let held =
+            String::from_utf8(offer(address(), &BOTH, 1, None)).unwrap().replace("sendrecv", "sendonly");
+        let media = describe(held.as_bytes(), &BOTH).unwrap().media;
         assert!(!media.send && media.receive);
-        let answer = String::from_utf8(answer(address(), &media, 1, 2)).unwrap();
+        let answer = String::from_utf8(answer(address(), &media, (1, 2), None)).unwrap();
         assert!(answer.contains("a=recvonly"), "{answer}");
     }
 
     #[test]
     fn the_far_ends_order_decides_and_strange_bodies_are_refused() {
         let pcmu = b"v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 18 0 8\r\n";
-        assert_eq!(read(pcmu, &BOTH).unwrap().codec, Codec::Pcmu);
-        assert_eq!(read(pcmu, &[Codec::Pcma]).unwrap().codec, Codec::Pcma);
+        assert_eq!(describe(pcmu, &BOTH).unwrap().media.codec, Codec::Pcmu);
+        assert_eq!(describe(pcmu, &[Codec::Pcma]).unwrap().media.codec, Codec::Pcma);
         let g729 = b"v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 18\r\n";
-        assert_eq!(read(g729, &BOTH), Err(SdpError::NoCommonCodec));
-        assert_eq!(read(b"\xff\xfe", &BOTH), Err(SdpError::Unreadable));
-        assert_eq!(read(&vec![b'a'; 20_000], &BOTH), Err(SdpError::Unreadable));
+        assert_eq!(describe(g729, &BOTH), Err(SdpError::NoCommonCodec));
+        assert_eq!(describe(b"\xff\xfe", &BOTH), Err(SdpError::Unreadable));
+        assert_eq!(describe(&vec![b'a'; 20_000], &BOTH), Err(SdpError::Unreadable));
+    }
+
+    const CRYPTO: &str = "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+
+    fn with_lines(profile: &str, lines: &str) -> Described {
+        let sdp = format!(
+            "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\nm=audio 4000 {profile} 8\r\n{lines}"
+        );
+        describe(sdp.as_bytes(), &BOTH).unwrap()
+    }
+
+    #[test]
+    fn our_own_key_reads_back_and_savp_is_said_where_nothing_else_will_do() {
+        let key = SrtpKey { suite: Suite::Tag80, master: std::array::from_fn(|n| n as u8) };
+        for is_required in [false, true] {
+            let ours = Protection { tag: 1, key, is_required };
+            let sdp = offer(address(), &BOTH, 1, Some(&ours));
+            let said = describe(&sdp, &BOTH).unwrap();
+            assert_eq!((said.is_required, said.keys), (is_required, vec![(1, key)]));
+        }
+    }
+
+    /// The example of RFC 4568 §4.1 and what else is seen.
+    #[test]
+    fn keys_that_we_can_use_are_taken_in_the_far_ends_order() {
+        let lines = format!(
+            "a=crypto:9 F8_128_HMAC_SHA1_80 {CRYPTO}\r\na=crypto:2 AES_CM_128_HMAC_SHA1_32 {CRYPTO}|2^20\r\n\
+             a=crypto:1 AES_CM_128_HMAC_SHA1_80 {CRYPTO}|2^20 WSH=64\r\n"
+        );
+        let said = with_lines("RTP/SAVP", &lines);
+        let tags: Vec<_> = said.keys.iter().map(|(tag, key)| (*tag, key.suite)).collect();
+        assert_eq!(tags, [(2, Suite::Tag32), (1, Suite::Tag80)]);
+        assert_eq!(&said.keys[0].1.master[..5], b"YS___");
+        assert!(said.is_required);
+    }
+
+    #[test]
+    fn keys_with_what_we_do_not_do_are_no_keys() {
+        for line in [
+            format!("1 AES_CM_128_HMAC_SHA1_80 {CRYPTO}|2^20|1:4"),
+            format!("1 AES_CM_128_HMAC_SHA1_80 {CRYPTO}|1:4"),
+            format!("1 AES_CM_128_HMAC_SHA1_80 {CRYPTO} UNENCRYPTED_SRTP"),
+            format!("1 AES_CM_128_HMAC_SHA1_80 {CRYPTO} KDR=1"),
+            format!("1 AES_CM_128_HMAC_SHA1_80 {CRYPTO};{CRYPTO}"),
+            "1 AES_CM_128_HMAC_SHA1_80 inline:WVNf".to_owned(),
+            "1 AES_CM_128_HMAC_SHA1_80 inline:!!!".to_owned(),
+            format!("x AES_CM_128_HMAC_SHA1_80 {CRYPTO}"),
+            "1".to_owned(),
+            String::new(),
+        ] {
+            assert_eq!(key(&line), None, "{line}");
+        }
+        let many = format!("a=crypto:1 AES_CM_128_HMAC_SHA1_80 {CRYPTO}\r\n").repeat(100);
+        assert_eq!(with_lines("RTP/AVP", &many).keys.len(), KEYS_MAX);
     }
 }

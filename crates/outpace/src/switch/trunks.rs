@@ -5,7 +5,7 @@ mod view;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use engine::{CallId, CompanyId, Dial, Input, TrunkId, TrunkSettings};
@@ -15,7 +15,7 @@ use store::{Trunk, TrunkAddress};
 use super::circuit::{Circuit, Fault};
 use super::edge::TlsPeer;
 use super::names::{self, Found, HostName, Target};
-use super::{CODECS, Owner, Switch, sdp};
+use super::{CODECS, Owner, Switch, sdp, secure};
 pub use view::TrunkView;
 
 /// Without another address to go to, silence is borne this long: one INVITE is sent six times in it.
@@ -83,6 +83,14 @@ impl Peer {
         let s = &self.trunk.settings;
         (!s.username.is_empty())
             .then(|| Credentials { username: s.username.clone(), password: s.password.clone() })
+    }
+
+    pub(super) fn company(&self) -> CompanyId {
+        self.trunk.settings.company
+    }
+
+    pub(super) fn has_address(&self, ip: IpAddr) -> bool {
+        self.trunk.settings.enabled && self.routes.iter().any(|r| r.flow.peer.ip().to_canonical() == ip)
     }
 
     fn is_usable(&self) -> bool {
@@ -521,7 +529,8 @@ impl Switch {
         attempt: Attempt,
     ) {
         let Some(leg) = self.calls.get_mut(&call).and_then(|c| c.customer.as_mut()) else { return };
-        invite.sdp = sdp::offer(leg.address, &CODECS, leg.media.0);
+        leg.protection = secure::protection(self.srtp, invite.flow.transport);
+        invite.sdp = sdp::offer(leg.address, &CODECS, leg.media.0, leg.protection.as_ref());
         let dialog = self.endpoint.invite(now, invite);
         leg.dialog = dialog;
         self.dialogs.remove(&old);

@@ -6,6 +6,7 @@
 pub mod baresip;
 pub mod crm;
 pub mod floor;
+pub mod hearing;
 pub mod peer;
 pub mod ports;
 pub mod receiver;

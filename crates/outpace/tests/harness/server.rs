@@ -34,6 +34,10 @@ pub struct Company {
     pub strategy: u32,
     /// Lines of `[company.push]`.
     pub push_keys: String,
+    /// Lines of `[company.inbound]`.
+    pub inbound_keys: String,
+    /// Lines of `[company.outbound]`.
+    pub outbound_keys: String,
     /// Lines of `[company.compliance]`.
     pub compliance_keys: String,
 }
@@ -49,6 +53,8 @@ impl Company {
             trunk_tables: String::new(),
             strategy: 1,
             push_keys: String::new(),
+            inbound_keys: String::new(),
+            outbound_keys: String::new(),
             compliance_keys: String::new(),
         }
     }
@@ -139,6 +145,12 @@ impl Company {
         t.push_str(&self.trunk_tables);
         let _ = writeln!(t, "[[company.caller_id]]\nnumber = \"{CALLER_ID}\"");
         let _ = writeln!(t, "[company.push]\n{}", self.push_keys);
+        if !self.inbound_keys.is_empty() {
+            let _ = writeln!(t, "[company.inbound]\n{}", self.inbound_keys);
+        }
+        if !self.outbound_keys.is_empty() {
+            let _ = writeln!(t, "[company.outbound]\n{}", self.outbound_keys);
+        }
         if !self.compliance_keys.is_empty() {
             let _ = writeln!(t, "[company.compliance]\n{}", self.compliance_keys);
         }
@@ -161,6 +173,8 @@ pub struct Setup {
     pub recording: String,
     pub detection: String,
     drain_s: u32,
+    /// What is logged where `OUTPACE_LOG` does not say.
+    pub log: &'static str,
     pub companies: Vec<Company>,
 }
 
@@ -179,6 +193,7 @@ impl Setup {
             recording: String::new(),
             detection: String::new(),
             drain_s: 20,
+            log: "info",
             companies: Vec::new(),
         }
     }
@@ -278,7 +293,7 @@ impl Server {
             .args(["serve", "--config"])
             .arg(&self.config)
             .current_dir(self.setup.dir.path())
-            .env("OUTPACE_LOG", std::env::var("OUTPACE_LOG").unwrap_or_else(|_| "info".into()))
+            .env("OUTPACE_LOG", std::env::var("OUTPACE_LOG").unwrap_or_else(|_| self.setup.log.into()))
             .env("NO_COLOR", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -11,7 +11,10 @@ impl Dialog {
     /// Ends the call in the way that its state asks for.
     pub fn hang_up(&mut self, core: &mut Core, now: Duration) {
         match self.phase {
-            Phase::Calling => self.stop_calling(core, now),
+            Phase::Calling => {
+                self.keep_answer = false;
+                self.stop_calling(core, now);
+            }
             Phase::Incoming => self.withdraw(core, now, 480, (487, true), None),
             Phase::Answered => {
                 // RFC 3261 §15: no BYE before the ACK, or before there was none for 64*T1.
@@ -23,6 +26,14 @@ impl Dialog {
                 self.bye(core, now);
             }
             Phase::Ending | Phase::Over => {}
+        }
+    }
+
+    /// Ends the call unless it is answered before the far end hears of that.
+    pub fn cancel(&mut self, core: &mut Core, now: Duration) {
+        if self.phase == Phase::Calling && self.cancel == Cancel::NotWanted {
+            self.keep_answer = true;
+            self.stop_calling(core, now);
         }
     }
 

@@ -154,7 +154,8 @@ impl Dialog {
         self.phase = Phase::Up;
         core.io.timers.cancel(self.timer(DialogTimer::Unanswered));
         core.io.timers.cancel(self.timer(DialogTimer::Silent));
-        if self.cancel == Cancel::NotWanted {
+        if self.cancel == Cancel::NotWanted || self.keep_answer {
+            self.cancel = Cancel::NotWanted;
             let early = self.early.take().filter(|(tag, _)| *tag == self.remote_tag);
             let sdp = Some(response.sdp()).filter(|sdp| !sdp.is_empty()).or(early.map(|(_, sdp)| sdp));
             core.io.event(Event::Answered { dialog: self.id, sdp: sdp.unwrap_or_default() });

@@ -179,7 +179,7 @@ impl Endpoint {
         let user = |value: Option<crate::message::Address<'_>>| {
             value.and_then(|address| address.parsed_uri()).map(|uri| uri.user_text()).unwrap_or_default()
         };
-        let from_user = user(request.from());
+        let (from_user, to_user) = (user(request.from()), user(request.to()));
         let needed = self.registrar.is_account(&from_user) || self.registrar.is_bound_flow(flow);
         let Entry::Open(account) = self.authenticate(now, flow, &request, needed) else { return };
         let target_user = Uri::parse(request.uri()).map(|uri| uri.user_text()).unwrap_or_default();
@@ -188,7 +188,15 @@ impl Endpoint {
         let mut dialog = Dialog::accept(&mut self.core, now, id, flow, key, request);
         dialog.pinned = account.is_some() || self.registrar.is_bound_flow(flow);
         self.dialogs.insert(id.0, Box::new(dialog));
-        self.core.io.event(Event::Incoming { dialog: id, flow, target_user, from_user, account, sdp });
+        self.core.io.event(Event::Incoming {
+            dialog: id,
+            flow,
+            target_user,
+            from_user,
+            to_user,
+            account,
+            sdp,
+        });
     }
 
     fn shed(&mut self, flow: Flow, request: &Message) {

@@ -5,6 +5,7 @@ pub(super) fn all() -> BillFilter {
         from: T0,
         to: at(1_000_000),
         fetched: None,
+        is_inbound: None,
         method: None,
         extensions: Vec::new(),
         number: String::new(),
@@ -68,6 +69,7 @@ pub(super) fn a_bill_tells_all_of_its_call(store: &dyn Store) {
         hangup_by: HangupBy::Agent,
         fetched: false,
         recording: "20231115/9027_1.wav".to_owned(),
+        keys: String::new(),
     };
     assert_eq!(bills[1], expected);
     store.delete_recording(leased.call).unwrap();
@@ -106,6 +108,25 @@ pub(super) fn bills_are_found_by_each_filter(store: &dyn Store) {
     assert_eq!(found(BillFilter { custom_uuid: "uuid2".into(), ..all() }), [20]);
     assert_eq!(found(BillFilter { taskid: "2".into(), ..all() }), [30]);
     assert_eq!(store.list_bills(CompanyId(99), &all(), ALL).unwrap().0, 0);
+}
+
+pub(super) fn each_page_of_bills_begins_where_the_one_before_ended(store: &dyn Store) {
+    let scene = Scene::new(store);
+    let id = scene.running("1", 6);
+    // Two at each of three seconds.
+    for n in 0..6 {
+        scene.call(at(n / 2), id, Outcome::Busy);
+    }
+    let in_one = store.list_bills(scene.company, &all(), ALL).unwrap().1;
+    let (mut after, mut found) = (None, Vec::new());
+    loop {
+        let page = store.bills_after(scene.company, &all(), after, 2).unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some((last.dialed_at, last.id));
+        found.extend(page);
+    }
+    assert_eq!((found.len(), found), (6, in_one));
+    assert_eq!(store.bills_after(CompanyId(99), &all(), None, 9).unwrap(), []);
 }
 
 pub(super) fn bills_come_oldest_first_by_page(store: &dyn Store) {

@@ -6,7 +6,7 @@ fn new_direct(scene: &Scene<'_>, n: u64) -> NewDirect {
     NewDirect {
         call: call_id(n),
         kind: DirectKind::Click,
-        agent: scene.agent.id,
+        agent: Some(scene.agent.id),
         number: number(n),
         caller_id: "021".to_owned(),
         tags: CallTags {
@@ -22,7 +22,7 @@ fn new_direct(scene: &Scene<'_>, n: u64) -> NewDirect {
 fn talked(scene: &Scene<'_>, n: u64) -> DirectRecord {
     DirectRecord {
         call: call_id(n),
-        agent: scene.agent.id,
+        agent: Some(scene.agent.id),
         trunk: Some(TrunkId(1)),
         ringing_at: Some(at(n + 2)),
         answered_at: Some(at(n + 5)),
@@ -32,6 +32,7 @@ fn talked(scene: &Scene<'_>, n: u64) -> DirectRecord {
         cause: Cause::NORMAL,
         hangup_by: HangupBy::Agent,
         sip_status: 200,
+        keys: String::new(),
     }
 }
 
@@ -73,6 +74,7 @@ pub(super) fn a_direct_call_has_its_bill_once(store: &dyn Store) {
         hangup_by: HangupBy::Agent,
         fetched: false,
         recording: String::new(),
+        keys: String::new(),
     };
     assert_eq!(found, [expected]);
     let unknown = store.finish_direct(at(120), &talked(&scene, 101));
@@ -88,6 +90,43 @@ pub(super) fn bills_are_found_by_their_method(store: &dyn Store) {
     let methods = |method| bills(&scene, method).iter().map(|b| b.method).collect::<Vec<_>>();
     assert_eq!(methods(None), [5, 3]);
     assert_eq!((methods(Some(3)), methods(Some(5)), methods(Some(4))), (vec![3], vec![5], vec![]));
+}
+
+pub(super) fn who_had_to_do_with_a_number_last_is_known_however_it_is_written(store: &dyn Store) {
+    let scene = Scene::new(store);
+    let last = |number: &PhoneNumber| store.last_call(scene.company, number).unwrap();
+    assert_eq!(last(&number(100)), LastCall::default());
+    store.open_direct(scene.company, &new_direct(&scene, 100)).unwrap();
+    store.finish_direct(at(120), &talked(&scene, 100)).unwrap();
+    let agent = Some(scene.agent.id);
+    assert_eq!(last(&number(100)), LastCall { campaign: None, agent });
+    let written = PhoneNumber::parse(&format!("+86{}", number(100).as_str())).unwrap();
+    assert_eq!(last(&written), LastCall { campaign: None, agent });
+    // One that nobody answered changes nothing about who talked.
+    let unanswered =
+        DirectRecord { call: call_id(101), outcome: Outcome::NoAnswer, agent: None, ..talked(&scene, 101) };
+    store.open_direct(scene.company, &NewDirect { number: number(100), ..new_direct(&scene, 101) }).unwrap();
+    store.finish_direct(at(130), &unanswered).unwrap();
+    assert_eq!(last(&number(100)).agent, agent);
+    let campaign = scene.running("1", 1);
+    let called = scene.call(at(1), campaign, Outcome::NoAnswer);
+    assert_eq!(last(&called.number), LastCall { campaign: Some(campaign), agent: None });
+}
+
+pub(super) fn calls_of_customers_have_a_direction_of_their_own(store: &dyn Store) {
+    let scene = Scene::new(store);
+    for (n, kind) in [(100, DirectKind::Click), (101, DirectKind::Inbound)] {
+        let agent = Some(scene.agent.id).filter(|_| kind == DirectKind::Click);
+        store.open_direct(scene.company, &NewDirect { kind, agent, ..new_direct(&scene, n) }).unwrap();
+        store.finish_direct(at(n + 20), &talked(&scene, n)).unwrap();
+    }
+    let calls = |is_inbound| {
+        let filter = BillFilter { is_inbound, ..super::bills::all() };
+        let found = store.list_bills(scene.company, &filter, ALL).unwrap().1;
+        found.iter().map(|b| b.call).collect::<Vec<_>>()
+    };
+    assert_eq!(calls(None), [call_id(100), call_id(101)]);
+    assert_eq!((calls(Some(true)), calls(Some(false))), (vec![call_id(101)], vec![call_id(100)]));
 }
 
 pub(super) fn a_direct_call_that_a_crash_cut_off_ends_as_lost(store: &dyn Store) {

@@ -6,6 +6,7 @@ mod calls;
 mod campaigns;
 mod compliance;
 mod directs;
+mod forgetting;
 mod leads;
 mod pages;
 mod provision;
@@ -93,6 +94,10 @@ conformance! {
         a_member_is_of_the_groups_company
         registrations_are_kept_until_they_expire
         registrations_of_one_extension_are_bounded
+        extensions_and_members_are_put_together_or_not_at_all
+        a_deleted_extension_leaves_its_number_in_its_calls_and_its_id_to_nobody
+        an_extension_in_use_is_not_deleted
+        trunks_and_caller_ids_in_use_are_not_deleted
     }
     recordings {
         a_recording_is_found_by_its_company_alone
@@ -177,7 +182,13 @@ conformance! {
         new_settings_wake_what_waits
         a_list_keeps_its_meaning_in_another_country
     }
+    forgetting {
+        what_is_old_is_deleted_and_what_is_not_stays
+        another_companys_old_data_stays
+    }
     directs {
+        who_had_to_do_with_a_number_last_is_known_however_it_is_written
+        calls_of_customers_have_a_direction_of_their_own
         a_direct_call_has_its_bill_once
         bills_are_found_by_their_method
         a_direct_call_that_a_crash_cut_off_ends_as_lost
@@ -187,6 +198,7 @@ conformance! {
         a_bill_tells_all_of_its_call
         bills_are_found_by_each_filter
         bills_come_oldest_first_by_page
+        each_page_of_bills_begins_where_the_one_before_ended
         a_fetched_bill_is_not_fetched_again
         eight_clients_at_once_get_each_bill_once
     }

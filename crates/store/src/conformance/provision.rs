@@ -274,3 +274,96 @@ pub(super) fn registrations_of_one_extension_are_bounded(store: &dyn Store) {
     assert_eq!(kept[0].contact, "sip:24@192.0.2.7", "those that live longest stay");
     assert_eq!(kept[rule::REGISTRATIONS_MAX].agent, other);
 }
+
+pub(super) fn a_deleted_extension_leaves_its_number_in_its_calls_and_its_id_to_nobody(store: &dyn Store) {
+    let scene = Scene::new(store);
+    let campaign = scene.running("1", 1);
+    let leased = scene.lease(T0, campaign, 1).pop().unwrap();
+    let record =
+        CallRecord { agent: Some(scene.agent.id), ..record(campaign, &leased, T0, Outcome::Connected) };
+    store.finish_call(at(30), &record, &RETRY).unwrap();
+    let off = NewExtension { enabled: false, ..extension(scene.company, "100001") };
+    store.put_extension(&off).unwrap();
+    assert_eq!(missing(store.delete_extension(CompanyId(99), "100001")), "extension");
+    store.delete_extension(scene.company, "100001").unwrap();
+    assert_eq!(missing(store.delete_extension(scene.company, "100001")), "extension");
+    assert_eq!(store.extension("100001").unwrap(), None);
+    assert!(store.groups(scene.company).unwrap()[0].members.is_empty());
+    let again = store.put_extension(&extension(scene.company, "100001")).unwrap();
+    assert_ne!(again.id, scene.agent.id);
+    let other = store.put_extension(&extension(scene.company, "100002")).unwrap();
+    assert!(![again.id, scene.agent.id].contains(&other.id));
+    let call = store.call(scene.company, leased.call).unwrap().unwrap();
+    assert_eq!(call.extension, "100001");
+}
+
+pub(super) fn an_extension_in_use_is_not_deleted(store: &dyn Store) {
+    let scene = Scene::new(store);
+    let delete = || store.delete_extension(scene.company, "100001");
+    assert!(refused(delete()), "it is enabled");
+    store.put_extension(&NewExtension { enabled: false, ..extension(scene.company, "100001") }).unwrap();
+    let named = Assignment::Extensions(vec![(scene.agent.id, "100001".to_owned())]);
+    let settings = NewCampaign { assignment: named, ..scene.settings("1") };
+    let campaign = store.create_campaign(T0, &settings, &leads(1)).unwrap().campaign.id;
+    assert!(refused(delete()), "a campaign names it");
+    store.set_campaign_status(T0, campaign, CampaignStatus::Ended).unwrap();
+    let user = NewUser {
+        company: scene.company,
+        name: "ann".to_owned(),
+        role: Role::Agent,
+        extension: "100001".to_owned(),
+        password_hash: String::new(),
+        enabled: true,
+    };
+    let mut user = store.add_user(T0, &user).unwrap();
+    assert!(refused(delete()), "a user is its agent");
+    user.settings.extension = String::new();
+    store.edit_user(&user).unwrap();
+    delete().unwrap();
+}
+
+pub(super) fn trunks_and_caller_ids_in_use_are_not_deleted(store: &dyn Store) {
+    let scene = Scene::new(store);
+    let trunk = |enabled| NewTrunk { enabled, ..trunk(scene.company, "t") };
+    let first = store.put_trunk(&trunk(true)).unwrap().id;
+    let delete = || store.delete_trunk(scene.company, "t");
+    assert!(refused(delete()), "it is enabled");
+    store.put_trunk(&trunk(false)).unwrap();
+    let caller_id =
+        CallerId { company: scene.company, number: "4001".to_owned(), enabled: true, automatic: true };
+    store.put_caller_id(&caller_id).unwrap();
+    let settings = NewCampaign { caller_ids: vec!["4001".to_owned()], ..scene.settings("1") };
+    let campaign = store.create_campaign(T0, &settings, &leads(1)).unwrap().campaign.id;
+    let slot = LeaseSlot { trunk: first, ..slot(1) };
+    let leased = store.lease_leads(T0, campaign, &[slot]).unwrap().0.pop().unwrap();
+    assert!(refused(delete()), "a call goes through it");
+    assert!(refused(store.delete_caller_id(scene.company, "4001")), "a campaign names it");
+    assert_eq!(store.caller_ids(scene.company).unwrap().len(), 1);
+    store.finish_call(at(9), &record(campaign, &leased, T0, Outcome::Busy), &RETRY).unwrap();
+    store.set_campaign_status(at(9), campaign, CampaignStatus::Ended).unwrap();
+    delete().unwrap();
+    assert_eq!(missing(delete()), "trunk");
+    assert_ne!(store.put_trunk(&trunk(true)).unwrap().id, first);
+    store.delete_caller_id(scene.company, "4001").unwrap();
+    assert_eq!(missing(store.delete_caller_id(scene.company, "4001")), "caller id");
+}
+
+pub(super) fn extensions_and_members_are_put_together_or_not_at_all(store: &dyn Store) {
+    let scene = Scene::new(store);
+    let other = store.put_company(&company_settings("2")).unwrap().id;
+    store.put_extension(&extension(other, "2000")).unwrap();
+    let new = |numbers: &[&str]| -> Vec<NewExtension> {
+        numbers.iter().map(|n| extension(scene.company, n)).collect()
+    };
+    assert_eq!(taken(store.put_extensions(&new(&["3001", "3002", "2000"]))), "extension");
+    assert_eq!(store.extension("3001").unwrap(), None);
+    store.put_extensions(&new(&["3001", "3002", "3001"])).unwrap();
+    let agents = ["3001", "3002"].map(|n| store.extension(n).unwrap().unwrap().id);
+    let members = || store.groups(scene.company).unwrap()[0].members.len();
+    assert_eq!(members(), 1);
+    let stranger = store.extension("2000").unwrap().unwrap().id;
+    assert_eq!(missing(store.put_members(scene.group.id, &[agents[0], stranger], SignIn::In)), "extension");
+    assert_eq!(members(), 1);
+    store.put_members(scene.group.id, &agents, SignIn::In).unwrap();
+    assert_eq!(members(), 3);
+}

@@ -333,6 +333,7 @@ impl<'a> Life<'a> {
         };
         self.same("dead events", dead(self.model, self.company.0), dead(self.store, self.company.1));
         let filter = BillFilter {
+            is_inbound: None,
             method: None,
             from: T0,
             to: self.now,

@@ -55,8 +55,9 @@ pub(super) fn expired_recordings_come_oldest_first_and_can_be_deleted(store: &dy
         store.put_recording(&recording(scene.company, n)).unwrap();
     }
     let expired = |seconds, limit| -> Vec<CallId> {
-        store.expired_recordings(at(seconds), limit).unwrap().iter().map(|r| r.call).collect()
+        store.expired_recordings(scene.company, at(seconds), limit).unwrap().iter().map(|r| r.call).collect()
     };
+    assert_eq!(store.expired_recordings(CompanyId(99), at(9), 10).unwrap(), []);
     assert_eq!(expired(1, 10), []);
     assert_eq!(expired(4, 10), [1, 2, 3].map(call_id));
     assert_eq!(expired(9, 2), [1, 2].map(call_id));

@@ -13,6 +13,12 @@ pub(super) struct Access {
     requests: HashMap<(CompanyId, String, String), Claimed>,
 }
 
+impl Access {
+    pub(super) fn is_extension_of_a_user(&self, company: CompanyId, number: &str) -> bool {
+        self.users.iter().any(|u| u.settings.company == company && u.settings.extension == number)
+    }
+}
+
 struct Claimed {
     request_sha256: [u8; 32],
     status: u16,

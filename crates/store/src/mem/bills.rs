@@ -13,7 +13,7 @@ impl Tables {
         let lead = &table.leads[&rule::seq_of(row.lead)];
         let result = lead.result.as_ref().expect("its lead has its result");
         let bill = Bill {
-            id: next_id(&self.bills),
+            id: self.bills_put + 1,
             company: table.campaign.settings.company,
             call,
             method: PREDICTIVE,
@@ -35,8 +35,15 @@ impl Tables {
             hangup_by: record.hangup_by,
             fetched: false,
             recording: self.recording_name(call),
+            keys: record.keys.clone(),
         };
         self.tell_call_finished(now, &bill);
+        self.put_bill(bill);
+    }
+
+    /// Its id is the next one.
+    pub(super) fn put_bill(&mut self, bill: Bill) {
+        self.bills_put = bill.id;
         self.bills.push(bill);
     }
 
@@ -62,8 +69,9 @@ impl Tables {
         let (total, mut found) = self.list_bills(company, &filter, Page { offset: 0, limit });
         for bill in &mut found {
             bill.fetched = true;
-            let place = usize::try_from(bill.id - 1).expect("ids of bills start at 1");
-            self.bills[place].fetched = true;
+            if let Ok(place) = self.bills.binary_search_by_key(&bill.id, |b| b.id) {
+                self.bills[place].fetched = true;
+            }
         }
         (total, found)
     }
@@ -75,6 +83,7 @@ fn matches(bill: &Bill, filter: &BillFilter) -> bool {
         && bill.dialed_at <= filter.to
         && filter.fetched.is_none_or(|f| f == bill.fetched)
         && filter.method.is_none_or(|m| m == bill.method)
+        && filter.is_inbound.is_none_or(|inbound| inbound == bill.is_inbound())
         && (filter.extensions.is_empty() || filter.extensions.contains(&bill.extension))
         && is(&filter.number, bill.number.as_str())
         && is(&filter.user_id, &bill.user_id)

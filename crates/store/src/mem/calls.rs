@@ -60,6 +60,13 @@ impl Tables {
             self.compliance.note_abandoned(record.ended_at, company, key);
         }
         if was_open {
+            let agent = record.agent.filter(|_| record.outcome == Outcome::Connected);
+            self.remember(
+                record.ended_at,
+                company,
+                &number,
+                LastCall { campaign: Some(record.campaign), agent },
+            )?;
             self.add_bill(now, record.call);
         }
         Ok(due)

@@ -185,6 +185,7 @@ impl CampaignTable {
             zones: BTreeSet::new(),
             calls: BTreeMap::new(),
             open: BTreeSet::new(),
+            is_forgotten: false,
         }
     }
 

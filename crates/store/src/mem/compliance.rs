@@ -13,6 +13,7 @@ pub(super) struct Compliance {
     numbers: HashMap<(CompanyId, String), Noted>,
     /// The id of a refusal is its place, from 1.
     refusals: Vec<Refusal>,
+    refusals_put: i64,
 }
 
 #[derive(Default)]
@@ -86,8 +87,15 @@ impl Compliance {
         rule: Rule,
     ) {
         let campaign = lead.map(rule::campaign_of);
-        let id = next_id(&self.refusals);
+        self.refusals_put += 1;
+        let id = self.refusals_put;
         self.refusals.push(Refusal { id, company, campaign, lead, number, rule, at: now });
+    }
+
+    pub(super) fn forget(&mut self, company: CompanyId, before: Timestamp) -> u64 {
+        let had = self.refusals.len();
+        self.refusals.retain(|r| r.company != company || r.at >= before);
+        (had - self.refusals.len()) as u64
     }
 
     pub(super) fn refusals(

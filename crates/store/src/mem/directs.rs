@@ -6,7 +6,7 @@ use crate::bill::direct_bill;
 pub(super) struct DirectRow {
     pub(super) company: CompanyId,
     pub(super) call: NewDirect,
-    is_open: bool,
+    pub(super) is_open: bool,
 }
 
 impl Tables {
@@ -24,13 +24,39 @@ impl Tables {
             return Ok(());
         }
         let (company, call) = (row.company, row.call.clone());
-        let extension = self.extension_numbers.get(&record.agent).cloned().unwrap_or_default();
+        let extension = record.agent.and_then(|agent| self.extension_numbers.get(&agent));
+        let extension = extension.cloned().unwrap_or_default();
+        if call.kind != DirectKind::Internal && !call.number.is_withheld() {
+            let agent = record.agent.filter(|_| record.outcome == Outcome::Connected);
+            self.remember(record.ended_at, company, &call.number, LastCall { campaign: None, agent })?;
+        }
         let recording = self.recording_name(record.call);
         let mut bill = direct_bill(company, &call, record, extension, recording);
-        bill.id = next_id(&self.bills);
+        bill.id = self.bills_put + 1;
         self.tell_call_finished(now, &bill);
-        self.bills.push(bill);
+        self.put_bill(bill);
         Ok(())
+    }
+
+    /// What is not known of this call stays as it was.
+    pub(super) fn remember(
+        &mut self,
+        at: Timestamp,
+        company: CompanyId,
+        number: &PhoneNumber,
+        call: LastCall,
+    ) -> Result<()> {
+        let key = self.rules(company, &[])?.key(number);
+        let (last, last_at) = self.last_calls.entry((company, key)).or_insert((LastCall::default(), at));
+        *last_at = at;
+        last.campaign = call.campaign.or(last.campaign);
+        last.agent = call.agent.or(last.agent);
+        Ok(())
+    }
+
+    pub(super) fn last_call(&self, company: CompanyId, number: &PhoneNumber) -> Result<LastCall> {
+        let key = self.rules(company, &[])?.key(number);
+        Ok(self.last_calls.get(&(company, key)).map(|(last, _)| *last).unwrap_or_default())
     }
 
     pub(super) fn rescue_directs(&mut self, now: Timestamp, company: CompanyId) -> Vec<CallId> {

@@ -116,7 +116,8 @@ impl CampaignTable {
         let holes = self.holes.iter().map(|h| Ok::<u64, std::convert::Infallible>(*h));
         let Ok(first) = rule::first_seq(page.offset, holes);
         let rows = self.leads.range(first..).map(|(seq, row)| self.shown(*seq, row));
-        (self.campaign.counters.total, page_of(rows, Page { offset: 0, limit: page.limit }))
+        let total = if self.is_forgotten { 0 } else { self.campaign.counters.total };
+        (total, page_of(rows, Page { offset: 0, limit: page.limit }))
     }
 
     pub(super) fn shown(&self, seq: u64, row: &LeadRow) -> Lead {

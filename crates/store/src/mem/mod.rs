@@ -6,6 +6,7 @@ mod calls;
 mod campaigns;
 mod compliance;
 mod directs;
+mod forgetting;
 mod leads;
 mod outbox;
 mod pages;
@@ -33,6 +34,8 @@ struct Tables {
     extensions: BTreeMap<String, Extension>,
     extension_numbers: HashMap<AgentId, String>,
     trunks: Vec<Trunk>,
+    /// Ids of deleted trunks are not used again, nor those of extensions: each of these keeps its number.
+    trunks_added: i64,
     caller_ids: Vec<CallerId>,
     groups: BTreeMap<GroupId, Group>,
     /// Ids of deleted groups are not used again.
@@ -44,8 +47,11 @@ struct Tables {
     /// Where each call lies.
     calls: HashMap<CallId, CampaignId>,
     directs: BTreeMap<CallId, directs::DirectRow>,
-    /// The id of a bill is its place, from 1.
+    /// By the one form of a number; with the end of the last of these calls.
+    last_calls: HashMap<(CompanyId, String), (LastCall, Timestamp)>,
+    /// By id.
     bills: Vec<Bill>,
+    bills_put: i64,
     pushes: BTreeMap<CompanyId, PushSettings>,
     outbox: BTreeMap<i64, outbox::Waiting>,
     /// Ids of events are not used again.
@@ -71,6 +77,8 @@ struct CampaignTable {
     zones: BTreeSet<String>,
     calls: BTreeMap<CallId, Call>,
     open: BTreeSet<CallId>,
+    /// Its leads were deleted because they were old.
+    is_forgotten: bool,
 }
 
 struct LeadRow {
@@ -144,12 +152,24 @@ impl Store for MemStore {
     fn put_extension(&self, extension: &NewExtension) -> Result<Extension> {
         self.tables().put_extension(extension)
     }
+    fn put_extensions(&self, extensions: &[NewExtension]) -> Result<()> {
+        self.tables().put_extensions(extensions)
+    }
     fn extensions(&self, company: Option<CompanyId>) -> Result<Vec<Extension>> {
         let tables = self.tables();
         Ok(tables.extensions.values().filter(|e| company.is_none_or(|c| e.company == c)).cloned().collect())
     }
     fn extension(&self, number: &str) -> Result<Option<Extension>> {
         Ok(self.tables().extensions.get(number).cloned())
+    }
+    fn delete_extension(&self, company: CompanyId, number: &str) -> Result<()> {
+        self.tables().delete_extension(company, number)
+    }
+    fn delete_trunk(&self, company: CompanyId, name: &str) -> Result<()> {
+        self.tables().delete_trunk(company, name)
+    }
+    fn delete_caller_id(&self, company: CompanyId, number: &str) -> Result<()> {
+        self.tables().delete_caller_id(company, number)
     }
     fn put_trunk(&self, trunk: &NewTrunk) -> Result<Trunk> {
         self.tables().put_trunk(trunk)
@@ -194,6 +214,9 @@ impl Store for MemStore {
     fn put_member(&self, group: GroupId, agent: AgentId, signed_in: SignIn) -> Result<()> {
         self.tables().put_member(group, agent, signed_in)
     }
+    fn put_members(&self, group: GroupId, agents: &[AgentId], signed_in: SignIn) -> Result<()> {
+        self.tables().put_members(group, agents, signed_in)
+    }
     fn delete_member(&self, group: GroupId, agent: AgentId) -> Result<()> {
         self.tables().delete_member(group, agent)
     }
@@ -218,8 +241,16 @@ impl Store for MemStore {
     fn recording(&self, company: CompanyId, filename: &str) -> Result<Option<Recording>> {
         Ok(self.tables().recording(company, filename))
     }
-    fn expired_recordings(&self, before: Timestamp, limit: u32) -> Result<Vec<Recording>> {
-        Ok(self.tables().expired_recordings(before, limit))
+    fn forget_personal(&self, company: CompanyId, before: Timestamp, _: u32) -> Result<u64> {
+        Ok(self.tables().forget(company, before))
+    }
+    fn expired_recordings(
+        &self,
+        company: CompanyId,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Recording>> {
+        Ok(self.tables().expired_recordings(company, before, limit))
     }
     fn delete_recording(&self, call: CallId) -> Result<()> {
         self.tables().recordings.remove(&call);
@@ -346,6 +377,9 @@ impl Store for MemStore {
     fn finish_direct(&self, now: Timestamp, call: &DirectRecord) -> Result<()> {
         self.tables().finish_direct(now, call)
     }
+    fn last_call(&self, company: CompanyId, number: &PhoneNumber) -> Result<LastCall> {
+        self.tables().last_call(company, number)
+    }
 
     fn list_bills(&self, company: CompanyId, filter: &BillFilter, page: Page) -> Result<(u64, Vec<Bill>)> {
         Ok(self.tables().list_bills(company, filter, page))
@@ -414,6 +448,18 @@ impl Store for MemStore {
         limit: u32,
     ) -> Result<Vec<Cdr>> {
         Ok(self.tables().calls_before(company, filter, before, limit))
+    }
+    fn bills_after(
+        &self,
+        company: CompanyId,
+        filter: &BillFilter,
+        after: Option<(Timestamp, i64)>,
+        limit: u32,
+    ) -> Result<Vec<Bill>> {
+        let (_, mut bills) = self.tables().list_bills(company, filter, Page { offset: 0, limit: u32::MAX });
+        bills.retain(|b| after.is_none_or(|place| (b.dialed_at, b.id) > place));
+        bills.truncate(limit.min(rule::PAGE_MAX) as usize);
+        Ok(bills)
     }
     fn call(&self, company: CompanyId, call: CallId) -> Result<Option<Cdr>> {
         Ok(self.tables().call(company, call))

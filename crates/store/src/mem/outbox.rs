@@ -46,7 +46,8 @@ impl Tables {
     fn leg_state(&self, state: &LegState) -> Option<(CompanyId, String)> {
         if let Some(row) = self.directs.get(&state.call) {
             let told = self.told(row.company, PushKind::ExtensionState)?;
-            let extension = self.extension_numbers.get(&state.agent.unwrap_or(row.call.agent));
+            let agent = state.agent.or(row.call.agent);
+            let extension = agent.and_then(|agent| self.extension_numbers.get(&agent));
             let facts = direct_facts(&row.call, extension.map_or("", String::as_str));
             return Some((row.company, leg_state_body(state, &facts, &told.settings)));
         }
@@ -57,6 +58,7 @@ impl Tables {
         let lead = table.leads.get(&rule::seq_of(call.lead))?;
         let extension = state.agent.and_then(|a| self.extension_numbers.get(&a));
         let facts = CallFacts {
+            is_inbound: false,
             method: PREDICTIVE,
             number: &call.number,
             caller_id: &call.caller_id,

@@ -35,7 +35,7 @@ impl Tables {
             extension.enabled = new.enabled;
             return Ok(extension.clone());
         }
-        let id = AgentId(i64::try_from(self.extensions.len()).unwrap_or(i64::MAX - 1) + 1);
+        let id = AgentId(i64::try_from(self.extension_numbers.len()).unwrap_or(i64::MAX - 1) + 1);
         let extension = Extension {
             id,
             company: new.company,
@@ -47,6 +47,16 @@ impl Tables {
         self.extension_numbers.insert(id, new.number.clone());
         self.extensions.insert(new.number.clone(), extension.clone());
         Ok(extension)
+    }
+
+    pub(super) fn put_extensions(&mut self, all: &[NewExtension]) -> Result<()> {
+        for new in all {
+            self.check_company(new.company)?;
+            if self.extensions.get(&new.number).is_some_and(|e| e.company != new.company) {
+                return Err(StoreError::Taken("extension"));
+            }
+        }
+        all.iter().try_for_each(|new| self.put_extension(new).map(drop))
     }
 
     fn extension_mut(&mut self, agent: AgentId) -> Result<&mut Extension> {
@@ -67,7 +77,8 @@ impl Tables {
             trunk.settings = settings.clone();
             return Ok(trunk.clone());
         }
-        let trunk = Trunk { id: TrunkId(next_id(&self.trunks)), settings: settings.clone() };
+        self.trunks_added += 1;
+        let trunk = Trunk { id: TrunkId(self.trunks_added), settings: settings.clone() };
         self.trunks.push(trunk.clone());
         Ok(trunk)
     }
@@ -79,6 +90,70 @@ impl Tables {
             Some(caller_id) => *caller_id = new.clone(),
             None => self.caller_ids.push(new.clone()),
         }
+        Ok(())
+    }
+
+    pub(super) fn delete_extension(&mut self, company: CompanyId, number: &str) -> Result<()> {
+        let found = self.extensions.get(number).filter(|e| e.company == company);
+        let extension = found.ok_or(StoreError::NotFound("extension"))?.clone();
+        let agent = extension.id;
+        let names = |t: &CampaignTable| match &t.campaign.settings.assignment {
+            Assignment::Extensions(list) => list.iter().any(|(id, _)| *id == agent),
+            Assignment::Group(..) => false,
+        };
+        let is_named = self.open_campaigns_of(company).any(names);
+        let is_in_call = self.directs.values().any(|d| d.call.agent == Some(agent) && d.is_open);
+        for (refused, why) in [
+            (extension.enabled, rule::STILL_ENABLED_EXTENSION),
+            (is_named, rule::NAMED_EXTENSION),
+            (self.access.is_extension_of_a_user(company, number), rule::EXTENSION_OF_USER),
+            (is_in_call, rule::EXTENSION_IN_CALL),
+        ] {
+            if refused {
+                return Err(StoreError::Refused(why));
+            }
+        }
+        self.groups.values_mut().for_each(|g| g.members.retain(|m| m.agent != agent));
+        self.registrations.retain(|(of, _), _| *of != agent);
+        self.extensions.remove(number);
+        Ok(())
+    }
+
+    fn open_campaigns_of(&self, company: CompanyId) -> impl Iterator<Item = &CampaignTable> {
+        let is_open = move |t: &&CampaignTable| {
+            t.campaign.settings.company == company && t.campaign.settings.status != CampaignStatus::Ended
+        };
+        self.campaigns.values().filter(is_open)
+    }
+
+    pub(super) fn delete_trunk(&mut self, company: CompanyId, name: &str) -> Result<()> {
+        let at = self.trunks.iter().position(|t| t.settings.company == company && t.settings.name == name);
+        let at = at.ok_or(StoreError::NotFound("trunk"))?;
+        let trunk = &self.trunks[at];
+        let is_open = |t: &CampaignTable| {
+            let mut open = t.open.iter().filter_map(|id| t.calls.get(id));
+            open.any(|call| call.trunk == trunk.id)
+        };
+        if trunk.settings.enabled {
+            return Err(StoreError::Refused(rule::STILL_ENABLED_TRUNK));
+        }
+        if self.campaigns.values().any(is_open) {
+            return Err(StoreError::Refused(rule::TRUNK_IN_CALL));
+        }
+        self.trunks.remove(at);
+        Ok(())
+    }
+
+    pub(super) fn delete_caller_id(&mut self, company: CompanyId, number: &str) -> Result<()> {
+        let same = |c: &CallerId| c.company == company && c.number == number;
+        if !self.caller_ids.iter().any(same) {
+            return Err(StoreError::NotFound("caller id"));
+        }
+        let names = |t: &CampaignTable| t.campaign.settings.caller_ids.iter().any(|n| n == number);
+        if self.open_campaigns_of(company).any(names) {
+            return Err(StoreError::Refused(rule::NAMED_CALLER_ID));
+        }
+        self.caller_ids.retain(|c| !same(c));
         Ok(())
     }
 
@@ -169,6 +244,22 @@ impl Tables {
             None => {
                 let signed_in = if signed_in == SignIn::In { SignIn::In } else { SignIn::Out };
                 members.push(Member { agent, signed_in });
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn put_members(
+        &mut self,
+        group: GroupId,
+        agents: &[AgentId],
+        signed_in: SignIn,
+    ) -> Result<()> {
+        let before = self.group_mut(group)?.members.clone();
+        for agent in agents {
+            if let Err(error) = self.put_member(group, *agent, signed_in) {
+                self.group_mut(group)?.members = before;
+                return Err(error);
             }
         }
         Ok(())

@@ -20,9 +20,14 @@ impl Tables {
         self.recordings.values().find(|r| r.company == company && r.filename == filename).cloned()
     }
 
-    pub(super) fn expired_recordings(&self, before: Timestamp, limit: u32) -> Vec<Recording> {
-        let mut expired: Vec<Recording> =
-            self.recordings.values().filter(|r| r.created_at < before).cloned().collect();
+    pub(super) fn expired_recordings(
+        &self,
+        company: CompanyId,
+        before: Timestamp,
+        limit: u32,
+    ) -> Vec<Recording> {
+        let is_old = |r: &&Recording| r.company == company && r.created_at < before;
+        let mut expired: Vec<Recording> = self.recordings.values().filter(is_old).cloned().collect();
         expired.sort_by_key(|r| (r.created_at, r.call));
         expired.truncate(limit.min(rule::PAGE_MAX) as usize);
         expired

@@ -97,6 +97,9 @@ pub(super) fn finish(
         let result = rule::result_of(record, extension.transpose()?.flatten());
         store_result(db, now, lead, &result, retry)?;
         let bill = bills::add(db, record, &result)?;
+        let agent = record.agent.filter(|_| record.outcome == Outcome::Connected);
+        let last = LastCall { campaign: Some(record.campaign), agent };
+        directs::remember(db, record.ended_at, bill.company, &bill.number, last)?;
         if record.outcome == Outcome::Abandoned {
             compliance::note_abandoned(db, record.ended_at, bill.company, &bill.number)?;
         }
@@ -232,6 +235,7 @@ pub(super) fn call_row(row: &Row<'_>) -> rusqlite::Result<Call> {
             notice: notice_at(row)?,
             hangup_by: HangupBy::from_name(&row.get::<_, String>("hangup_by")?),
             sip_status: row.get("sip_status")?,
+            keys: String::new(),
         });
     }
     Ok(call)

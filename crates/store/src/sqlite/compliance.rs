@@ -19,13 +19,14 @@ pub(super) fn put(db: &Connection, company: CompanyId, settings: &ComplianceSett
 
 fn write(db: &Connection, company: CompanyId, settings: &ComplianceSettings) -> Result<()> {
     let sql = "INSERT INTO compliance (company, profile, country, windows, holidays, holidays_are, caps, lockout_h,
-            ring_min_s, abandon_max, abandon_windows)
+            ring_min_s, abandon_max, abandon_windows, keep_personal_days, keep_recordings_days)
         VALUES (:company, :profile, :country, :windows, :holidays, :holidays_are, :caps, :lockout_h, :ring_min_s,
-            :abandon_max, :abandon_windows)
+            :abandon_max, :abandon_windows, :keep_personal, :keep_recordings)
         ON CONFLICT (company) DO UPDATE SET profile = excluded.profile, country = excluded.country,
             windows = excluded.windows, holidays = excluded.holidays, holidays_are = excluded.holidays_are,
             caps = excluded.caps, lockout_h = excluded.lockout_h, ring_min_s = excluded.ring_min_s,
-            abandon_max = excluded.abandon_max, abandon_windows = excluded.abandon_windows";
+            abandon_max = excluded.abandon_max, abandon_windows = excluded.abandon_windows,
+            keep_personal_days = excluded.keep_personal_days, keep_recordings_days = excluded.keep_recordings_days";
     let caps: Vec<String> = settings.caps.iter().map(|cap| format!("{}/{}", cap.calls, cap.hours)).collect();
     let windows: Vec<String> = settings.abandon_windows.iter().map(|w| w.name().to_owned()).collect();
     db.prepare_cached(sql)?.execute(named_params! {
@@ -34,6 +35,7 @@ fn write(db: &Connection, company: CompanyId, settings: &ComplianceSettings) -> 
         ":holidays_are": if settings.holidays_are == Holidays::Sunday { "sunday" } else { "closed" },
         ":caps": list_text(&caps), ":lockout_h": settings.lockout_h, ":ring_min_s": settings.ring_min_s,
         ":abandon_max": settings.abandon_max, ":abandon_windows": list_text(&windows),
+        ":keep_personal": settings.keep_personal_days, ":keep_recordings": settings.keep_recordings_days,
     })?;
     Ok(())
 }
@@ -54,6 +56,8 @@ pub(super) fn settings(db: &Connection, company: CompanyId) -> Result<Compliance
             abandon_windows: parsed(row, "abandon_windows", |text| {
                 text_list(text).iter().map(|name| AbandonWindow::from_name(name)).collect()
             })?,
+            keep_personal_days: row.get("keep_personal_days")?,
+            keep_recordings_days: row.get("keep_recordings_days")?,
         })
     });
     Ok(found.optional()?.unwrap_or_default())

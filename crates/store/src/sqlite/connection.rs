@@ -26,6 +26,9 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (7, include_str!("../../migrations/sqlite/0007_uploads.sql")),
     (8, include_str!("../../migrations/sqlite/0008_trunk_details.sql")),
     (9, include_str!("../../migrations/sqlite/0009_detection.sql")),
+    (10, include_str!("../../migrations/sqlite/0010_deletions.sql")),
+    (12, include_str!("../../migrations/sqlite/0012_callers.sql")),
+    (13, include_str!("../../migrations/sqlite/0013_keys.sql")),
 ];
 
 /// Creates the database where there is none; only its owner may read it, for it holds the passwords of extensions.
@@ -184,6 +187,7 @@ mod tests {
         let store = SqliteStore::open(&folder.database()).unwrap();
         store.verify().unwrap();
         let filter = BillFilter {
+            is_inbound: None,
             method: None,
             from: Timestamp(0),
             to: Timestamp(i64::MAX),

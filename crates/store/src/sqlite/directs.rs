@@ -1,17 +1,20 @@
 //! Calls that are no campaign's.
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 
 use super::column::*;
 use super::*;
 use crate::bill::direct_bill;
+
+/// In place of an agent's id, which begin with 1.
+const NOBODY: i64 = 0;
 
 pub(super) fn open(db: &Connection, company: CompanyId, call: &NewDirect) -> Result<()> {
     let sql = "INSERT INTO direct_calls (id, company, kind, agent, number, caller_id, user_id, member_id, ext, custom_uuid,
             dialed_at)
         VALUES (:id, :company, :kind, :agent, :number, :caller_id, :user_id, :member_id, :ext, :custom_uuid, :dialed_at)";
     let values = named_params! {
-        ":id": call_blob(call.call), ":company": company.0, ":kind": call.kind.name(), ":agent": call.agent.0,
+        ":id": call_blob(call.call), ":company": company.0, ":kind": call.kind.name(), ":agent": call.agent.map_or(NOBODY, |a| a.0),
         ":number": call.number.as_str(), ":caller_id": call.caller_id, ":user_id": call.tags.user_id,
         ":member_id": call.tags.member_id, ":ext": call.tags.ext, ":custom_uuid": call.tags.custom_uuid,
         ":dialed_at": call.dialed_at.0,
@@ -36,7 +39,12 @@ pub(super) fn finish(db: &Connection, now: Timestamp, record: &DirectRecord) -> 
     }
     close(db, record)?;
     let mut extension = db.prepare_cached("SELECT number FROM extensions WHERE id = ?1")?;
-    let extension = extension.query_row([record.agent.0], |row| row.get(0)).optional()?.unwrap_or_default();
+    let agent = record.agent.map_or(NOBODY, |a| a.0);
+    let extension = extension.query_row([agent], |row| row.get(0)).optional()?.unwrap_or_default();
+    if call.kind != DirectKind::Internal && !call.number.is_withheld() {
+        let agent = record.agent.filter(|_| record.outcome == Outcome::Connected);
+        remember(db, record.ended_at, company, &call.number, LastCall { campaign: None, agent })?;
+    }
     let bill = bills::put(db, &direct_bill(company, &call, record, extension, recording))?;
     outbox::call_finished(db, now, &bill)
 }
@@ -47,7 +55,7 @@ fn close(db: &Connection, r: &DirectRecord) -> Result<()> {
             cause = :cause, hangup_by = :hangup_by, sip_status = :sip_status
         WHERE id = :id";
     db.prepare_cached(sql)?.execute(named_params! {
-        ":id": call_blob(r.call), ":agent": r.agent.0, ":trunk": r.trunk.map(|t| t.0),
+        ":id": call_blob(r.call), ":agent": r.agent.map_or(NOBODY, |a| a.0), ":trunk": r.trunk.map(|t| t.0),
         ":ringing_at": r.ringing_at.map(|t| t.0), ":answered_at": r.answered_at.map(|t| t.0),
         ":bridged_at": r.bridged_at.map(|t| t.0), ":ended_at": r.ended_at.0, ":outcome": r.outcome.name(),
         ":cause": r.cause.0, ":hangup_by": r.hangup_by.name(), ":sip_status": r.sip_status,
@@ -64,6 +72,33 @@ pub(super) fn rescue(db: &Connection, now: Timestamp, company: CompanyId) -> Res
     Ok(open.into_iter().map(|c| c.call).collect())
 }
 
+/// What is not known of this call stays as it was.
+pub(super) fn remember(
+    db: &Connection,
+    at: Timestamp,
+    company: CompanyId,
+    number: &PhoneNumber,
+    call: LastCall,
+) -> Result<()> {
+    let key = compliance::rules(db, company, &[])?.key(number);
+    let sql = "INSERT INTO last_calls (company, key, campaign, agent, at) VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (company, key) DO UPDATE SET
+            campaign = coalesce(excluded.campaign, campaign), agent = coalesce(excluded.agent, agent), at = excluded.at";
+    let (campaign, agent) = (call.campaign.map(|c| c.0), call.agent.map(|a| a.0));
+    db.prepare_cached(sql)?.execute(params![company.0, key, campaign, agent, at.0])?;
+    Ok(())
+}
+
+pub(super) fn last(db: &Connection, company: CompanyId, number: &PhoneNumber) -> Result<LastCall> {
+    let key = compliance::rules(db, company, &[])?.key(number);
+    let sql = "SELECT campaign, agent FROM last_calls WHERE company = ?1 AND key = ?2";
+    let found = db.prepare_cached(sql)?.query_row(params![company.0, key], |row| {
+        let (campaign, agent): (Option<i64>, Option<i64>) = (row.get(0)?, row.get(1)?);
+        Ok(LastCall { campaign: campaign.map(CampaignId), agent: agent.map(AgentId) })
+    });
+    Ok(found.optional()?.unwrap_or_default())
+}
+
 /// What an extension state says of the call, with its company.
 pub(super) fn facts(db: &Connection, call: CallId) -> Result<Option<(CompanyId, NewDirect)>> {
     let mut query = db.prepare_cached("SELECT * FROM direct_calls WHERE id = ?1")?;
@@ -75,7 +110,7 @@ fn direct_row(row: &Row<'_>) -> rusqlite::Result<NewDirect> {
     Ok(NewDirect {
         call: call_at(row, "id")?,
         kind: parsed(row, "kind", DirectKind::from_name)?,
-        agent: AgentId(row.get("agent")?),
+        agent: Some(row.get("agent")?).filter(|id| *id != NOBODY).map(AgentId),
         number: number_at(row, "number")?,
         caller_id: row.get("caller_id")?,
         tags: CallTags {

@@ -101,7 +101,8 @@ pub(super) fn add(
 }
 
 pub(super) fn list(db: &Connection, campaign: CampaignId, page: Page) -> Result<(u64, Vec<Lead>)> {
-    let mut total = db.prepare_cached("SELECT total FROM campaigns WHERE id = ?1")?;
+    let mut total =
+        db.prepare_cached("SELECT CASE forgotten WHEN 0 THEN total ELSE 0 END FROM campaigns WHERE id = ?1")?;
     let total: Option<u64> = total.query_row([campaign.0], |row| row.get(0)).optional()?;
     let total = total.ok_or(StoreError::NotFound("campaign"))?;
     if page.offset >= total {

@@ -7,7 +7,9 @@ mod campaigns;
 mod column;
 mod compliance;
 mod connection;
+mod deletions;
 mod directs;
+mod forgetting;
 mod groups;
 #[cfg(test)]
 mod killed;
@@ -98,11 +100,27 @@ impl Store for SqliteStore {
         let extension = extension.clone();
         self.write(move |db| provision::put_extension(db, &extension))
     }
+    fn put_extensions(&self, extensions: &[NewExtension]) -> Result<()> {
+        let extensions = extensions.to_vec();
+        self.write(move |db| extensions.iter().try_for_each(|e| provision::put_extension(db, e).map(drop)))
+    }
     fn extensions(&self, company: Option<CompanyId>) -> Result<Vec<Extension>> {
         self.read(|db| provision::extensions(db, company))
     }
     fn extension(&self, number: &str) -> Result<Option<Extension>> {
         self.read(|db| provision::extension(db, number))
+    }
+    fn delete_extension(&self, company: CompanyId, number: &str) -> Result<()> {
+        let number = number.to_owned();
+        self.write(move |db| deletions::extension(db, company, &number))
+    }
+    fn delete_trunk(&self, company: CompanyId, name: &str) -> Result<()> {
+        let name = name.to_owned();
+        self.write(move |db| deletions::trunk(db, company, &name))
+    }
+    fn delete_caller_id(&self, company: CompanyId, number: &str) -> Result<()> {
+        let number = number.to_owned();
+        self.write(move |db| deletions::caller_id(db, company, &number))
     }
     fn put_trunk(&self, trunk: &NewTrunk) -> Result<Trunk> {
         let trunk = trunk.clone();
@@ -152,6 +170,10 @@ impl Store for SqliteStore {
     fn put_member(&self, group: GroupId, agent: AgentId, signed_in: SignIn) -> Result<()> {
         self.write(move |db| groups::put_member(db, group, agent, signed_in))
     }
+    fn put_members(&self, group: GroupId, agents: &[AgentId], signed_in: SignIn) -> Result<()> {
+        let agents = agents.to_vec();
+        self.write(move |db| agents.iter().try_for_each(|a| groups::put_member(db, group, *a, signed_in)))
+    }
     fn delete_member(&self, group: GroupId, agent: AgentId) -> Result<()> {
         self.write(move |db| groups::delete_member(db, group, agent))
     }
@@ -178,8 +200,16 @@ impl Store for SqliteStore {
     fn recording(&self, company: CompanyId, filename: &str) -> Result<Option<Recording>> {
         self.read(|db| recordings::by_name(db, company, filename))
     }
-    fn expired_recordings(&self, before: Timestamp, limit: u32) -> Result<Vec<Recording>> {
-        self.read(|db| recordings::expired(db, before, limit))
+    fn forget_personal(&self, company: CompanyId, before: Timestamp, limit: u32) -> Result<u64> {
+        self.write(move |db| forgetting::forget(db, company, before, limit))
+    }
+    fn expired_recordings(
+        &self,
+        company: CompanyId,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Recording>> {
+        self.read(|db| recordings::expired(db, company, before, limit))
     }
     fn delete_recording(&self, call: CallId) -> Result<()> {
         self.write(move |db| recordings::delete(db, call))
@@ -341,6 +371,9 @@ impl Store for SqliteStore {
         let call = call.clone();
         self.write(move |db| directs::finish(db, now, &call))
     }
+    fn last_call(&self, company: CompanyId, number: &PhoneNumber) -> Result<LastCall> {
+        self.read(|db| directs::last(db, company, number))
+    }
 
     fn list_bills(&self, company: CompanyId, filter: &BillFilter, page: Page) -> Result<(u64, Vec<Bill>)> {
         self.read(|db| Ok((bills::count(db, company, filter)?, bills::page(db, company, filter, page)?)))
@@ -416,6 +449,15 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<Cdr>> {
         self.read(|db| pages::calls_before(db, company, filter, before, limit))
+    }
+    fn bills_after(
+        &self,
+        company: CompanyId,
+        filter: &BillFilter,
+        after: Option<(Timestamp, i64)>,
+        limit: u32,
+    ) -> Result<Vec<Bill>> {
+        self.read(|db| bills::after(db, company, filter, after, limit))
     }
     fn call(&self, company: CompanyId, call: CallId) -> Result<Option<Cdr>> {
         self.read(|db| pages::call(db, company, call))

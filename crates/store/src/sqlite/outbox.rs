@@ -79,6 +79,7 @@ pub(super) fn put_leg_states(db: &Connection, now: Timestamp, states: &[LegState
         let (caller_id, custom_uuid, extension): (String, String, String) = texts;
         let Some(company) = told(db, company, PushKind::ExtensionState)? else { continue };
         let facts = CallFacts {
+            is_inbound: false,
             method: PREDICTIVE,
             number: &number,
             caller_id: &caller_id,
@@ -102,8 +103,8 @@ fn put_direct_state(
     let kind = PushKind::ExtensionState;
     let Some(company) = told(db, company, kind)? else { return Ok(()) };
     let mut extension = db.prepare_cached("SELECT number FROM extensions WHERE id = ?1")?;
-    let agent = state.agent.unwrap_or(call.agent);
-    let extension: Option<String> = extension.query_row([agent.0], |row| row.get(0)).optional()?;
+    let agent = state.agent.or(call.agent).map(|agent| agent.0);
+    let extension: Option<String> = extension.query_row([agent], |row| row.get(0)).optional()?;
     let facts = direct_facts(call, extension.as_deref().unwrap_or_default());
     put(db, now, company.id, kind, Some(state.call), &leg_state_body(state, &facts, &company.settings))
 }

@@ -17,11 +17,12 @@ pub(super) fn leads_after(
 }
 
 const CDR: &str = "SELECT calls.*, coalesce(campaigns.taskid, '') AS taskid,
-        coalesce(extensions.number, '') AS extension, recordings.filename, recordings.seconds, recordings.bytes,
+        coalesce(extensions.number, deleted_extensions.number, '') AS extension, recordings.filename, recordings.seconds, recordings.bytes,
         recordings.created_at AS recorded_at
     FROM calls
     LEFT JOIN campaigns ON campaigns.id = calls.campaign
     LEFT JOIN extensions ON extensions.id = calls.agent
+    LEFT JOIN deleted_extensions ON deleted_extensions.id = calls.agent
     LEFT JOIN recordings ON recordings.call = calls.id AND recordings.company = calls.company
     WHERE calls.company = ?";
 

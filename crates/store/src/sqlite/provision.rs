@@ -90,7 +90,9 @@ pub(super) fn app_keys(db: &Connection, company: CompanyId) -> Result<Vec<AppKey
 }
 
 pub(super) fn put_extension(db: &Connection, e: &NewExtension) -> Result<Extension> {
-    let sql = "INSERT INTO extensions (company, number, password, enabled) VALUES (?1, ?2, ?3, ?4)
+    let sql = "INSERT INTO extensions (id, company, number, password, enabled)
+        VALUES ((SELECT 1 + max((SELECT coalesce(max(id), 0) FROM extensions),
+            (SELECT coalesce(max(id), 0) FROM deleted_extensions))), ?1, ?2, ?3, ?4)
         ON CONFLICT (number) DO UPDATE SET password = excluded.password, enabled = excluded.enabled
         WHERE company = excluded.company
         RETURNING *";
@@ -133,9 +135,10 @@ pub(super) fn set_paused(db: &Connection, agent: AgentId, paused: bool) -> Resul
 }
 
 pub(super) fn put_trunk(db: &Connection, t: &NewTrunk) -> Result<Trunk> {
-    let sql = "INSERT INTO trunks (company, name, address, transport, username, password, register, prefix,
+    let sql = "INSERT INTO trunks (id, company, name, address, transport, username, password, register, prefix,
             channels_max, cps_max, enabled, details)
-        VALUES (:company, :name, :address, :transport, :username, :password, :register, :prefix,
+        VALUES ((SELECT 1 + max((SELECT coalesce(max(id), 0) FROM trunks),
+            (SELECT coalesce(max(id), 0) FROM deleted_trunks))), :company, :name, :address, :transport, :username, :password, :register, :prefix,
             :channels_max, :cps_max, :enabled, :details)
         ON CONFLICT (company, name) DO UPDATE SET address = excluded.address, transport = excluded.transport,
             username = excluded.username, password = excluded.password, register = excluded.register,

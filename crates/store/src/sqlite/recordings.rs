@@ -27,9 +27,15 @@ pub(super) fn by_name(db: &Connection, company: CompanyId, filename: &str) -> Re
     Ok(db.prepare_cached(sql)?.query_row(params![company.0, filename], recording_row).optional()?)
 }
 
-pub(super) fn expired(db: &Connection, before: Timestamp, limit: u32) -> Result<Vec<Recording>> {
-    let sql = "SELECT * FROM recordings WHERE created_at < ?1 ORDER BY created_at, call LIMIT ?2";
-    rows(db, sql, params![before.0, limit.min(rule::PAGE_MAX)], recording_row)
+pub(super) fn expired(
+    db: &Connection,
+    company: CompanyId,
+    before: Timestamp,
+    limit: u32,
+) -> Result<Vec<Recording>> {
+    let sql =
+        "SELECT * FROM recordings WHERE company = ?1 AND created_at < ?2 ORDER BY created_at, call LIMIT ?3";
+    rows(db, sql, params![company.0, before.0, limit.min(rule::PAGE_MAX)], recording_row)
 }
 
 pub(super) fn delete(db: &Connection, call: CallId) -> Result<()> {

@@ -32,7 +32,7 @@ const COUNTERS: &str = "SELECT campaigns.id FROM campaigns LEFT JOIN (
             count(*) FILTER (WHERE state = 'in_flight') AS in_flight
         FROM leads GROUP BY campaign
     ) AS counted ON counted.campaign = campaigns.id
-    WHERE (campaigns.total, campaigns.called, campaigns.connected, campaigns.abandoned, campaigns.pending,
+    WHERE campaigns.forgotten = 0 AND (campaigns.total, campaigns.called, campaigns.connected, campaigns.abandoned, campaigns.pending,
             campaigns.in_flight)
         <> (coalesce(counted.total, 0), coalesce(counted.called, 0), coalesce(counted.connected, 0),
             coalesce(counted.abandoned, 0), coalesce(counted.pending, 0), coalesce(counted.in_flight, 0))";
@@ -41,10 +41,13 @@ const COUNTERS: &str = "SELECT campaigns.id FROM campaigns LEFT JOIN (
 const OPEN_CALLS: &str = "SELECT leads.campaign FROM leads LEFT JOIN (
         SELECT lead, count(*) AS placed, count(*) FILTER (WHERE ended_at IS NULL) AS open FROM calls GROUP BY lead
     ) AS counted ON counted.lead = leads.id
-    WHERE coalesce(counted.open, 0) <> (leads.state = 'in_flight') OR coalesce(counted.placed, 0) <> leads.round";
+    JOIN campaigns ON campaigns.id = leads.campaign LEFT JOIN compliance ON compliance.company = campaigns.company
+    WHERE coalesce(counted.open, 0) <> (leads.state = 'in_flight')
+        OR (coalesce(counted.placed, 0) <> leads.round
+            AND campaigns.created_at >= coalesce(compliance.forgotten_before, 0))";
 
 const HOLES: &str = "SELECT id FROM campaigns
-    WHERE seq_last <> total + (SELECT count(*) FROM deleted_leads WHERE campaign = campaigns.id)";
+    WHERE forgotten = 0 AND seq_last <> total + (SELECT count(*) FROM deleted_leads WHERE campaign = campaigns.id)";
 
 /// Every finished call has one bill.
 const BILLS: &str = "SELECT calls.campaign FROM calls LEFT JOIN (

@@ -7,9 +7,9 @@ use engine::{
 use store::{CallerId, Extension};
 
 use super::Caller;
-use super::code::{Code, Ret};
+use super::code::Code;
 use super::envelope::{Done, Failure, Reply};
-use crate::handle::Command;
+use crate::handle::{Command, HandleError};
 
 const TAG_CHARS_MAX: usize = 255;
 
@@ -90,9 +90,7 @@ pub async fn transfer(caller: &Caller) -> Reply {
         _ => TransferTarget::Group(caller.group(to).await?.id),
     };
     let transfer = CallCommand::Transfer { agent: from.id, target };
-    let result = caller.app.handle.call_command(caller.id(), transfer).await?;
-    result.map_err(|refusal| match refusal {
-        Refusal::NotInCall => refused(refusal, &from),
+    taken(caller, transfer).await?.map_err(|refusal| match refusal {
         Refusal::TargetBusy => Failure::about(Code::EXTENSION_BUSY, to),
         Refusal::NotRegistered => Failure::about(Code::NOT_REGISTERED, to),
         other => refused(other, &from),
@@ -105,8 +103,7 @@ async fn watch(caller: &Caller, mode: WatchMode, start: WatchStart) -> Reply {
     let supervisor = reachable_extension(caller, p.required("extnumber")?).await?;
     let watched = caller.extension(p.required("destnumber")?).await?;
     let watch = CallCommand::Watch { supervisor: supervisor.id, agent: watched.id, mode, start };
-    let result = caller.app.handle.call_command(caller.id(), watch).await?;
-    result.map_err(|refusal| match refusal {
+    taken(caller, watch).await?.map_err(|refusal| match refusal {
         Refusal::NotInCall => Failure::about(Code::NOT_IN_CALL, watched.number.as_str()),
         other => refused(other, &supervisor),
     })?;
@@ -115,9 +112,18 @@ async fn watch(caller: &Caller, mode: WatchMode, start: WatchStart) -> Reply {
 
 /// Hands the command to the engine, and says what it said.
 async fn command(caller: &Caller, extension: &Extension, command: CallCommand) -> Reply {
-    let result = caller.app.handle.call_command(caller.id(), command).await?;
-    result.map_err(|refusal| refused(refusal, extension))?;
+    taken(caller, command).await?.map_err(|refusal| refused(refusal, extension))?;
     Done::empty()
+}
+
+/// What the dialer says to a command; 1001 when it says nothing.
+async fn taken(caller: &Caller, command: CallCommand) -> Result<Result<(), Refusal>, Failure> {
+    caller.app.handle.call_command(caller.id(), command).await.map_err(no_connection)
+}
+
+fn no_connection(error: HandleError) -> Failure {
+    tracing::error!(%error, "a command for a call was not taken");
+    Code::NO_CONNECTION.into()
 }
 
 fn refused(refusal: Refusal, extension: &Extension) -> Failure {
@@ -130,7 +136,8 @@ fn refused(refusal: Refusal, extension: &Extension) -> Failure {
         Refusal::NotInCall | Refusal::NotWatching => Failure::about(Code::NOT_IN_CALL, number),
         Refusal::TargetBusy => Failure::about(Code::EXTENSION_BUSY, number),
         Refusal::NoTrunk | Refusal::NobodyReady => Code::NO_RESOURCE.into(),
-        Refusal::Unavailable => Ret::Internal.into(),
+        Refusal::NotAllowed => Code::AGAINST_POLICY.into(),
+        Refusal::Unavailable => Code::FAILED.into(),
     }
 }
 
@@ -161,7 +168,8 @@ async fn own_caller_id(caller: &Caller, wanted: &str) -> Result<String, Failure>
     match all.iter().find(|c| c.number == wanted) {
         Some(found) if found.enabled => Ok(wanted.to_owned()),
         Some(_) => Err(Failure::about(Code::NUMBER_DISABLED, wanted)),
-        None if all.is_empty() => Ok(wanted.to_owned()),
+        None if all.is_empty() && PhoneNumber::parse(wanted).is_ok() => Ok(wanted.to_owned()),
+        None if all.is_empty() => Err(Failure::about(Code::BAD_NUMBER, wanted)),
         None => Err(Failure::about(Code::NO_NUMBER, wanted)),
     }
 }
@@ -170,10 +178,11 @@ async fn own_caller_id(caller: &Caller, wanted: &str) -> Result<String, Failure>
 pub async fn hang_up(caller: &Caller) -> Reply {
     let number = caller.parameters().required("extnumber")?;
     let extension = caller.extension(number).await?;
-    let agents = caller.agents().await?;
-    if agents.get(&extension.id).is_none_or(|a| a.call.is_none()) {
+    let (handle, company, agent) = (&caller.app.handle, caller.id(), extension.id);
+    let agents = handle.agents(company).await.map_err(no_connection)?;
+    if agents.iter().find(|a| a.agent == agent).is_none_or(|a| a.call.is_none()) {
         return Err(Failure::about(Code::NOT_IN_CALL, number));
     }
-    caller.tell(Command::HangUp { company: caller.id(), agent: extension.id }).await?;
+    handle.tell(Command::HangUp { company, agent }).await.map_err(no_connection)?;
     Done::empty()
 }

@@ -41,12 +41,7 @@ pub async fn bills(caller: &Caller) -> Reply {
     let sync = p.word("syncflag", &[("1", Sync::New), ("2", Sync::Fetched), ("3", Sync::All)])?;
     let sync = sync.unwrap_or(Sync::New);
     let filter = filter(caller, sync)?;
-    // All calls go out, so far.
-    let wants_out = p.int("direction", 1..=3)?.is_none_or(|d| d != 1);
-    let (totalitems, bills) = match wants_out {
-        true => found(caller, sync, filter, paging).await?,
-        false => (0, Vec::new()),
-    };
+    let (totalitems, bills) = found(caller, sync, filter, paging).await?;
     let row =
         |bill| BillRow { bill: bill_body(bill, &caller.company.settings), displaynumber: &bill.caller_id };
     Done::with(&BillsResult {
@@ -66,6 +61,11 @@ fn filter(caller: &Caller, sync: Sync) -> Result<BillFilter, Failure> {
     let from = p.time_as("starttime", |t| zone.parse_from(t))?.ok_or_else(|| time("starttime"))?;
     let to = p.time_as("endtime", |t| zone.parse_to(t))?.ok_or_else(|| time("endtime"))?;
     let method = p.int("callmethod", 0..=CALL_METHOD_MAX)?.filter(|m| *m != 0);
+    let is_inbound = match p.int("direction", 1..=3)? {
+        Some(1) => Some(true),
+        Some(2) => Some(false),
+        _ => None,
+    };
     let extensions = p.list("extnumber");
     if extensions.len() > EXTENSIONS_MAX {
         return Err(p.wrong("extnumber", Text::new("数量过多", "has too many items")));
@@ -73,6 +73,7 @@ fn filter(caller: &Caller, sync: Sync) -> Result<BillFilter, Failure> {
     let text = |name: &str| p.text(name).unwrap_or_default().to_owned();
     let ext = p.text("ext").or_else(|| p.text("chengshudu")).unwrap_or_default().to_owned();
     Ok(BillFilter {
+        is_inbound,
         from,
         to,
         fetched: match sync {

@@ -43,7 +43,9 @@ impl Text {
 pub struct Code(pub u16);
 
 impl Code {
+    pub const NO_CONNECTION: Code = Code(1001);
     pub const CHECK_FAILED: Code = Code(1002);
+    pub const FAILED: Code = Code(1003);
     pub const EXTENSION_BUSY: Code = Code(1010);
     pub const FOREIGN_EXTENSION: Code = Code(1011);
     pub const NO_EXTENSION: Code = Code(1012);
@@ -74,18 +76,23 @@ impl Code {
     pub const TOO_MANY_NUMBERS: Code = Code(1045);
     pub const IDLE: Code = Code(1201);
     pub const RINGING: Code = Code(1202);
+    pub const OFF_HOOK: Code = Code(1203);
     pub const TALKING: Code = Code(1204);
     pub const OTHER: Code = Code(1208);
-    pub const SEAT_UNREACHABLE: Code = Code(1212);
+    /// Let the last offer ring; or its phone is not there.
+    pub const SEAT_UNREACHED: Code = Code(1212);
     pub const SEAT_WAITING: Code = Code(1213);
     pub const SEAT_RECEIVING: Code = Code(1214);
     pub const SEAT_TALKING: Code = Code(1215);
+    pub const SEAT_DECLINED: Code = Code(1216);
     pub const SEAT_PAUSED: Code = Code(1217);
 
     /// `codemsg`.
     pub const fn text(self) -> Text {
         match self.0 {
+            1001 => Text::new("服务器连接失败", "The dialer does not answer"),
             1002 => Text::new("操作异常(校验失败)", "Check failed"),
+            1003 => Text::new("操作失败", "Operation failed"),
             1010 => Text::new("分机异常", "Extension busy"),
             1011 => Text::new("非法分机", "Extension of another company"),
             1012 => Text::new("分机不存在", "Extension does not exist"),
@@ -171,8 +178,8 @@ mod tests {
     #[test]
     fn every_failure_code_has_its_own_text() {
         let codes = [
-            1002, 1010, 1011, 1012, 1013, 1014, 1015, 1019, 1020, 1021, 1024, 1029, 1031, 1032, 1033, 1041,
-            1043, 1044, 1045,
+            1001, 1002, 1003, 1010, 1011, 1012, 1013, 1014, 1015, 1019, 1020, 1021, 1024, 1029, 1031, 1032,
+            1033, 1041, 1043, 1044, 1045,
         ];
         let texts: std::collections::BTreeSet<_> =
             codes.iter().map(|c| Code(*c).text().of(Language::Chinese)).collect();

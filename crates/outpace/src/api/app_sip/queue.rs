@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::{AgentId, AgentState, AgentView, Strategy, Timestamp};
+use engine::{AgentId, AgentState, AgentView, Miss, Strategy, Timestamp};
 use serde::Serialize;
 use store::{Extension, Group, NewGroup, SignIn};
 
@@ -205,7 +205,7 @@ fn seat_row(
     view: Option<&AgentView>,
 ) -> SeatRow {
     let time = |at: Option<Timestamp>| at.map_or_else(String::new, |at| caller.zone.format(at));
-    let code = seat_code(state, extension.paused).0;
+    let code = seat_code(state, extension.paused, view.and_then(|v| v.missed_now)).0;
     SeatRow {
         queuename: queue.to_owned(),
         // Clients find the extension at its beginning.
@@ -224,11 +224,13 @@ fn seat_row(
     }
 }
 
-const fn seat_code(state: AgentState, paused: bool) -> Code {
+const fn seat_code(state: AgentState, paused: bool, missed: Option<Miss>) -> Code {
     match state {
+        AgentState::WrapUp if matches!(missed, Some(Miss::NotPickedUp)) => Code::SEAT_UNREACHED,
+        AgentState::WrapUp if matches!(missed, Some(Miss::Declined)) => Code::SEAT_DECLINED,
         AgentState::SignedOut if paused => Code::SEAT_PAUSED,
         // Signed in, but the phone is not registered.
-        AgentState::SignedOut => Code::SEAT_UNREACHABLE,
+        AgentState::SignedOut => Code::SEAT_UNREACHED,
         AgentState::Ready => Code::SEAT_WAITING,
         AgentState::Offered => Code::SEAT_RECEIVING,
         AgentState::Talking => Code::SEAT_TALKING,

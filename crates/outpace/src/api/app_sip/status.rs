@@ -108,6 +108,7 @@ fn call_status(
     let code = match (extension, view) {
         (None, _) => Code::NO_EXTENSION,
         // A call outlives its extension's registration.
+        (Some(_), Some(_)) if call.is_some_and(|c| c.awaits_customer) => Code::OFF_HOOK,
         (Some(_), Some(v)) if call.is_some() => state_code(v.state),
         (Some(e), _) if !e.enabled => Code::EXTENSION_DISABLED,
         (Some(_), _) if !is_registered => Code::NOT_REGISTERED,
@@ -119,10 +120,10 @@ fn call_status(
     let seconds = |since: Timestamp| caller.now().since(since).as_secs();
     CallStatusRow {
         status: code.0,
-        caller: call.map(|_| number.clone()),
-        callee: call.map(|c| c.number.clone()),
+        caller: call.map(|c| if c.is_inbound { c.number.clone() } else { number.clone() }),
+        callee: call.map(|c| if c.is_inbound { number.clone() } else { c.number.clone() }),
         disnumber: call.map(|c| c.caller_id.clone()),
-        direction: call.map(|_| "callout"),
+        direction: call.map(|c| if c.is_inbound { "callin" } else { "callout" }),
         channel: call.map(|c| c.call.to_string()),
         idleduration: view.filter(|_| resting).map(|v| seconds(v.since)),
         callduration: call.map(|c| call_began(c).map_or(0, seconds)),

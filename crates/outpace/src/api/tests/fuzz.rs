@@ -83,6 +83,10 @@ fn no_sdp_breaks_the_reader() {
         "a=",
         "RTP/AVP ",
         "/8000",
+        "RTP/SAVP",
+        "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz",
+        "|2^31",
+        "|1:4",
         "\r\n",
         "\n",
         "0.0.0.0",
@@ -90,11 +94,16 @@ fn no_sdp_breaks_the_reader() {
         "::",
     ];
     let codecs = [Codec::Pcma, Codec::Pcmu];
-    fuzz("sdp", seeds, words, |input| match sdp::read(input, &codecs) {
-        Ok(media) => {
-            10 + u64::from(media.send) + 2 * u64::from(media.receive) + 4 * u64::from(media.dtmf.is_some())
+    fuzz("sdp", seeds, words, |input| match sdp::describe(input, &codecs) {
+        Ok(sdp::Described { media, is_required, keys }) => {
+            let encryption = 8 * u64::from(is_required) + 16 * keys.len() as u64;
+            10 + encryption
+                + u64::from(media.send)
+                + 2 * u64::from(media.receive)
+                + 4 * u64::from(media.dtmf.is_some())
         }
         Err(sdp::SdpError::Unreadable) => 0,
         Err(sdp::SdpError::NoCommonCodec) => 1,
+        Err(sdp::SdpError::NoCommonKey) => unreachable!("no key is asked for here"),
     });
 }

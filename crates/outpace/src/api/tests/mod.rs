@@ -3,6 +3,7 @@
 mod auth;
 mod bills;
 mod calls;
+mod codes;
 mod extensions;
 mod fuzz;
 mod groups;
@@ -39,6 +40,8 @@ struct World {
     told: Vec<String>,
     /// Does not answer.
     is_deaf: bool,
+    /// Takes commands and drops them.
+    is_stopping: bool,
     /// Of commands for calls.
     refusal: Option<engine::Refusal>,
 }
@@ -114,7 +117,9 @@ async fn drain(mut commands: mpsc::Receiver<Command>, world: Arc<Mutex<World>>) 
         let mut world = world.lock().expect("no panic");
         match command {
             command if world.is_deaf => unanswered.push(command),
+            _ if world.is_stopping => {}
             Command::Agents { reply, .. } => drop(reply.send(world.agents.clone())),
+            Command::Trunks { reply, .. } => drop(reply.send(Vec::new())),
             Command::Campaigns { reply, .. } => drop(reply.send(world.campaigns.clone())),
             Command::Call { command, reply, .. } => {
                 world.told.push(format!("{command:?}"));
@@ -225,6 +230,8 @@ impl Desk {
             dialed_at: earlier(30),
             answered_at: Some(earlier(21)),
             bridged_at: (state == AgentState::Talking).then(|| earlier(20)),
+            is_inbound: false,
+            awaits_customer: false,
         });
         AgentView {
             agent: self.agent(number),
@@ -237,6 +244,7 @@ impl Desk {
             talk_seconds: 60,
             last_offered: Some(earlier(40)),
             last_answered: None,
+            missed_now: None,
         }
     }
 }

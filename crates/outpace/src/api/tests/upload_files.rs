@@ -15,10 +15,10 @@ impl Desk {
         let taskid = data(&answer)["task_id"].as_str().expect("a text").to_owned();
         let found =
             self.store().campaign(engine::CompanyId(1), &taskid).expect("readable").expect("it exists");
-        self.store().list_leads(found.id, Page { offset: 0, limit: 1000 }).expect("readable").1
+        self.store().list_leads(found.id, Page { offset: 0, limit: 10_000 }).expect("readable").1
     }
 
-    async fn numbers_of(&self, file: &[u8]) -> Vec<String> {
+    pub async fn numbers_of(&self, file: &[u8]) -> Vec<String> {
         self.leads_of(file).await.iter().map(|l| l.lead.number.as_str().to_owned()).collect()
     }
 

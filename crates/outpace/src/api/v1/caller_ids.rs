@@ -31,6 +31,11 @@ pub fn routes() -> Vec<Route> {
                 ],
             ))
             .answers(200, schema()),
+        Route::delete("/v1/caller_ids/{caller_id}", "deleteCallerId", run!(delete))
+            .about("Deletes a caller id. Refused (409) while a campaign that has not ended names it.")
+            .path_part("caller_id", formed(3, 21, Form::Phone), "The number.")
+            .needs_scope(Scope::Admin)
+            .refused_with(&[404, 409]),
     ]
 }
 
@@ -54,6 +59,13 @@ async fn list_all(visit: Visit) -> Result<Answer, Problem> {
     let found = visit.store(move |s| s.caller_ids(company)).await?;
     let items: Vec<Value> = found.iter().map(shown).collect();
     Ok(Answer::ok(json!({ "items": items })))
+}
+
+async fn delete(visit: Visit) -> Result<Answer, Problem> {
+    let (company, number) = (visit.company(), visit.part("caller_id").to_owned());
+    visit.store(move |s| s.delete_caller_id(company, &number)).await?;
+    visit.announce(|| Command::Reload).await;
+    Ok(Answer::nothing())
 }
 
 async fn put(visit: Visit) -> Result<Answer, Problem> {

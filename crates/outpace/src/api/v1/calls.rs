@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use store::{CallFilter, Cdr, Scope};
 
 use super::campaigns;
-use super::csv;
+use super::export;
 use super::leads::OUTCOMES;
 use super::moment;
 use super::problem::Problem;
@@ -14,10 +14,6 @@ use super::schema::{Form, Schema, count, field, formed, object, page, text, time
 use super::visit::{Answer, Visit, shown};
 
 pub fn routes() -> Vec<Route> {
-    let at_id = |route: Route| {
-        let route = route.path_part("call", uuid(), "The call's id; `uuid` of the compatible API.");
-        route.refused_with(&[404])
-    };
     vec![
         Route::get("/v1/calls", "listCalls", run!(list_page))
             .about("Calls, the newest first, those in progress too.")
@@ -29,13 +25,23 @@ pub fn routes() -> Vec<Route> {
             .query("to", time(), "Placed before.")
             .pages(uuid())
             .answers(200, page("Calls", schema(), "Id of the last call, when there are more."))
-            .or_csv(),
+            .or_file(),
         at_id(Route::get("/v1/calls/{call}", "getCall", run!(get))).about("One call.").answers(200, schema()),
         at_id(Route::get("/v1/calls/{call}/recording", "getRecording", run!(recording)))
             .about("A link to the call's recording, good for an hour without a token.")
             .needs_scope(Scope::Personal)
             .answers(200, recording_schema()),
     ]
+}
+
+pub fn at_id(route: Route) -> Route {
+    let route = route.path_part("call", uuid(), "The call's id; `uuid` of the compatible API.");
+    route.refused_with(&[404])
+}
+
+/// Of the call that the path names.
+pub fn id(visit: &Visit) -> Result<CallId, Problem> {
+    CallId::parse(visit.part("call")).ok_or_else(|| Problem::not_found("call"))
 }
 
 fn schema() -> Schema {
@@ -132,18 +138,20 @@ async fn list_page(visit: Visit) -> Result<Answer, Problem> {
     let (company, limit, in_full) = (visit.company(), visit.limit(), visit.sees_all());
     let before = visit.query.text("after").and_then(CallId::parse);
     let Some(filter) = filter(&visit).await? else {
-        return Ok(match visit.wants_csv() {
-            true => csv::answer(&visit, "calls", COLUMNS, None, |_, _: Option<u64>| Ok((Vec::new(), None))),
+        return Ok(match visit.wants_file() {
+            true => {
+                export::answer(&visit, "calls", COLUMNS, None, |_, _: Option<u64>| Ok((Vec::new(), None)))
+            }
             false => Answer::ok(json!({"items": [], "next": null})),
         });
     };
-    if visit.wants_csv() {
+    if visit.wants_file() {
         let next = move |store: &dyn store::Store, before: Option<CallId>| {
-            let rows = store.calls_before(company, &filter, before, csv::ROWS_AT_ONCE)?;
+            let rows = store.calls_before(company, &filter, before, export::ROWS_AT_ONCE)?;
             let last = rows.last().map(|cdr| cdr.call.id);
             Ok((rows.iter().map(|cdr| shown_call(cdr, in_full)).collect(), last))
         };
-        return Ok(csv::answer(&visit, "calls", COLUMNS, before, next));
+        return Ok(export::answer(&visit, "calls", COLUMNS, before, next));
     }
     let rows = visit.store(move |s| s.calls_before(company, &filter, before, limit + 1)).await?;
     Ok(Answer::page(rows, limit, |cdr| cdr.call.id.to_string(), |cdr| shown_call(&cdr, in_full)))
@@ -171,9 +179,8 @@ async fn filter(visit: &Visit) -> Result<Option<CallFilter>, Problem> {
 }
 
 async fn find(visit: &Visit) -> Result<Cdr, Problem> {
-    let unknown = || Problem::not_found("call");
-    let (company, id) = (visit.company(), CallId::parse(visit.part("call")).ok_or_else(unknown)?);
-    visit.store(move |s| s.call(company, id)).await?.ok_or_else(unknown)
+    let (company, id) = (visit.company(), id(visit)?);
+    visit.store(move |s| s.call(company, id)).await?.ok_or_else(|| Problem::not_found("call"))
 }
 
 async fn get(visit: Visit) -> Result<Answer, Problem> {

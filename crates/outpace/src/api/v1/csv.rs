@@ -1,49 +1,28 @@
-//! Lists as CSV (RFC 4180), written page by page while the client reads, so that memory stays bounded.
+//! Lists as CSV (RFC 4180).
 
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::response::IntoResponse;
 use serde_json::Value;
-use store::Store;
 
-use super::stream;
-use super::visit::{Answer, Visit};
+use super::export::find;
 
-/// Rows read from the store at once.
-pub const ROWS_AT_ONCE: u32 = 1_000;
-
-/// `next`: the rows after this key, and the key of the last one. `columns`: fields, with a dot between outer and inner.
-pub fn answer<K: Clone + Send + 'static>(
-    visit: &Visit,
-    name: &str,
+pub struct Csv {
     columns: &'static [&'static str],
-    first: Option<K>,
-    next: impl Fn(&dyn Store, Option<K>) -> store::Result<(Vec<Value>, Option<K>)> + Clone + Send + 'static,
-) -> Answer {
-    let (parts, body) = stream::open();
-    let handle = visit.handle().clone();
-    tokio::spawn(async move {
-        let mut after = first;
-        let mut written = parts.write(format!("{}\r\n", columns.join(","))).await;
-        while written.is_ok() {
-            let (next, from) = (next.clone(), after.clone());
-            match handle.with_store(move |s| next(s, from)).await {
-                Ok((_, None)) => return parts.end().await,
-                Ok((rows, last)) => {
-                    after = last;
-                    written = parts.write(text(&rows, columns)).await;
-                }
-                Err(error) => {
-                    tracing::error!(%error, "a list that is sent as CSV was cut off");
-                    return;
-                }
-            }
-        }
-    });
-    let headers = [
-        (CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.csv\"")),
-    ];
-    Answer::stream((headers, body).into_response())
+    has_names: bool,
+}
+
+impl Csv {
+    pub fn begin(columns: &'static [&'static str]) -> Csv {
+        Csv { columns, has_names: false }
+    }
+
+    pub fn rows(&mut self, rows: &[Value]) -> Vec<u8> {
+        let names = if self.has_names { String::new() } else { format!("{}\r\n", self.columns.join(",")) };
+        self.has_names = true;
+        (names + &text(rows, self.columns)).into_bytes()
+    }
+
+    pub fn end(mut self) -> Vec<u8> {
+        self.rows(&[])
+    }
 }
 
 fn text(rows: &[Value], columns: &[&str]) -> String {
@@ -54,10 +33,6 @@ fn text(rows: &[Value], columns: &[&str]) -> String {
         text += "\r\n";
     }
     text
-}
-
-fn find<'a>(row: &'a Value, column: &str) -> &'a Value {
-    column.split('.').fold(row, |value, name| &value[name])
 }
 
 fn cell(value: &Value) -> String {

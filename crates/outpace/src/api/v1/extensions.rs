@@ -36,6 +36,12 @@ pub fn routes() -> Vec<Route> {
                 ],
             ))
             .answers(200, schema()),
+        at_extension(Route::delete("/v1/extensions/{extension}", "deleteExtension", run!(delete)))
+            .about(
+                "Deletes an extension, with its memberships; its calls keep its number. Refused (409) while it is \
+                 enabled or in a call, or a user or a campaign that has not ended names it.",
+            )
+            .needs_scope(Scope::Admin),
         at_extension(Route::get("/v1/extensions/{extension}/password", "getPassword", run!(password)))
             .about("What the phone logs in with. 403 where `api.show_extension_passwords` is false.")
             .needs_scope(Scope::Secrets)
@@ -84,6 +90,17 @@ async fn put(visit: Visit) -> Result<Answer, Problem> {
     let extension = visit.store(move |s| s.put_extension(&new)).await?;
     visit.announce(|| Command::Reload).await;
     Ok(Answer::ok(shown(&visit, &extension)))
+}
+
+async fn delete(visit: Visit) -> Result<Answer, Problem> {
+    let extension = visit.extension().await?;
+    if visit.agents().await?.get(&extension.id).is_some_and(|view| view.call.is_some()) {
+        return Err(Problem::conflict("refused", "the extension is in a call"));
+    }
+    let company = visit.company();
+    visit.store(move |s| s.delete_extension(company, &extension.number)).await?;
+    visit.announce(|| Command::Reload).await;
+    Ok(Answer::nothing())
 }
 
 fn made_up() -> Result<String, Problem> {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use store::{Lead, LeadResult, NewLead, seq_of};
 
 use super::campaigns::at_id;
-use super::csv;
+use super::export;
 use super::moment;
 use super::problem::Problem;
 use super::route::{Route, run};
@@ -46,7 +46,7 @@ pub fn routes() -> Vec<Route> {
             .query("number", formed(3, 21, Form::Phone), "Only the lead with this telephone number.")
             .pages(integer(0, ID_MAX))
             .answers(200, page("Leads", schema(), "Id of the last lead, when there are more."))
-            .or_csv(),
+            .or_file(),
         at_id(Route::post(leads, "appendLeads", run!(append)))
             .about("More leads for a campaign that has not ended. Good ones are stored when the answer comes, the others are listed.")
             .body(object("LeadsToAppend", vec![field("leads", list(new_schema(), 1, ROWS_MAX), "")]))
@@ -184,13 +184,13 @@ async fn list_page(visit: Visit) -> Result<Answer, Problem> {
         return Ok(Answer::ok(json!({"items": items, "next": null})));
     }
     let after = visit.query.integer("after").map_or(0, i64::unsigned_abs);
-    if visit.wants_csv() {
+    if visit.wants_file() {
         let next = move |store: &dyn store::Store, after: Option<u64>| {
-            let rows = store.leads_after(campaign, after.unwrap_or_default(), csv::ROWS_AT_ONCE)?;
+            let rows = store.leads_after(campaign, after.unwrap_or_default(), export::ROWS_AT_ONCE)?;
             let last = rows.last().map(|lead| seq_of(lead.id));
             Ok((rows.iter().map(|lead| shown_lead(lead, in_full)).collect(), last))
         };
-        return Ok(csv::answer(&visit, "leads", COLUMNS, Some(after), next));
+        return Ok(export::answer(&visit, "leads", COLUMNS, Some(after), next));
     }
     let limit = visit.limit();
     let rows = visit.store(move |s| s.leads_after(campaign, after, limit + 1)).await?;

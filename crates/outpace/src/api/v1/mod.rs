@@ -4,13 +4,17 @@
 mod agents;
 mod api_keys;
 mod audit;
+mod bills;
 mod caller_ids;
 mod calls;
 mod campaigns;
+mod commands;
 mod company;
+mod compliance;
 mod csv;
 mod dnc;
 mod events;
+mod export;
 mod extensions;
 mod groups;
 mod leads;
@@ -34,6 +38,7 @@ mod users;
 mod visit;
 mod visitor;
 mod webhooks;
+mod xlsx;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -66,12 +71,15 @@ pub fn routes() -> Vec<Route> {
         uploads::routes(),
         pacing::routes(),
         calls::routes(),
+        commands::routes(),
+        bills::routes(),
         agents::routes(),
         groups::routes(),
         extensions::routes(),
         trunks::routes(),
         trunk_states::routes(),
         caller_ids::routes(),
+        compliance::routes(),
         dnc::routes(),
         webhooks::routes(),
         events::routes(),
@@ -214,10 +222,10 @@ fn held_against(route: &Route, answer: Answer) -> Result<Answer, Problem> {
         return Ok(answer);
     }
     let faults = match (&route.content, &answer.body) {
-        (Content::Nothing, Body::Nothing) | (Content::JsonOrCsv(_) | Content::Events, Body::Stream(_)) => {
+        (Content::Nothing, Body::Nothing) | (Content::JsonOrFile(_) | Content::Events, Body::Stream(_)) => {
             None
         }
-        (Content::Json(schema) | Content::JsonOrCsv(schema), Body::Json(value)) => {
+        (Content::Json(schema) | Content::JsonOrFile(schema), Body::Json(value)) => {
             Some(schema.faults(value)).filter(|f| !f.is_empty()).map(|f| format!("{f:?} in {value}"))
         }
         _ => Some("another kind of content".to_owned()),

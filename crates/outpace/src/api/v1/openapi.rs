@@ -22,12 +22,14 @@ const TAGS: &[(&str, &str)] = &[
     ("campaigns", "Campaigns and their leads, and how fast they dial."),
     ("uploads", "Files of numbers, and how far they are."),
     ("calls", "Calls and their recordings."),
+    ("bills", "What finished calls came to."),
     ("agents", "People at extensions, and what they are doing."),
     ("groups", "Agents who share campaigns."),
     ("extensions", "SIP accounts of agents."),
     ("trunks", "SIP peers that calls go through."),
     ("trunk-states", "Which addresses of trunks take calls."),
     ("caller_ids", "Numbers that customers see."),
+    ("compliance", "When and how often numbers may be called, and how long personal data is kept."),
     ("dnc", "Numbers that are not to be called."),
     ("refusals", "Calls that a rule refused."),
     ("webhooks", "URLs that are told what happens."),
@@ -169,10 +171,12 @@ fn responses(route: &Route, named: &mut Map<String, Value>) -> Value {
         Content::Json(schema) => {
             json!({"description": "Done.", "content": {"application/json": {"schema": schema.document(false, named)}}})
         }
-        Content::JsonOrCsv(schema) => {
-            json!({"description": "The page; or the whole list as CSV.", "content": {
+        Content::JsonOrFile(schema) => {
+            json!({"description": "The page; or the whole list as a file.", "content": {
                 "application/json": {"schema": schema.document(false, named)},
                 "text/csv": {"schema": {"type": "string"}},
+                "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet":
+                    {"schema": {"type": "string", "format": "binary"}},
             }})
         }
         Content::Events => json!({"description": "Server-sent events, without an end.", "content": {
@@ -247,7 +251,7 @@ mod tests {
             for schema in [route.body.as_ref()].into_iter().flatten() {
                 schema.document(true, &mut own);
             }
-            if let Content::Json(schema) | Content::JsonOrCsv(schema) = &route.content {
+            if let Content::Json(schema) | Content::JsonOrFile(schema) = &route.content {
                 let mut answer = Map::new();
                 schema.document(false, &mut answer);
                 for (name, value) in answer {

@@ -58,8 +58,8 @@ pub enum Needs {
 pub enum Content {
     Nothing,
     Json(Schema),
-    /// JSON, or CSV when asked for.
-    JsonOrCsv(Schema),
+    /// JSON, or a file when asked for.
+    JsonOrFile(Schema),
     /// Server-sent events.
     Events,
 }
@@ -150,13 +150,13 @@ impl Route {
             .query("after", cursor, "The page after this one: what `next` of a page gave.")
     }
 
-    /// `format=csv`: the whole list instead of a page.
-    pub fn or_csv(mut self) -> Route {
+    /// `format=csv` or `xlsx`: the whole list instead of a page.
+    pub fn or_file(mut self) -> Route {
         if let Content::Json(schema) = &self.content {
-            self.content = Content::JsonOrCsv(schema.clone());
+            self.content = Content::JsonOrFile(schema.clone());
         }
-        let about = "`csv`: the whole list as text/csv, streamed; `limit` has no effect then.";
-        self.query("format", word(&["json", "csv"]), about)
+        let about = "`csv`, `xlsx`: the whole list as a file, streamed; `limit` has no effect then.";
+        self.query("format", word(&["json", "csv", "xlsx"]), about)
     }
 
     pub fn body(mut self, schema: Schema) -> Route {

@@ -27,6 +27,10 @@ pub fn routes() -> Vec<Route> {
             .needs_scope(Scope::Admin)
             .body(new_schema())
             .answers(200, schema()),
+        at_name(Route::delete("/v1/trunks/{trunk}", "deleteTrunk", run!(delete)))
+            .refused_with(&[404, 409])
+            .about("Deletes a trunk. Refused (409) while it is enabled or a call goes through it.")
+            .needs_scope(Scope::Admin),
     ]
 }
 
@@ -99,6 +103,13 @@ async fn get(visit: Visit) -> Result<Answer, Problem> {
     let name = visit.part("trunk");
     let found = trunks(&visit).await?.into_iter().find(|t| t.settings.name == name);
     Ok(Answer::ok(shown(&found.ok_or_else(|| Problem::not_found("trunk"))?)))
+}
+
+async fn delete(visit: Visit) -> Result<Answer, Problem> {
+    let (company, name) = (visit.company(), visit.part("trunk").to_owned());
+    visit.store(move |s| s.delete_trunk(company, &name)).await?;
+    visit.announce(|| Command::Reload).await;
+    Ok(Answer::nothing())
 }
 
 async fn put(visit: Visit) -> Result<Answer, Problem> {

@@ -192,8 +192,9 @@ impl Visit {
         self.query.small("limit").unwrap_or(LIMIT_DEFAULT)
     }
 
-    pub fn wants_csv(&self) -> bool {
-        self.query.text("format") == Some("csv")
+    /// The whole list instead of a page.
+    pub fn wants_file(&self) -> bool {
+        matches!(self.query.text("format"), Some("csv" | "xlsx"))
     }
 
     /// Telephone numbers in full.

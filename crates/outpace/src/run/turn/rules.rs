@@ -1,9 +1,10 @@
 //! What the companies' rules mean for their engines.
 
-use engine::CompanyId;
 use engine::compliance::{AbandonWindow, ComplianceSettings};
+use engine::{CompanyId, InboundRule};
 
 use super::*;
+use crate::config::OutboundConfig;
 
 /// How often the abandoned calls of the windows that pacing does not keep itself are counted anew.
 pub(super) const BUDGET_EVERY: Duration = Duration::from_secs(60);
@@ -20,6 +21,23 @@ impl Dialer {
         for campaign in self.campaigns_of(company) {
             self.load_campaign(company, campaign, true);
         }
+    }
+
+    /// What phones may dial, and which calls of customers are taken.
+    pub(super) fn put_direct_rules(&mut self, c: &CompanyDirectory) {
+        let company = c.company.id;
+        let configured = self.configured.get(&c.company.settings.code);
+        let (outbound, inbound) = match configured {
+            Some(own) => {
+                let enabled = c.caller_ids.iter().filter(|own| own.enabled).map(|own| own.number.as_str());
+                let groups = c.groups.iter().map(|group| (group.name.as_str(), group.id)).collect();
+                (own.outbound.rule(), own.inbound.rule(enabled, &own.caller_id, &groups))
+            }
+            None => (OutboundConfig::default().rule(), InboundRule::default()),
+        };
+        self.switch.put_inbound_numbers(company, inbound.numbers.keys().cloned().collect());
+        self.input(company, Input::Outbound(outbound));
+        self.input(company, Input::Inbound(inbound));
     }
 
     pub(super) fn count_budgets(&mut self) {

@@ -134,6 +134,68 @@ async fn calls_are_listed_found_and_exported() {
     assert!(lines[0].starts_with("id,campaign,lead,number,") && lines[1].starts_with(&first), "{text}");
 }
 
+/// The bytes of an export.
+async fn exported(desk: &Desk, path: &str) -> Vec<u8> {
+    let request =
+        Request::get(format!("/v1/{path}")).header("authorization", format!("Bearer {}", desk.token));
+    let response = desk.send(request.body(Body::empty()).expect("a request")).await;
+    let content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+    assert_eq!(response.headers()["content-type"], content_type);
+    axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body").to_vec()
+}
+
+#[tokio::test]
+async fn a_workbook_of_leads_can_be_uploaded_again() {
+    let desk = Desk::open().await;
+    let id = desk.draft(&[]).await;
+    let leads: Vec<Value> = (0..2500).map(|n| json!({"number": format!("138{n:08}")})).collect();
+    desk.v1(Method::POST, &format!("campaigns/{id}/leads"), json!({ "leads": leads })).await.is(201);
+    let book = exported(&desk, &format!("campaigns/{id}/leads?format=xlsx")).await;
+    let numbers = desk.numbers_of(&book).await;
+    assert_eq!((numbers.len(), numbers[2499].as_str()), (2500, "13800002499"));
+    for path in ["calls?format=xlsx", "bills?format=xlsx", "calls?format=xlsx&campaign=1"] {
+        assert!(exported(&desk, path).await.starts_with(b"PK"), "{path}: an empty one too");
+    }
+}
+
+#[tokio::test]
+async fn bills_are_listed_page_by_page_filtered_and_exported() {
+    let desk = Desk::open().await;
+    let id = desk.draft(&["13800000001", "13800000002", "13800000003"]).await;
+    for outcome in [Outcome::Busy, Outcome::Connected, Outcome::NoAnswer] {
+        desk.finish_a_call(&id, outcome);
+    }
+    let (mut path, mut ids) = ("bills?limit=2".to_owned(), Vec::new());
+    loop {
+        let page = desk.get(&path).await.is(200);
+        ids.extend(page["items"].as_array().expect("a list").iter().map(|b| b["id"].clone()));
+        match page["next"].as_str() {
+            Some(next) => path = format!("bills?limit=2&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(ids, [json!(1), json!(2), json!(3)]);
+    let bill = &desk.get("bills").await.is(200)["items"][1];
+    assert_eq!((&bill["kind"], &bill["campaign"]), (&json!("campaign"), &json!(id)));
+    assert_eq!((&bill["number"], &bill["fetched"]), (&json!("13800000002"), &json!(false)));
+    for (query, count) in [
+        ("number=13800000003", 1),
+        ("kind=click", 0),
+        ("kind=campaign", 3),
+        ("extension=1001", 3),
+        ("campaign=1", 0),
+        ("from=2099-01-01T00:00:00Z", 0),
+    ] {
+        let page = desk.get(&format!("bills?{query}")).await.is(200);
+        assert_eq!(page["items"].as_array().map(Vec::len), Some(count), "{query}");
+    }
+    assert_eq!(desk.get("bills?after=x").await.problem(400), "invalid_request");
+    let csv = desk.get("bills?format=csv").await.is(200);
+    assert_eq!(csv.as_str().expect("a text").lines().count(), 4);
+    let masked = desk.v1_as(&desk.key("read"), Method::GET, "bills", Value::Null).await.is(200);
+    assert_eq!(masked["items"][0]["number"], json!("138****0001"));
+}
+
 #[tokio::test]
 async fn leads_are_exported_whole_whatever_their_number() {
     let desk = Desk::open().await;

@@ -81,7 +81,7 @@ impl Everything {
         let leads = s.leads_after(campaign.id, 0, 99).expect("readable");
         let any = store::CallFilter::default();
         format!(
-            "{campaign:?}\n{leads:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}",
+            "{campaign:?}\n{leads:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}\n{:?}",
             s.calls_before(company, &any, None, 99).expect("readable"),
             s.groups(company).expect("readable"),
             s.extensions(Some(company)).expect("readable"),
@@ -91,6 +91,7 @@ impl Everything {
             s.api_keys(company).expect("readable"),
             s.dead_events(company, 99).expect("readable"),
             s.companies().expect("readable"),
+            s.compliance(company).expect("readable"),
         )
     }
 
@@ -120,6 +121,11 @@ fn body_for(name: &str) -> Value {
         "addDnc" | "removeDnc" | "addCampaignDnc" | "removeCampaignDnc" => json!({"entries": ["139*"]}),
         "recallLeads" => json!({"which": "all"}),
         "appendLeads" => json!({"leads": [{"number": "13877770003"}]}),
+        "callForAgent" => json!({"number": "13877770009"}),
+        "placeCall" => json!({"number": "13877770009", "extension": "1001"}),
+        "transferAgentsCall" | "transferCall" => json!({"extension": "1001"}),
+        "watchAgent" | "watchCall" => json!({"supervisor": "1001", "mode": "listen"}),
+        "changeCompliance" => json!({"profile": "us"}),
         "pauseAgent" => json!({"paused": true}),
         "createGroup" => json!({"name": "mark-group"}),
         "putTrunk" => json!({"address": "elsewhere.example"}),
@@ -180,6 +186,10 @@ async fn filters_and_bodies_do_not_reach_into_another_company() {
     for query in [
         format!("calls?campaign={campaign}"),
         format!("calls?campaign={campaign}&format=csv"),
+        format!("bills?campaign={campaign}"),
+        "bills?number=13877770001".to_owned(),
+        "bills?extension=1001".to_owned(),
+        "bills?format=csv".to_owned(),
         "calls?extension=1001".to_owned(),
         "calls?number=13877770001".to_owned(),
         format!("calls?after={}", everything.call),

@@ -1,0 +1,46 @@
+//! What is heard in a call, and what is written down of it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::crm::Crm;
+use super::peer::{Peer, Seen};
+use super::rtp::{Packet, samples, tone_share};
+use super::wait_for;
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Waits until there are so many bills.
+pub fn wait_bills(crm: &Crm, count: usize) -> Vec<Value> {
+    wait_for("bills", LIMIT, || {
+        let parameters = [("starttime", "2020-01-01"), ("endtime", "2099-01-01"), ("syncflag", "3")];
+        let answer = crm.call("App.Sip_Cdr.GetBill", &parameters);
+        let bills = answer.result()["bills"].as_array()?.clone();
+        (bills.len() >= count).then_some(bills)
+    })
+}
+
+pub fn first(seen: Vec<Seen>) -> Seen {
+    seen.into_iter().next().expect("it was seen")
+}
+
+/// Share of the tone in what came before / from this moment on.
+pub fn heard(packets: &[Packet], hz: f64, is_meant: impl Fn(&Packet) -> bool) -> f64 {
+    let meant: Vec<Packet> = packets.iter().filter(|p| is_meant(p)).cloned().collect();
+    tone_share(&samples(&meant), hz)
+}
+
+/// Waits until the peer hears this tone in the call, in what comes from now on.
+pub fn wait_heard(peer: &Peer, call_id: &str, hz: f64) {
+    let from = peer.packets(call_id).len();
+    wait_for(&format!("{hz} Hz"), LIMIT, || {
+        let packets = peer.packets(call_id);
+        (heard(&packets[from..], hz, |_| true) > 0.5).then_some(())
+    });
+}
+
+pub fn status_of(crm: &Crm, extension: &str) -> Value {
+    let answer = crm.call("App.Sip_Status.GetSipCallStatus", &[("extnumber", extension)]);
+    answer.result()[0]["status"].clone()
+}
