@@ -56,6 +56,8 @@ pub(crate) struct Call {
     /// The agent to whom the call was offered last.
     agent: Option<AgentId>,
     pub(crate) judging: Judging,
+    /// That the customer pressed.
+    keys: String,
     /// What the network said.
     pub(crate) notice: Option<Notice>,
 }
@@ -89,6 +91,7 @@ impl Call {
             talk_began: Duration::ZERO,
             agent: None,
             judging: Judging::Off,
+            keys: String::new(),
             notice: None,
         }
     }
@@ -119,7 +122,17 @@ impl Call {
             notice: self.notice,
             hangup_by: ending.by,
             sip_status: if self.answered_at.is_some() { 200 } else { ending.sip_status },
+            keys: self.keys,
         }
+    }
+}
+
+/// Keys of one call that are written down.
+const KEYS_MAX: usize = 64;
+
+pub(crate) fn note_key(keys: &mut String, key: char) {
+    if keys.len() < KEYS_MAX {
+        keys.push(key);
     }
 }
 
@@ -211,6 +224,11 @@ impl Engine {
         }
         match event {
             LegEvent::Ringing { .. } => self.customer_rings(id),
+            LegEvent::Pressed(key) => {
+                if let Some(call) = self.calls.get_mut(&id) {
+                    note_key(&mut call.keys, key);
+                }
+            }
             LegEvent::Answered => self.customer_answered(id),
             LegEvent::Heard(heard) => self.customer_heard(id, heard),
             LegEvent::Failed(failure) => self.customer_left(id, failure),
@@ -231,6 +249,9 @@ impl Engine {
         let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
         // One who answers while being cancelled is a customer like any other; the pacer has counted the call out.
         if call.cancelled.take().is_none() {
+            if call.rings_since.is_none() {
+                campaign.pacer.look.rang_unheard();
+            }
             campaign.pacer.look.answered(self.now.mono, call.placed);
         }
         self.timers.set(TimerKey::Call(id), self.now.mono + self.config.answer_wait);
@@ -489,6 +510,9 @@ impl Engine {
         let is_talk = ending.outcome == Outcome::Connected;
         let wrap_up = if is_talk { self.config.wrap_up } else { Duration::ZERO };
         match call.stage {
+            Stage::Dialing if call.cancelled.is_none() && ending.outcome == Outcome::Failed => {
+                campaign.pacer.look.not_made(self.now.mono, call.placed);
+            }
             Stage::Dialing | Stage::Ringing if call.cancelled.is_none() => {
                 campaign.pacer.look.failed(self.now.mono, call.placed);
             }

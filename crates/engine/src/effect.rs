@@ -118,6 +118,8 @@ pub struct CallRecord {
     pub notice: Option<Notice>,
     pub hangup_by: HangupBy,
     pub sip_status: u16,
+    /// That the customer pressed.
+    pub keys: String,
 }
 
 impl CallRecord {

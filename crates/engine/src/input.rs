@@ -151,6 +151,8 @@ pub enum LegEvent {
     Failed(Failure),
     /// Something was recognised in its sound.
     Heard(Heard),
+    /// A key was pressed: one of 0 to 9, star, hash, A to D.
+    Pressed(char),
     /// Ended after it was answered, by its far end or by a time-out.
     HungUp {
         cause: Cause,

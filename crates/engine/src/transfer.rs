@@ -68,7 +68,7 @@ impl Engine {
     /// Something happened on the leg of the agent who is rung.
     pub(crate) fn transfer_event(&mut self, call: CallId, agent: AgentId, event: LegEvent) {
         match event {
-            LegEvent::Ringing { .. } | LegEvent::Heard(_) => {}
+            LegEvent::Ringing { .. } | LegEvent::Heard(_) | LegEvent::Pressed(_) => {}
             LegEvent::Answered => self.talk_again(call, agent),
             LegEvent::Failed(Failure { cause, .. }) | LegEvent::HungUp { cause } => {
                 self.transfer_failed(call, cause);

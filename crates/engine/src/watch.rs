@@ -104,7 +104,7 @@ impl Engine {
     pub(crate) fn watch_event(&mut self, id: CallId, supervisor: AgentId, event: LegEvent) {
         let Some(watch) = self.watches.get_mut(&id).filter(|w| w.supervisor == supervisor) else { return };
         match event {
-            LegEvent::Ringing { .. } | LegEvent::Heard(_) => {}
+            LegEvent::Ringing { .. } | LegEvent::Heard(_) | LegEvent::Pressed(_) => {}
             LegEvent::Answered if watch.is_up => {}
             LegEvent::Answered => {
                 watch.is_up = true;

@@ -2,6 +2,7 @@
 
 mod analyst;
 mod incoming;
+mod keys;
 mod latch;
 mod leg;
 mod listening;
@@ -101,6 +102,11 @@ pub enum RelayEvent {
     /// The sound was sent to its end.
     Played {
         leg: LegId,
+    },
+    /// A key was pressed at the far end (RFC 4733): one of 0 to 9, star, hash, A to D. Told once, when it begins.
+    Pressed {
+        leg: LegId,
+        key: char,
     },
     /// RTP flowed from this leg and has stopped for `rtp_timeout`.
     Silent {
@@ -247,7 +253,8 @@ impl Relay {
 
     /// From now on each of these legs hears the others of them, mixed every 20 ms: `gains[listener][speaker]`, in their
     /// order. What they were in before, bridges or mixes, ends for them; `bridge` leads back from it. The same legs again
-    /// in the same order: only the gains change. Key presses are not heard in a mix. A mix of legs that are not there, of
+    /// in the same order: only the gains change. Keys that one presses are pressed on the legs of those who
+    /// hear that one. A mix of legs that are not there, of
     /// more than `MIX_MEMBERS_MAX`, or whose gains are not as many, is none.
     pub fn mix(&self, legs: Vec<LegId>, gains: Vec<Vec<Gain>>) {
         self.handle.command(Command::Mix { legs, gains });
@@ -262,6 +269,12 @@ impl Relay {
     /// Ends what plays; no `Played` comes.
     pub fn stop(&self, leg: LegId) {
         self.handle.command(Command::Stop { leg });
+    }
+
+    /// Presses a key on the leg, in place of its sound (RFC 4733); one after the other, when there are several. Nothing
+    /// happens where events were not agreed on.
+    pub fn press(&self, leg: LegId, key: char) {
+        self.handle.command(Command::Press { leg, key });
     }
 
     /// Records both legs into a WAV file of 8 kHz, 16 bit, stereo: what the customer says is left, what the agent says right.

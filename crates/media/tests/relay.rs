@@ -185,6 +185,7 @@ fn telephone_events_keep_their_content_and_get_the_other_sides_number() {
     assert_eq!((event.header.payload_type, &event.payload[..]), (96, &[5, 0x80, 0, 160][..]));
     anna.send_payload(13, &[70]);
     assert_eq!(bert.hear().header.payload_type, 13, "comfort noise passes");
+    assert_eq!(desk.event(), RelayEvent::Pressed { leg: anna.leg, key: '5' });
 
     desk.bridge(&anna, &carl);
     anna.say();

@@ -193,7 +193,9 @@ impl Reporter {
         let (state, was) = match event {
             LegEvent::Ringing { .. } => (CallState::Ringing, std::mem::replace(&mut seen.has_rung, true)),
             LegEvent::Answered => (CallState::Answered, std::mem::replace(&mut seen.is_answered, true)),
-            LegEvent::Failed(_) | LegEvent::HungUp { .. } | LegEvent::Heard(_) => return,
+            LegEvent::Failed(_) | LegEvent::HungUp { .. } | LegEvent::Heard(_) | LegEvent::Pressed(_) => {
+                return;
+            }
         };
         if !was {
             self.call(company, call, state, None);

@@ -246,7 +246,7 @@ impl Wire {
                 "INVITE" => {
                     let contact = "Contact: <sip:me@df7jal23ls0d.invalid;transport=ws>\r\n";
                     self.send(&message.response("180 Ringing", "phone", contact, "")).await;
-                    self.send(&message.response("200 OK", "phone", contact, &sdp(9, 8))).await;
+                    self.send(&message.response("200 OK", "phone", contact, &sdp(9, 8, 0))).await;
                 }
                 "BYE" => self.send(&message.response("200 OK", "", "", "")).await,
                 _ => {}

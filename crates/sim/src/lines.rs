@@ -78,7 +78,7 @@ impl World {
                 LegEvent::Ringing { .. } => line.ringing_since = Some(mono),
                 LegEvent::Answered => line.answered = Some(mono),
                 LegEvent::Failed(_) | LegEvent::HungUp { .. } => line.is_customer_there = false,
-                LegEvent::Heard(_) => {}
+                LegEvent::Heard(_) | LegEvent::Pressed(_) => {}
             },
             None if crossed => {}
             None => return,
@@ -137,7 +137,7 @@ impl World {
                         self.referee.leave_seat(call, agent);
                     }
                 }
-                LegEvent::Ringing { .. } | LegEvent::Heard(_) => {}
+                LegEvent::Ringing { .. } | LegEvent::Heard(_) | LegEvent::Pressed(_) => {}
             },
             None if crossed => {}
             None => return,

@@ -12,7 +12,7 @@ use crate::auth::Guard;
 use crate::core::Core;
 use crate::dialog::{Dialog, Phase, tag_of};
 use crate::io::secret;
-use crate::message::{Frame, Stream, parse};
+use crate::message::{Frame, Method, Stream, parse};
 use crate::overload::Overload;
 use crate::registrar::Registrar;
 use crate::timer::{DialogTimer, Timer};
@@ -534,6 +534,13 @@ impl Endpoint {
     /// Offers another session to the far end of an answered call. `Event::OfferAnswered` follows.
     pub fn reoffer(&mut self, now: Duration, dialog: DialogId, sdp: Vec<u8>) {
         self.with_dialog(dialog, |dialog, core| dialog.reoffer(core, now, sdp));
+    }
+
+    /// Sends INFO (RFC 6086) in a dialog that is up. Whether the far end takes it is not told.
+    pub fn info(&mut self, now: Duration, dialog: DialogId, content_type: &str, body: &[u8]) {
+        self.with_dialog(dialog, |dialog, core| {
+            dialog.send_within(core, now, Method::Info, &[], (content_type, body));
+        });
     }
 
     /// Answers `Event::Offer`; empty `sdp`: refused with 488.

@@ -210,6 +210,7 @@ fn record(campaign: CampaignId, leased: &LeasedLead, outcome: Outcome) -> CallRe
         notice: None,
         hangup_by: HangupBy::Customer,
         sip_status: 200,
+        keys: String::new(),
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Bill {
     pub fetched: bool,
     /// `filename` of its recording; empty: there is none, or no longer.
     pub recording: String,
+    /// That the customer pressed.
+    pub keys: String,
 }
 
 impl Bill {
@@ -100,7 +102,7 @@ pub struct BillBody<'a> {
     hangupdirection: u16,
     hangupcause: u16,
     uuid: String,
-    userkey: &'static str,
+    userkey: &'a str,
     customuuid: &'a str,
     taskid: &'a str,
     round: u32,
@@ -133,7 +135,7 @@ pub fn bill_body<'a>(bill: &'a Bill, company: &'a NewCompany) -> BillBody<'a> {
         hangupdirection: hangup_direction(bill.hangup_by, bill.is_inbound()),
         hangupcause: bill.cause.0,
         uuid: bill.call.to_string(),
-        userkey: "",
+        userkey: &bill.keys,
         customuuid: &bill.custom_uuid,
         taskid: &bill.taskid,
         round: bill.round,
@@ -172,6 +174,7 @@ pub(crate) fn direct_bill(
         hangup_by: record.hangup_by,
         fetched: false,
         recording,
+        keys: record.keys.clone(),
     }
 }
 
@@ -324,6 +327,7 @@ mod tests {
             hangup_by: HangupBy::Customer,
             fetched: false,
             recording: "20200212/9027_1.wav".into(),
+            keys: String::new(),
         }
     }
 

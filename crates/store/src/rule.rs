@@ -187,6 +187,7 @@ pub(crate) fn lost(call: &Call, now: Timestamp) -> CallRecord {
         notice: None,
         hangup_by: HangupBy::Unknown,
         sip_status: 0,
+        keys: String::new(),
     }
 }
 
@@ -204,6 +205,7 @@ pub(crate) fn lost_direct(call: &NewDirect, now: Timestamp) -> DirectRecord {
         cause: Cause::UNKNOWN,
         hangup_by: HangupBy::Unknown,
         sip_status: 0,
+        keys: String::new(),
     }
 }
 

@@ -1,13 +1,14 @@
 //! What happens on the legs of such a call, and when it takes too long.
 
 use super::{DirectKind, Step};
-use crate::call::{Ending, Legs};
+use crate::call::{Ending, Legs, note_key};
 use crate::{AgentId, CallId, Cause, Effect, Engine, Failure, HangupBy, LegEvent, Miss, Outcome, Party};
 
 impl Engine {
     pub(crate) fn direct_customer_event(&mut self, id: CallId, event: LegEvent) {
         let Some(direct) = self.directs.get_mut(&id) else { return };
         match (direct.step, event) {
+            (_, LegEvent::Pressed(key)) => note_key(&mut direct.keys, key),
             (Step::Dialing, LegEvent::Ringing { .. }) => {
                 direct.ringing_at = Some(self.now.wall);
                 let limit =

@@ -52,6 +52,8 @@ pub(crate) struct Direct {
     pub(crate) far: Option<AgentId>,
     /// Of a customer who called.
     pub(crate) caller: Option<inbound::Caller>,
+    /// That the customer pressed.
+    keys: String,
     ringing_at: Option<Timestamp>,
     pub(crate) answered_at: Option<Timestamp>,
     pub(crate) bridged_at: Option<Timestamp>,
@@ -72,6 +74,7 @@ impl Direct {
             wanted: None,
             far: None,
             caller: None,
+            keys: String::new(),
             ringing_at: None,
             answered_at: None,
             bridged_at: None,
@@ -109,6 +112,7 @@ impl Direct {
             cause: ending.cause,
             hangup_by: ending.by,
             sip_status: if self.answered_at.is_some() { 200 } else { ending.sip_status },
+            keys: self.keys,
         }
     }
 }

@@ -94,6 +94,8 @@ pub struct DirectRecord {
     pub cause: Cause,
     pub hangup_by: HangupBy,
     pub sip_status: u16,
+    /// That the customer pressed.
+    pub keys: String,
 }
 
 impl DirectRecord {

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::time::Instant;
 
 use super::incoming::Incoming;
+use super::keys::{Heard, Presses};
 use super::latch::Latch;
 use super::outgoing::Outgoing;
 use super::playback::Playback;
@@ -32,6 +33,10 @@ pub(super) struct Leg {
     /// Its sound is recorded.
     pub(super) tap: Option<Tap>,
     pub(super) is_listened_to: bool,
+    /// Pressed at the far end.
+    pub(super) keys: Heard,
+    /// That we press.
+    pub(super) presses: Presses,
     pub(super) silence: Silence,
     pub(super) stats: LegStats,
 }
@@ -85,6 +90,8 @@ impl Leg {
             playing: None,
             tap: None,
             is_listened_to: false,
+            keys: Heard::default(),
+            presses: Presses::default(),
             silence: Silence::default(),
             stats: LegStats::default(),
         }
@@ -141,6 +148,11 @@ impl Leg {
             far.route = connect(&self.socket, pinned);
         }
         accepted
+    }
+
+    /// Something is sent in place of the sound of others.
+    pub(super) fn is_taken(&self) -> bool {
+        self.playing.is_some() || self.presses.is_active()
     }
 
     /// Where to send, if the far end wants to hear anything.

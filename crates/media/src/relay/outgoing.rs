@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::LegId;
 use crate::rtp::Header;
-use crate::{FRAME_SAMPLES, SAMPLE_RATE};
+use crate::{FRAME, FRAME_SAMPLES, SAMPLE_RATE};
 
 /// As for incoming streams: further than this is a new stream.
 const DROPOUT_MAX: u16 = 3000;
@@ -96,6 +96,31 @@ impl Outgoing {
             Some(Mapping { source, sequence_offset: 0, timestamp_offset: 0, floor: 0, highest: 0 });
         self.sent(sequence, timestamp, now);
         Header { marker: switched, payload_type, sequence, timestamp, ssrc: self.ssrc }
+    }
+
+    /// The header of the next packet of an event of ours (RFC 4733 §2.2.1): all of them have the timestamp of the first, at
+    /// `begins`. `length`: with the last one, the samples that the event stood for.
+    pub(super) fn event(
+        &mut self,
+        serial: u64,
+        payload_type: u8,
+        begins: Option<Instant>,
+        length: u32,
+    ) -> Header {
+        if let Some(now) = begins {
+            self.timestamp = self.timestamp.wrapping_add(self.elapsed(now));
+            self.sent_at = Some(now);
+            let source = Source::Playback(serial);
+            self.mapping =
+                Some(Mapping { source, sequence_offset: 0, timestamp_offset: 0, floor: 0, highest: 0 });
+        }
+        self.sequence = self.sequence.wrapping_add(1);
+        let timestamp = self.timestamp;
+        if let Some(sent_at) = self.sent_at.as_mut().filter(|_| length > 0) {
+            self.timestamp = timestamp.wrapping_add(length);
+            *sent_at += FRAME * (length / FRAME_SAMPLES as u32);
+        }
+        Header { marker: begins.is_some(), payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc }
     }
 
     /// Nothing is sent for a while; what comes next begins anew.

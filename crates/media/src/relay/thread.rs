@@ -2,6 +2,7 @@
 
 mod load;
 mod mixing;
+mod pressing;
 mod taps;
 
 use std::collections::HashMap;
@@ -65,6 +66,10 @@ pub(super) enum Command {
     },
     Stop {
         leg: LegId,
+    },
+    Press {
+        leg: LegId,
+        key: char,
     },
     Close {
         leg: LegId,
@@ -201,6 +206,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
                     Due::Playback => self.play_on(timer, now),
                     Due::Silence => self.check_silence(timer, now),
                     Due::Mix => self.mix_on(timer, now),
+                    Due::Key => self.press_further(timer, now),
                 }
             }
             for slot in ready.slots.iter().copied() {
@@ -264,6 +270,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
                     leg.playing = None;
                 }
             }
+            Command::Press { leg, key } => self.press(leg, key, now),
             Command::Close { leg } => self.close(leg, now),
             Command::Record { customer, agent, path } => self.record(customer, agent, &path, now),
             Command::StopRecord { customer } => self.stop_record(customer, now),
@@ -398,7 +405,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             }
         };
         let at = playback.due();
-        if let Some((destination, media)) = destination {
+        if let Some((destination, media)) = destination.filter(|_| !leg.presses.is_active()) {
             let header = leg.outgoing.frame(timer.serial, media.codec.payload_type(), now);
             let mut datagram = [0; HEADER_LEN + FRAME_SAMPLES];
             datagram[..HEADER_LEN].copy_from_slice(&header.to_bytes());
@@ -493,11 +500,17 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             leg.stats.frames_unheard += listening.take(from, content, &header, payload, now);
         }
         self.heard(slot, now);
+        if content == Content::Dtmf
+            && receive
+            && let Some(payload) = self.datagram[parsed.payload()].first_chunk().copied()
+        {
+            self.key_packet(slot, &header, payload, now);
+        }
         if let Some(seat) = mixed {
             return self.rooms.take(seat, content, &header, &self.datagram[parsed.payload()]);
         }
         let Some(to) = peer.and_then(|peer| self.slots[peer].as_mut()) else { return };
-        if to.playing.is_some() {
+        if to.is_taken() {
             return;
         }
         let Some((destination, media)) = to.destination().filter(|_| receive) else {

@@ -10,6 +10,8 @@ pub(super) enum Due {
     Silence,
     /// The slot is that of the mix.
     Mix,
+    /// A key that is pressed on the leg.
+    Key,
 }
 
 /// A timer that fell due. Its `serial` tells whether the leg still waits for it: timers are never taken out early.

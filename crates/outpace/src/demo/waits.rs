@@ -73,6 +73,7 @@ mod tests {
             notice: None,
             hangup_by: HangupBy::Customer,
             sip_status: 200,
+            keys: String::new(),
         };
         (number.into(), record)
     }

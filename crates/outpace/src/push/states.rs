@@ -110,7 +110,9 @@ impl States {
             LegEvent::Ringing { .. } => (LegStatus::Ring, std::mem::replace(&mut seen.has_rung, true)),
             LegEvent::Answered => (LegStatus::Answer, std::mem::replace(&mut seen.is_answered, true)),
             // The call ends by it, or has a message to play first: `end` tells.
-            LegEvent::Heard(_) | LegEvent::Failed(_) | LegEvent::HungUp { .. } => return,
+            LegEvent::Heard(_) | LegEvent::Pressed(_) | LegEvent::Failed(_) | LegEvent::HungUp { .. } => {
+                return;
+            }
         };
         if !was {
             self.queue.put(LegState { call, agent: None, side: Side::Customer, status });
@@ -132,7 +134,7 @@ impl States {
                 self.queue.put(agent_state(call, agent, LegStatus::Answer));
             }
             LegEvent::Failed(_) | LegEvent::HungUp { .. } => self.agent_left(call, agent),
-            LegEvent::Answered | LegEvent::Ringing { .. } | LegEvent::Heard(_) => {}
+            LegEvent::Answered | LegEvent::Ringing { .. } | LegEvent::Heard(_) | LegEvent::Pressed(_) => {}
         }
     }
 

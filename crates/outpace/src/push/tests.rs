@@ -195,6 +195,7 @@ impl Scene {
             cause: Cause::NORMAL,
             hangup_by: HangupBy::Customer,
             sip_status: 200,
+            keys: String::new(),
         };
         self.store.finish_direct(now, &record).expect("stored");
     }

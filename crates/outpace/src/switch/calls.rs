@@ -33,7 +33,7 @@ impl Switch {
         let protection = secure::protection(self.srtp, invite.flow.transport);
         invite.sdp = sdp::offer(address, codecs, media.0, protection.as_ref());
         let dialog = self.endpoint.invite(now, invite);
-        Some(Leg { dialog, media, address, codec: None, protection, version: 1 })
+        Some(Leg { dialog, media, address, codec: None, takes_events: false, protection, version: 1 })
     }
 
     pub(super) fn offer(&mut self, now: Duration, company: CompanyId, call: CallId, agent: AgentId) {

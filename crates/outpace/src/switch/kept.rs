@@ -9,7 +9,7 @@ pub(super) struct KeptLeg {
     pub leg: Leg,
     company: CompanyId,
     up: bool,
-    call: Option<CallId>,
+    pub(super) call: Option<CallId>,
 }
 
 impl Switch {

@@ -8,6 +8,7 @@ mod commands;
 pub mod edge;
 mod inbound;
 mod kept;
+mod keys;
 mod listening;
 pub mod names;
 mod phones;
@@ -96,6 +97,8 @@ struct Leg {
     /// The relay's address for it.
     address: SocketAddr,
     codec: Option<Codec>,
+    /// Keys go to it as events of RTP.
+    takes_events: bool,
     /// What our SDP says of encryption.
     protection: Option<sdp::Protection>,
     /// `o=` version of our SDP.
@@ -289,7 +292,8 @@ impl Switch {
                 tracing::warn!(status, "a trunk refused our registration; check its username and password");
             }
             Event::OptionsResult { flow, status } => self.options_answered(now, flow, status),
-            Event::OfferAnswered { .. } | Event::Info { .. } => {}
+            Event::Info { dialog, content_type, body } => self.key_told(now, dialog, &content_type, &body),
+            Event::OfferAnswered { .. } => {}
         }
     }
 
@@ -297,6 +301,7 @@ impl Switch {
         match event {
             RelayEvent::Bridged { a, at, .. } => self.bridged(a, at),
             RelayEvent::Played { leg } => self.played(leg),
+            RelayEvent::Pressed { leg, key } => self.key_pressed(now, leg, key),
             RelayEvent::Silent { leg } => self.silent(now, leg),
             RelayEvent::Recorded { customer, .. } => self.recording_ended(customer, &event),
             RelayEvent::Heard { leg, what, label } => self.sound_heard(leg, what, label.as_ref()),

@@ -61,7 +61,15 @@ impl Switch {
             self.endpoint.reject(now, dialog, 503);
             return None;
         };
-        let mut leg = Leg { dialog, media: leg, address, codec: None, protection: None, version: 1 };
+        let mut leg = Leg {
+            dialog,
+            media: leg,
+            address,
+            codec: None,
+            takes_events: false,
+            protection: None,
+            version: 1,
+        };
         let transport = self.endpoint.peer_of(dialog).map_or(Transport::Udp, |flow| flow.transport);
         let Ok(media) = secure::take_offer(&self.relay, self.srtp, transport, &mut leg, body) else {
             self.relay.close(leg.media);

@@ -55,6 +55,7 @@ pub(super) fn take_answer(relay: &Relay, leg: &mut Leg, body: &[u8]) -> Result<L
     relay.secure(leg.media, theirs);
     relay.configure(leg.media, said.media);
     leg.codec = Some(said.media.codec);
+    leg.takes_events = said.media.dtmf.is_some();
     Ok(said.media)
 }
 
@@ -84,5 +85,6 @@ pub(super) fn take_offer(
     relay.secure(leg.media, keys);
     relay.configure(leg.media, said.media);
     leg.codec = Some(said.media.codec);
+    leg.takes_events = said.media.dtmf.is_some();
     Ok(said.media)
 }

@@ -55,6 +55,7 @@ pub struct Packet {
     pub from: SocketAddr,
     pub payload_type: u8,
     pub sequence: u16,
+    pub timestamp: u32,
     pub payload: Vec<u8>,
 }
 
@@ -69,6 +70,8 @@ struct Shared {
     stop: AtomicBool,
     payload_type: AtomicU8,
     remote: Mutex<Option<SocketAddr>>,
+    /// Payload type and event of keys that are still to be pressed.
+    keys: Mutex<std::collections::VecDeque<(u8, u8)>>,
     packets: Mutex<Vec<Packet>>,
 }
 
@@ -93,6 +96,13 @@ impl Rtp {
         *self.shared.remote.lock().expect("no panic inside") = Some(remote);
     }
 
+    /// Presses keys (RFC 4733), one after the other.
+    pub fn press(&self, payload_type: u8, keys: &str) {
+        let event = |key: char| KEYS.find(key).expect("a key") as u8;
+        let events = keys.chars().map(|key| (payload_type, event(key)));
+        self.shared.keys.lock().expect("no panic inside").extend(events);
+    }
+
     /// Sends nothing more; what came in stays.
     pub fn close(&self) {
         self.shared.stop.store(true, Ordering::Relaxed);
@@ -114,11 +124,21 @@ fn run(socket: &UdpSocket, sound: Sound, shared: &Shared) {
     let mut index = 0u32;
     let mut next = Instant::now();
     let mut buffer = [0u8; 2048];
+    // Packets of the key that is being sent.
+    let mut pressed = 0u32;
     while !shared.stop.load(Ordering::Relaxed) {
         let now = Instant::now();
         if now >= next {
             let remote = *shared.remote.lock().expect("no panic inside");
-            if let (Some(remote), true) = (remote, sound != Sound::Nothing) {
+            let key = shared.keys.lock().expect("no panic inside").front().copied();
+            if let (Some(remote), Some(key)) = (remote, key) {
+                let _ = socket.send_to(&key_packet(key, ssrc, index, pressed), remote);
+                pressed += 1;
+                if pressed == KEY_PACKETS {
+                    shared.keys.lock().expect("no panic inside").pop_front();
+                    (index, pressed) = (index + KEY_PACKETS, 0);
+                }
+            } else if let (Some(remote), true) = (remote, sound != Sound::Nothing) {
                 let _ = socket.send_to(&packet(shared, ssrc, index, &sound.frame(index)), remote);
                 index += 1;
             }
@@ -137,6 +157,31 @@ fn run(socket: &UdpSocket, sound: Sound, shared: &Shared) {
             }
         }
     }
+}
+
+const KEYS: &str = "0123456789*#ABCD";
+/// Of one key, the three at its end included.
+const KEY_PACKETS: u32 = 8;
+
+fn key_packet((payload_type, event): (u8, u8), ssrc: u32, index: u32, count: u32) -> Vec<u8> {
+    let marker = if count == 0 { 0x80 } else { 0 };
+    let mut bytes = vec![0x80, marker | payload_type];
+    bytes.extend_from_slice(&((index + count) as u16).to_be_bytes());
+    bytes.extend_from_slice(&(index * FRAME as u32).to_be_bytes());
+    bytes.extend_from_slice(&ssrc.to_be_bytes());
+    let end = if count + 3 >= KEY_PACKETS { 0x80 } else { 0 };
+    let duration = ((count + 1).min(KEY_PACKETS - 3) * FRAME as u32) as u16;
+    bytes.extend_from_slice(&[event, end | 10]);
+    bytes.extend_from_slice(&duration.to_be_bytes());
+    bytes
+}
+
+/// Keys among the packets, each event once.
+pub fn keys_in(packets: &[Packet], payload_type: u8) -> String {
+    let mut seen = std::collections::BTreeSet::new();
+    let events = packets.iter().filter(|p| p.payload_type == payload_type && p.payload.len() == 4);
+    let new = events.filter(|p| seen.insert(p.timestamp));
+    new.filter_map(|p| KEYS.chars().nth(usize::from(p.payload[0]))).collect()
 }
 
 fn packet(shared: &Shared, ssrc: u32, index: u32, frame: &[u8]) -> Vec<u8> {
@@ -158,6 +203,7 @@ fn parse(bytes: &[u8], from: SocketAddr) -> Option<Packet> {
         from,
         payload_type: bytes[1] & 0x7f,
         sequence: u16::from_be_bytes([bytes[2], bytes[3]]),
+        timestamp: u32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]),
         payload: bytes[12..].to_vec(),
     })
 }

@@ -6,6 +6,7 @@ use crate::endpoint::{Event, Flow};
 use crate::message::{Message, Method, Name};
 use crate::session_timer::{MIN_SE, is_too_brief};
 use crate::timer::DialogTimer;
+use crate::transaction::Owner;
 use std::time::Duration;
 
 /// Our side has this long to answer an offer.
@@ -103,6 +104,34 @@ impl Dialog {
         }
         let (content_type, body) = (request.content_type(), request.body().to_vec());
         core.io.event(Event::Info { dialog: self.id, content_type, body });
+    }
+
+    /// A request of ours whose answer changes nothing. Dropped when the call is not up.
+    pub fn send_within(
+        &mut self,
+        core: &mut Core,
+        now: Duration,
+        method: Method,
+        headers: &[(&str, &str)],
+        (content_type, body): (&str, &[u8]),
+    ) {
+        if !matches!(self.phase, Phase::Up | Phase::Answered) {
+            return;
+        }
+        let hop = self.next_hop(core);
+        let key = core.new_key();
+        self.local_cseq += 1;
+        let uri = super::route::request_line(&self.target, &self.routes).0.into_owned();
+        let auth = self.authenticate(core, method, &uri, body);
+        let mut writer = self.request(core, method, self.local_cseq, key, hop);
+        for (_, label, value) in auth {
+            writer.field(label, value);
+        }
+        for (label, value) in headers {
+            writer.field(label, value);
+        }
+        let bytes = writer.body(content_type, body);
+        core.start(now, key, Owner::Nobody, method, (hop, bytes));
     }
 
     /// What stands in the way of an INVITE or UPDATE with an offer (RFC 3261 §14.2, RFC 3311 §5.2).

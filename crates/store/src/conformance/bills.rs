@@ -69,6 +69,7 @@ pub(super) fn a_bill_tells_all_of_its_call(store: &dyn Store) {
         hangup_by: HangupBy::Agent,
         fetched: false,
         recording: "20231115/9027_1.wav".to_owned(),
+        keys: String::new(),
     };
     assert_eq!(bills[1], expected);
     store.delete_recording(leased.call).unwrap();

@@ -238,6 +238,7 @@ pub(super) fn a_lead_shows_its_last_result(store: &dyn Store) {
         cause: Cause::DECLINED,
         notice: Some(Notice::EmptyNumber),
         sip_status: 603,
+        keys: String::new(),
         ..record(id, &second, at(60), Outcome::Connected)
     };
     store.finish_call(at(80), &with_agent, &RETRY).unwrap();

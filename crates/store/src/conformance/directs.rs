@@ -32,6 +32,7 @@ fn talked(scene: &Scene<'_>, n: u64) -> DirectRecord {
         cause: Cause::NORMAL,
         hangup_by: HangupBy::Agent,
         sip_status: 200,
+        keys: String::new(),
     }
 }
 
@@ -73,6 +74,7 @@ pub(super) fn a_direct_call_has_its_bill_once(store: &dyn Store) {
         hangup_by: HangupBy::Agent,
         fetched: false,
         recording: String::new(),
+        keys: String::new(),
     };
     assert_eq!(found, [expected]);
     let unknown = store.finish_direct(at(120), &talked(&scene, 101));

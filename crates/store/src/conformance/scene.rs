@@ -91,6 +91,7 @@ pub(super) fn record(
         notice: None,
         hangup_by: HangupBy::Customer,
         sip_status: 200,
+        keys: String::new(),
     }
 }
 

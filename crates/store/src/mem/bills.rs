@@ -35,6 +35,7 @@ impl Tables {
             hangup_by: record.hangup_by,
             fetched: false,
             recording: self.recording_name(call),
+            keys: record.keys.clone(),
         };
         self.tell_call_finished(now, &bill);
         self.put_bill(bill);

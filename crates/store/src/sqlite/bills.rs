@@ -9,10 +9,10 @@ use super::*;
 /// Of a call that has just been finished, whose lead has its result.
 pub(super) fn add(db: &Connection, record: &CallRecord, result: &LeadResult) -> Result<Bill> {
     let sql = "INSERT INTO bills (company, call, taskid, round, number, caller_id, extension, user_id, member_id, ext,
-            custom_uuid, dialed_at, answered_at, ended_at, waiting_seconds, talk_seconds, cause, hangup_by)
+            custom_uuid, dialed_at, answered_at, ended_at, waiting_seconds, talk_seconds, cause, hangup_by, keys)
         SELECT calls.company, calls.id, campaigns.taskid, leads.round, calls.number, calls.caller_id, :extension,
             leads.user_id, leads.member_id, leads.ext, leads.custom_uuid, calls.dialed_at, calls.answered_at,
-            calls.ended_at, :waiting_seconds, :talk_seconds, calls.cause, calls.hangup_by
+            calls.ended_at, :waiting_seconds, :talk_seconds, calls.cause, calls.hangup_by, :keys
         FROM calls
         JOIN campaigns ON campaigns.id = calls.campaign
         JOIN leads ON leads.id = calls.lead
@@ -20,7 +20,7 @@ pub(super) fn add(db: &Connection, record: &CallRecord, result: &LeadResult) -> 
         RETURNING *, (SELECT filename FROM recordings WHERE recordings.call = :call) AS recording";
     let values = named_params! {
         ":call": call_blob(record.call), ":extension": result.extension.as_deref().unwrap_or_default(),
-        ":waiting_seconds": result.waiting_seconds, ":talk_seconds": result.talk_seconds,
+        ":waiting_seconds": result.waiting_seconds, ":talk_seconds": result.talk_seconds, ":keys": record.keys,
     };
     Ok(db.prepare_cached(sql)?.query_row(values, bill_row)?)
 }
@@ -28,9 +28,9 @@ pub(super) fn add(db: &Connection, record: &CallRecord, result: &LeadResult) -> 
 /// A bill that was made already; with its id.
 pub(super) fn put(db: &Connection, bill: &Bill) -> Result<Bill> {
     let sql = "INSERT INTO bills (company, call, method, taskid, round, number, caller_id, extension, user_id, member_id,
-            ext, custom_uuid, dialed_at, answered_at, ended_at, waiting_seconds, talk_seconds, cause, hangup_by)
+            ext, custom_uuid, dialed_at, answered_at, ended_at, waiting_seconds, talk_seconds, cause, hangup_by, keys)
         VALUES (:company, :call, :method, :taskid, :round, :number, :caller_id, :extension, :user_id, :member_id, :ext,
-            :custom_uuid, :dialed_at, :answered_at, :ended_at, :waiting_seconds, :talk_seconds, :cause, :hangup_by)";
+            :custom_uuid, :dialed_at, :answered_at, :ended_at, :waiting_seconds, :talk_seconds, :cause, :hangup_by, :keys)";
     db.prepare_cached(sql)?.execute(named_params! {
         ":company": bill.company.0, ":call": call_blob(bill.call), ":method": bill.method, ":taskid": bill.taskid,
         ":round": bill.round, ":number": bill.number.as_str(), ":caller_id": bill.caller_id,
@@ -38,7 +38,7 @@ pub(super) fn put(db: &Connection, bill: &Bill) -> Result<Bill> {
         ":custom_uuid": bill.custom_uuid, ":dialed_at": bill.dialed_at.0,
         ":answered_at": bill.answered_at.map(|t| t.0), ":ended_at": bill.ended_at.0,
         ":waiting_seconds": bill.waiting_seconds, ":talk_seconds": bill.talk_seconds, ":cause": bill.cause.0,
-        ":hangup_by": bill.hangup_by.name(),
+        ":hangup_by": bill.hangup_by.name(), ":keys": bill.keys,
     })?;
     Ok(Bill { id: db.last_insert_rowid(), ..bill.clone() })
 }
@@ -67,6 +67,7 @@ fn bill_row(row: &Row<'_>) -> rusqlite::Result<Bill> {
         hangup_by: HangupBy::from_name(&row.get::<_, String>("hangup_by")?),
         fetched: row.get("fetched")?,
         recording: row.get::<_, Option<String>>("recording")?.unwrap_or_default(),
+        keys: row.get("keys")?,
     })
 }
 

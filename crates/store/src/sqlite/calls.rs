@@ -235,6 +235,7 @@ pub(super) fn call_row(row: &Row<'_>) -> rusqlite::Result<Call> {
             notice: notice_at(row)?,
             hangup_by: HangupBy::from_name(&row.get::<_, String>("hangup_by")?),
             sip_status: row.get("sip_status")?,
+            keys: String::new(),
         });
     }
     Ok(call)

@@ -221,6 +221,7 @@ fn work(store: &SqliteStore, campaign: CampaignId, thread: u64, n: u64, say: &dy
         notice: None,
         hangup_by: HangupBy::Customer,
         sip_status: 200,
+        keys: String::new(),
     };
     store.finish_call(Timestamp(1), &record, &RETRY).unwrap();
     say(format!("finished {call} {}", outcome.name()));

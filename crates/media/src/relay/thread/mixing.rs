@@ -61,10 +61,23 @@ impl Rooms {
         self.rooms.get_mut(place)?.as_mut()
     }
 
+    /// Slots of those who hear who sits here.
+    pub(super) fn listeners(&mut self, at: MixSeat) -> [Option<usize>; MIX_MEMBERS_MAX] {
+        let mut found = [None; MIX_MEMBERS_MAX];
+        if let Some(room) = self.room(at.room) {
+            let rows = room.seats.iter().zip(&room.gains);
+            for (place, (seat, gains)) in found.iter_mut().zip(rows) {
+                let hears = gains.get(at.seat).is_some_and(|gain| *gain > 0);
+                *place = seat.slot.filter(|_| hears);
+            }
+        }
+        found
+    }
+
     /// A packet of a leg that sits here.
     pub(super) fn take(&mut self, at: MixSeat, content: Content, header: &Header, payload: &[u8]) {
         let Some(seat) = self.room(at.room).and_then(|room| room.seats.get_mut(at.seat)) else { return };
-        // Key presses and comfort noise are not heard in a mix.
+        // Key presses go another way, and comfort noise is not heard in a mix.
         let decode = match content {
             Content::Sound(Codec::Pcma) => g711::alaw_decode,
             Content::Sound(Codec::Pcmu) => g711::ulaw_decode,
@@ -141,7 +154,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         }
         for (seat, gains) in room.seats.iter().zip(&room.gains) {
             let leg = seat.slot.and_then(|slot| self.slots.get_mut(slot)?.as_mut());
-            let Some(leg) = leg.filter(|leg| leg.id == seat.leg && leg.playing.is_none()) else { continue };
+            let Some(leg) = leg.filter(|leg| leg.id == seat.leg && !leg.is_taken()) else { continue };
             let Some((destination, media)) = leg.destination() else {
                 leg.outgoing.interrupt();
                 continue;

@@ -95,6 +95,7 @@ fn calls(desk: &Desk, taskid: &str, count: u32, outcome: Outcome) {
             notice: None,
             hangup_by: HangupBy::Agent,
             sip_status: 200,
+            keys: String::new(),
         };
         desk.store().finish_call(second(i + 66), &record, &NEVER).expect("saved");
     }

@@ -93,6 +93,7 @@ fn call(desk: &Desk, task: &Task, number: u128, outcome: Outcome, cause: Cause) 
         notice: None,
         hangup_by: HangupBy::Customer,
         sip_status: 200,
+        keys: String::new(),
     };
     desk.store().finish_call(later(66), &record, &NEVER).expect("saved");
 }

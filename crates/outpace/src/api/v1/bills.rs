@@ -12,7 +12,7 @@ use super::route::{Route, run};
 use super::schema::{Form, Schema, boolean, count, field, formed, object, page, text, time, uuid, word};
 use super::visit::{Answer, Visit, shown};
 
-const KINDS: &[&str] = &["campaign", "click", "click_reverse", "dialed", "internal"];
+const KINDS: &[&str] = &["campaign", "click", "click_reverse", "dialed", "internal", "inbound"];
 
 pub fn routes() -> Vec<Route> {
     vec![
@@ -58,6 +58,7 @@ fn schema() -> Schema {
             field("hangup_by", word(&["customer", "agent", "platform", "unknown"]), ""),
             field("fetched", boolean(), "By a client of the compatible API."),
             field("recording", text(1000).nullable(), "Name of the file."),
+            field("keys", text(64), "That the customer pressed."),
         ],
     )
 }
@@ -84,11 +85,13 @@ const COLUMNS: &[&str] = &[
     "hangup_by",
     "fetched",
     "recording",
+    "keys",
 ];
 
 /// Kinds with their `callmethod`; all others are campaigns'.
-fn direct_kinds() -> [(&'static str, u16); 4] {
-    let all = [DirectKind::Click, DirectKind::ClickReverse, DirectKind::Dialed, DirectKind::Internal];
+fn direct_kinds() -> [(&'static str, u16); 5] {
+    use DirectKind::{Click, ClickReverse, Dialed, Inbound, Internal};
+    let all = [Click, ClickReverse, Dialed, Internal, Inbound];
     all.map(|kind| (kind.name(), kind.method()))
 }
 
@@ -120,6 +123,7 @@ fn shown_bill(bill: &Bill, in_full: bool) -> Value {
         "hangup_by": bill.hangup_by.name(),
         "fetched": bill.fetched,
         "recording": some(&bill.recording),
+        "keys": bill.keys,
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::message::{Message, finish, sdp};
-use super::{Behaviour, Shared, Then, What};
+use super::{Behaviour, Dialog, Shared, Then, What, lock};
 use crate::harness::rtp::{PCMA, Rtp};
 
 const T1: Duration = Duration::from_millis(500);
@@ -116,6 +116,14 @@ impl Call {
         self.respond(text, socket);
         self.state = State::Answered;
         self.answered_at = Some(now);
+        let dialog = Dialog {
+            local: format!("{};tag={}", self.invite.header("to"), self.tag),
+            remote: self.invite.header("from").to_owned(),
+            target: self.invite.contact(),
+            to: self.from,
+            cseq: 100,
+        };
+        lock(&shared.dialogs).insert(self.invite.call_id().to_owned(), dialog);
     }
 
     fn refuse(&mut self, status: &str, now: Instant, socket: &UdpSocket) {
@@ -155,7 +163,10 @@ impl Call {
             }
             "INVITE" | "UPDATE" => {
                 self.follow_media(&message);
-                let body = self.rtp.as_ref().map_or(String::new(), |rtp| sdp(rtp.port, self.payload_type));
+                let body = self
+                    .rtp
+                    .as_ref()
+                    .map_or(String::new(), |rtp| sdp(rtp.port, self.payload_type, shared.keys()));
                 let body = if message.body.is_empty() && message.method() == "UPDATE" { "" } else { &body };
                 let text = message.response("200 OK", "", &self.contact(socket), body);
                 let _ = socket.send_to(text.as_bytes(), from);
@@ -217,7 +228,7 @@ impl Call {
         rtp.set_payload_type(self.payload_type);
         let invite = self.invite.clone();
         self.follow_media(&invite);
-        sdp(rtp.port, self.payload_type)
+        sdp(rtp.port, self.payload_type, shared.keys())
     }
 
     fn follow_media(&mut self, message: &Message) {

@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use super::message::{Message, finish, sdp};
-use super::{Peer, digest, lock};
+use super::{Dialog, Peer, digest, lock};
 use crate::harness::rtp::{PCMA, Rtp};
 
 /// A call that the peer placed and that was answered.
@@ -59,7 +59,10 @@ impl Peer {
             )
         };
         let uri = format!("sip:{user}@{target}");
-        let invite = finish(line("INVITE", &uri, &format!("<{uri}>"), 1, branch), &sdp(rtp.port, PCMA));
+        let invite = finish(
+            line("INVITE", &uri, &format!("<{uri}>"), 1, branch),
+            &sdp(rtp.port, PCMA, self.shared.keys()),
+        );
         let answer = self.transact(target, &call_id, &invite);
         assert_eq!(answer.status(), 200, "{}", answer.start);
         if let Some(remote) = answer.rtp_address() {
@@ -111,7 +114,8 @@ impl Peer {
         let mut credentials = String::new();
         for cseq in 1..=3 {
             let head = line("INVITE", &uri, &format!("<{uri}>"), cseq) + &credentials;
-            let answer = self.transact(server, &call_id, &finish(head, &sdp(rtp.port, PCMA)));
+            let answer =
+                self.transact(server, &call_id, &finish(head, &sdp(rtp.port, PCMA, self.shared.keys())));
             let to = answer.header("to").to_owned();
             match answer.status() {
                 200 => {
@@ -121,7 +125,11 @@ impl Peer {
                     let uri = answer.contact();
                     let ack = finish(line("ACK", &uri, &to, cseq), "");
                     self.socket.send_to(ack.as_bytes(), server).expect("127.0.0.1 can be reached");
-                    let bye = finish(line("BYE", &uri, &to, cseq + 1), "");
+                    let local = format!("<sip:{user}@{server}>;tag={tag:08x}");
+                    let dialog = Dialog { local, remote: to.clone(), target: uri.clone(), to: server, cseq };
+                    lock(&self.shared.dialogs).insert(call_id.clone(), dialog);
+                    // Others come in between.
+                    let bye = finish(line("BYE", &uri, &to, cseq + 50), "");
                     return Ok(Outgoing { call_id, rtp, bye, target: server });
                 }
                 status => {
@@ -138,6 +146,41 @@ impl Peer {
     pub fn hang_up(&self, call: &Outgoing) {
         let answer = self.transact(call.target, &call.call_id, &call.bye);
         assert_eq!(answer.status(), 200, "{}", answer.start);
+    }
+
+    /// A request within an answered call of either direction; gives the final response. `more`: header lines.
+    pub fn ask(&self, call_id: &str, method: &str, more: &str, (kind, body): (&str, &str)) -> Message {
+        let dialog = {
+            let mut dialogs = lock(&self.shared.dialogs);
+            let dialog = dialogs.get_mut(call_id).expect("the call was answered");
+            dialog.cseq += 1;
+            dialog.clone()
+        };
+        let Dialog { local, remote, target, to, cseq } = dialog;
+        let head = |method: &str| {
+            format!(
+                "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {0};branch=z9hG4bK{1:016x};rport\r\nMax-Forwards: 70\r\n\
+                 From: {local}\r\nTo: {remote}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\nContact: <sip:phone@{0}>\r\n",
+                self.address(),
+                fastrand::u64(..)
+            )
+        };
+        let length = body.len();
+        let kind = if body.is_empty() { String::new() } else { format!("Content-Type: {kind}\r\n") };
+        let text = format!("{}{more}{kind}Content-Length: {length}\r\n\r\n{body}", head(method));
+        let answer = self.transact(to, call_id, &text);
+        if method == "INVITE" {
+            let ack = finish(head("ACK"), "");
+            self.socket.send_to(ack.as_bytes(), to).expect("127.0.0.1 can be reached");
+        }
+        answer
+    }
+
+    /// Offers other media within the call: `direction` as the SDP has it.
+    pub fn offer(&self, call_id: &str, direction: &str) -> Message {
+        let port = self.shared.rtp(call_id).port;
+        let body = sdp(port, PCMA, self.shared.keys()).replace("sendrecv", direction);
+        self.ask(call_id, "INVITE", "", ("application/sdp", &body))
     }
 
     /// Sends the request, again every 500 ms until something comes back; gives the final response.

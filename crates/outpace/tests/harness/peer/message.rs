@@ -115,12 +115,17 @@ pub fn finish(mut text: String, body: &str) -> String {
     text
 }
 
-/// One codec only, so that what comes back can be compared byte by byte.
-pub fn sdp(port: u16, payload_type: u8) -> String {
+/// One codec only, so that what comes back can be compared byte by byte. `keys`: payload type of events; 0: none.
+pub fn sdp(port: u16, payload_type: u8, keys: u8) -> String {
     let codec = if payload_type == 0 { "PCMU" } else { "PCMA" };
+    let (format, map) = match keys {
+        0 => (String::new(), String::new()),
+        _ => (format!(" {keys}"), format!("a=rtpmap:{keys} telephone-event/8000\r\na=fmtp:{keys} 0-15\r\n")),
+    };
     format!(
         "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
-         m=audio {port} RTP/AVP {payload_type}\r\na=rtpmap:{payload_type} {codec}/8000\r\na=ptime:20\r\na=sendrecv\r\n"
+         m=audio {port} RTP/AVP {payload_type}{format}\r\na=rtpmap:{payload_type} {codec}/8000\r\n{map}a=ptime:20\r\n\
+         a=sendrecv\r\n"
     )
 }
 

@@ -116,6 +116,16 @@ pub struct Peer {
     on: Arc<AtomicBool>,
 }
 
+/// What a request within an answered call needs.
+#[derive(Clone, Debug)]
+pub struct Dialog {
+    pub local: String,
+    pub remote: String,
+    pub target: String,
+    pub to: SocketAddr,
+    pub cseq: u32,
+}
+
 struct Shared {
     stop: AtomicBool,
     seen: Mutex<Vec<Seen>>,
@@ -126,6 +136,12 @@ struct Shared {
     sound: Sound,
     /// Of the codec that it takes where it is offered; else the first of the offer.
     payload_type: AtomicU8,
+    /// Payload type of events that it takes; 0: none.
+    keys: AtomicU8,
+    /// Answered calls, by Call-ID.
+    dialogs: Mutex<HashMap<String, Dialog>>,
+    /// What it was asked within calls, ACK and BYE apart.
+    asked: Mutex<Vec<Message>>,
     /// User and password that INVITE and REGISTER must prove.
     credentials: Mutex<Option<(String, String)>>,
     decide: Box<dyn Fn(&str) -> Behaviour + Send + Sync>,
@@ -147,6 +163,9 @@ impl Peer {
             waiting: Mutex::default(),
             sound,
             payload_type: AtomicU8::new(PCMA),
+            keys: AtomicU8::new(0),
+            dialogs: Mutex::default(),
+            asked: Mutex::default(),
             credentials: Mutex::default(),
             decide: Box::new(decide),
         });
@@ -164,6 +183,20 @@ impl Peer {
     /// Takes this codec from now on.
     pub fn prefer(&self, payload_type: u8) {
         self.shared.payload_type.store(payload_type, Ordering::Relaxed);
+    }
+
+    /// Takes events of RTP from now on, with this payload type.
+    pub fn take_keys(&self, payload_type: u8) {
+        self.shared.keys.store(payload_type, Ordering::Relaxed);
+    }
+
+    /// Requests of this method that came within calls.
+    pub fn asked(&self, method: &str) -> Vec<Message> {
+        lock(&self.shared.asked).iter().filter(|m| m.method() == method).cloned().collect()
+    }
+
+    pub fn media(&self, call_id: &str) -> Arc<Rtp> {
+        self.shared.rtp(call_id)
     }
 
     /// Drops every message that comes in from now on, and all sound stops.
@@ -258,6 +291,10 @@ impl Shared {
         digest::proves(message.header(header), message.method(), user, password)
     }
 
+    fn keys(&self) -> u8 {
+        self.keys.load(Ordering::Relaxed)
+    }
+
     /// The media of the call; opened when it has none yet.
     fn rtp(&self, call_id: &str) -> Arc<Rtp> {
         let mut media = lock(&self.media);
@@ -299,10 +336,14 @@ fn take(
     if message.status() > 0 {
         if let Some(call) = calls.get_mut(&call_id) {
             call.take_response(&message, shared);
-        } else if let Some(waiting) = lock(&shared.waiting).get(&call_id) {
+        }
+        if let Some(waiting) = lock(&shared.waiting).get(&call_id) {
             let _ = waiting.send(message);
         }
         return;
+    }
+    if message.has_to_tag() && !matches!(message.method(), "ACK" | "BYE" | "CANCEL") {
+        lock(&shared.asked).push(message.clone());
     }
     if let Some(call) = calls.get_mut(&call_id) {
         call.take_request(from, message, socket, shared);
@@ -334,6 +375,9 @@ fn take(
         "ACK" => {}
         "BYE" if lock(&shared.waiting).contains_key(&call_id) => {
             shared.saw(message.user(), &call_id, What::Bye);
+            reply(message.response("200 OK", "", "", ""));
+        }
+        "INFO" | "NOTIFY" | "UPDATE" if lock(&shared.dialogs).contains_key(&call_id) => {
             reply(message.response("200 OK", "", "", ""));
         }
         "OPTIONS" => reply(message.response("200 OK", "options", "", "")),

@@ -132,6 +132,7 @@ impl Desk {
             cause: engine::Cause::NORMAL,
             hangup_by: engine::HangupBy::Customer,
             sip_status: 200,
+            keys: String::new(),
             notice: None,
         };
         let never = store::RetryRule { busy: None, no_answer: None, failed: None, lost: None };

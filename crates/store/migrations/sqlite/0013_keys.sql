@@ -1,0 +1,2 @@
+-- Keys that the customer pressed.
+ALTER TABLE bills ADD COLUMN keys TEXT NOT NULL DEFAULT '';
