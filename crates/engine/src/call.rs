@@ -249,6 +249,9 @@ impl Engine {
         let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
         // One who answers while being cancelled is a customer like any other; the pacer has counted the call out.
         if call.cancelled.take().is_none() {
+            if call.rings_since.is_none() {
+                campaign.pacer.look.rang_unheard();
+            }
             campaign.pacer.look.answered(self.now.mono, call.placed);
         }
         self.timers.set(TimerKey::Call(id), self.now.mono + self.config.answer_wait);
@@ -507,6 +510,9 @@ impl Engine {
         let is_talk = ending.outcome == Outcome::Connected;
         let wrap_up = if is_talk { self.config.wrap_up } else { Duration::ZERO };
         match call.stage {
+            Stage::Dialing if call.cancelled.is_none() && ending.outcome == Outcome::Failed => {
+                campaign.pacer.look.not_made(self.now.mono, call.placed);
+            }
             Stage::Dialing | Stage::Ringing if call.cancelled.is_none() => {
                 campaign.pacer.look.failed(self.now.mono, call.placed);
             }

@@ -56,7 +56,7 @@ impl Default for Config {
             offer_timeout: Duration::from_millis(1000),
             no_answer: Duration::from_secs(25),
             ring_min: Duration::from_secs(15),
-            give_up_late: false,
+            give_up_late: true,
             setup_timeout: Duration::from_secs(32),
             message_max: Duration::from_secs(30),
             judge_limit: Duration::from_millis(4500),

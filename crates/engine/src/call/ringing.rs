@@ -20,6 +20,9 @@ impl Engine {
         };
         call.ringing_at = Some(self.now.wall);
         call.rings_since = Some(self.now.mono);
+        let (campaign, placed) = (call.campaign, call.placed);
+        let campaign = self.campaigns.get_mut(&campaign).expect("a campaign outlives its calls");
+        campaign.pacer.look.rings(self.now.mono, placed);
         let length = self.config.no_answer.max(self.config.ring_min);
         self.timers.set(TimerKey::Call(id), self.now.mono + length);
         self.set_stage(id, Stage::Ringing);
@@ -36,6 +39,10 @@ impl Engine {
         let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
         match call.is_given_up {
             true => campaign.pacer.look.given_up(self.now.mono, call.placed),
+            // Set-up timed out: no response, or none that said that the phone rings.
+            false if call.stage == Stage::Dialing => {
+                campaign.pacer.look.not_made(self.now.mono, call.placed);
+            }
             false => campaign.pacer.look.failed(self.now.mono, call.placed),
         }
         self.dirty.insert(call.campaign);

@@ -118,7 +118,7 @@ fn what_happened_before_the_start_counts_for_the_day() {
 
 #[test]
 fn calls_that_ring_too_late_are_given_up_after_the_least_ringing_and_end_as_no_answer() {
-    let mut desk = Desk::new(Config { give_up_late: true, ..Config::default() });
+    let mut desk = Desk::new(Config::default());
     desk.agents_at_work(8);
     let asked = desk.tell(Input::Campaign(campaign(PacingMode::Predictive(3000))));
     let calls = desk.dial(&asked);
@@ -144,7 +144,7 @@ fn calls_that_ring_too_late_are_given_up_after_the_least_ringing_and_end_as_no_a
 
 #[test]
 fn without_leave_no_call_is_given_up_before_the_end_of_ringing() {
-    let mut desk = Desk::new(Config::default());
+    let mut desk = Desk::new(Config { give_up_late: false, ..Config::default() });
     desk.agents_at_work(8);
     let asked = desk.tell(Input::Campaign(campaign(PacingMode::Predictive(3000))));
     let calls = desk.dial(&asked);

@@ -4,7 +4,7 @@ use super::*;
 
 impl Default for Server {
     fn default() -> Server {
-        Server { data: "data".into(), store: StoreKind::Sqlite, drain_s: 120 }
+        Server { data: "data".into(), store: StoreKind::Sqlite, drain_s: 120, seal_key: None }
     }
 }
 
@@ -70,7 +70,7 @@ impl Default for Dialing {
             offer_timeout_ms: 1000,
             no_answer_s: 25.0,
             ring_min_s: 15.0,
-            give_up_late: false,
+            give_up_late: true,
             setup_timeout_s: 32.0,
             message_max_s: 30,
             wrap_up_s: 3.0,

@@ -90,6 +90,10 @@ impl Pacer for Ours {
         self.pacer.failed(Duration::from_micros(now), Duration::from_micros(placed));
     }
 
+    fn not_made(&mut self, now: Micros, placed: Micros) {
+        self.pacer.not_made(Duration::from_micros(now), Duration::from_micros(placed));
+    }
+
     fn served(&mut self, now: Micros, is_abandoned: bool) {
         self.pacer.served(Duration::from_micros(now), is_abandoned);
     }

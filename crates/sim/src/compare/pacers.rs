@@ -41,6 +41,10 @@ pub trait Pacer {
     fn placed(&mut self, _now: Micros) {}
     fn answered(&mut self, _now: Micros, _placed: Micros) {}
     fn failed(&mut self, _now: Micros, _placed: Micros) {}
+    /// The trunk failed. Most do not tell that from customers who do not answer.
+    fn not_made(&mut self, now: Micros, placed: Micros) {
+        self.failed(now, placed);
+    }
     fn served(&mut self, _now: Micros, _is_abandoned: bool) {}
     fn talk_ended(&mut self, _now: Micros, _length: Micros) {}
     fn wrap_up_ended(&mut self, _now: Micros, _length: Micros) {}

@@ -24,7 +24,7 @@ pub const PACERS: [&str; 12] = [
     "erlang-b",
     "idle-ratio",
     "ours",
-    "ours-give-up",
+    "ours-full-ring",
     "oracle",
 ];
 
@@ -48,8 +48,8 @@ fn pacer(name: &str, setting: &Setting) -> Box<dyn Pacer> {
         "erlang-b" => Box::new(ErlangB::new(setting.agents)),
         "oracle" => Box::new(Oracle),
         "idle-ratio" => Box::new(AdaptiveIdleRatio::new()),
-        "ours-give-up" => Box::new(Ours::new(setting, true)),
-        _ => Box::new(Ours::new(setting, false)),
+        "ours-full-ring" => Box::new(Ours::new(setting, false)),
+        _ => Box::new(Ours::new(setting, true)),
     }
 }
 
@@ -218,5 +218,11 @@ fn shifts(row: &Row, name: &str, seeds: Range<u64>, threads: usize) -> Vec<Outco
     });
     let mut done = done.into_inner().expect("no shift panics");
     done.sort_by_key(|(seed, _)| *seed);
+    let cap = row.setting(1).cap;
+    let over = done.iter().filter(|(_, o)| o.worst_hour > cap + 1e-9).map(|(seed, _)| seed.to_string());
+    let over: Vec<String> = over.collect();
+    if name.starts_with("ours") && !over.is_empty() {
+        eprintln!("{}, {name}: an hour passed the cap with seed {}", row.name, over.join(", "));
+    }
     done.into_iter().map(|(_, outcome)| outcome).collect()
 }

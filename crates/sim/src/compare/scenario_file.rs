@@ -49,7 +49,7 @@ fn set(setting: &mut Setting, key: &str, value: &str) -> Option<()> {
         "abandon_max" => setting.cap = number()?.min(1.0),
         "calls_max" => setting.calls_max = number()? as u32,
         "present_from" => setting.presence = pairs(value)?,
-        "outages" => setting.outages = pairs(value)?,
+        "outages" => setting.outages = outages(value)?,
         _ => return None,
     }
     Some(())
@@ -72,6 +72,15 @@ fn triples(text: &str) -> Option<Vec<(f64, f64, f64)>> {
     (rest.is_empty() && !triples.is_empty()).then(|| triples.iter().map(|[a, b, c]| (*a, *b, *c)).collect())
 }
 
+/// `[from, to]`: calls fail at once; `[from, to, seconds]`: after so many seconds. All are alike.
+fn outages(text: &str) -> Option<Vec<(f64, f64, f64)>> {
+    let each = text.split(']').find(|part| !part.trim().is_empty())?;
+    match numbers(each)?.len() {
+        2 => Some(pairs(text)?.into_iter().map(|(from, to)| (from, to, 0.2)).collect()),
+        _ => triples(text),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +92,13 @@ mod tests {
         assert_eq!((setting.agents, setting.hours), (40, 8.0));
         assert_eq!(setting.rings, [(1.0, 5.0, 1.0), (1.0, 20.0, 3.0)]);
         assert_eq!(setting.presence, [(7200.0, 0.5)]);
+    }
+
+    #[test]
+    fn calls_of_an_outage_fail_at_once_or_later() {
+        assert_eq!(parse("outages = [[60, 90], [200, 300]]").unwrap().outages[1], (200.0, 300.0, 0.2));
+        assert_eq!(parse("outages = [[60, 90, 32]]").unwrap().outages, [(60.0, 90.0, 32.0)]);
+        assert!(parse("outages = [[60]]").is_err());
     }
 
     #[test]

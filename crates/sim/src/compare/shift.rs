@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use fastrand::Rng;
 
 use super::pacers::{Pacer, View};
-use super::weather::Setting;
+use super::weather::{Fate, Setting};
 
 pub type Micros = u64;
 
@@ -19,6 +19,7 @@ enum Event {
     Tick,
     Answer(u32),
     Fail(u32),
+    TrunkFails(u32),
     GiveUp(u32),
     TalkEnds(u32),
     WrapUpEnds(u32),
@@ -180,7 +181,8 @@ impl<'a> Shift<'a> {
         match event {
             Event::Tick => self.count_time(),
             // It was given up before.
-            Event::Answer(call) | Event::Fail(call) if !self.ringing.remove(&call) => {}
+            Event::Answer(call) | Event::Fail(call) | Event::TrunkFails(call)
+                if !self.ringing.remove(&call) => {}
             Event::Answer(call) => {
                 self.in_flight -= 1;
                 pacer.answered(self.now, self.placed[call as usize]);
@@ -191,6 +193,10 @@ impl<'a> Shift<'a> {
             Event::Fail(call) => {
                 self.in_flight -= 1;
                 pacer.failed(self.now, self.placed[call as usize]);
+            }
+            Event::TrunkFails(call) => {
+                self.in_flight -= 1;
+                pacer.not_made(self.now, self.placed[call as usize]);
             }
             Event::GiveUp(call) => {
                 if let Some(at) = self.waiting.iter().position(|c| *c == call) {
@@ -277,8 +283,13 @@ impl<'a> Shift<'a> {
         self.in_flight += 1;
         self.ringing.insert(call);
         pacer.placed(self.now);
-        let (is_answer, delay) = self.setting.fate(&mut self.calls_rng, self.now);
-        self.after(delay, if is_answer { Event::Answer(call) } else { Event::Fail(call) });
+        let (fate, delay) = self.setting.fate(&mut self.calls_rng, self.now);
+        let event = match fate {
+            Fate::Answer => Event::Answer(call),
+            Fate::Fail => Event::Fail(call),
+            Fate::TrunkFails => Event::TrunkFails(call),
+        };
+        self.after(delay, event);
     }
 
     /// A pacer that knows everything places a call that is answered at the right moment.

@@ -41,8 +41,17 @@ pub struct Setting {
     pub calls_max: u32,
     /// From second … this share of the agents is at work.
     pub presence: Vec<(f64, f64)>,
-    /// From … to …, in seconds, every call fails at once.
-    pub outages: Vec<(f64, f64)>,
+    /// From … to …, in seconds, every call fails after so many seconds.
+    pub outages: Vec<(f64, f64, f64)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// A person answers.
+    Answer,
+    Fail,
+    /// The trunk fails before the call can ring.
+    TrunkFails,
 }
 
 impl Setting {
@@ -94,25 +103,26 @@ impl Setting {
         }
     }
 
-    /// Whether a person answers a call that is placed now, and when it is answered or ends.
-    pub fn fate(&self, rng: &mut Rng, now: Micros) -> (bool, Micros) {
+    /// What becomes of a call that is placed now, and when.
+    pub fn fate(&self, rng: &mut Rng, now: Micros) -> (Fate, Micros) {
         let share = self.share_at(now);
         let (draw, ring) = (rng.f64(), self.answer_time(rng));
         let early = micros(1.0 + 2.0 * rng.f64());
         let seconds = now as f64 / 1e6;
-        if self.outages.iter().any(|(from, to)| (*from..*to).contains(&seconds)) {
-            return (false, micros(0.2));
+        if let Some((_, _, after)) = self.outages.iter().find(|(from, to, _)| (*from..*to).contains(&seconds))
+        {
+            return (Fate::TrunkFails, micros(*after));
         }
         if draw < share {
-            return (true, ring);
+            return (Fate::Answer, ring);
         }
         let rest = draw - share;
         if rest < self.busy {
-            (false, early)
+            (Fate::Fail, early)
         } else if rest < self.busy + self.machines {
-            (false, ring + SECOND)
+            (Fate::Fail, ring + SECOND)
         } else {
-            (false, micros(self.no_answer))
+            (Fate::Fail, micros(self.no_answer))
         }
     }
 

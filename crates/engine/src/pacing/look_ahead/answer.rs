@@ -163,6 +163,18 @@ impl Answers {
         self.at_risk[..age.min(AGES)].iter_mut().for_each(|x| *x += 1.0);
     }
 
+    /// A call never reached a customer: what its silence told is taken back.
+    pub(super) fn not_made(&mut self, age: usize) {
+        if !self.is_weighed() {
+            return;
+        }
+        let age = age.min(AGES - 1);
+        let silence = &self.silence[age * VALUES..(age + 1) * VALUES];
+        self.belief.iter_mut().zip(silence).for_each(|(b, s)| *b *= (self.trust * s).exp());
+        normalize(&mut self.belief);
+        self.sum_up();
+    }
+
     fn fade(&mut self) {
         let fade = 1.0 - 1.0 / MEMORY;
         for x in self.answered.iter_mut().chain(&mut self.failed).chain(&mut self.at_risk) {

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use super::price::Rates;
+
 const BUCKET: f64 = 15.0;
 /// Buckets of the rolling hour.
 const HOUR: u64 = 240;
@@ -11,13 +13,15 @@ const RESERVE: f64 = 0.03;
 const COUNTED_FROM: f64 = 100.0;
 /// The aim lies this far below the cap: 2.4 % for a cap of 3 %.
 const AIM_OF_CAP: f64 = 0.80;
-/// What an hour may be planned to reach.
-const PLAN_OF_CAP: f64 = 0.93;
+/// Part of what a large hour can bear that is not planned to be spent: whole calls, so that small hours lose none.
+const UNPLANNED: f64 = 0.04;
 /// Answers that the next hour will bring at least: this part of those of the last twenty minutes, less a standard
 /// deviation. With nothing left calls are placed for idle agents only, and a sixth fewer customers answer.
 const COMING: f64 = 0.8;
 /// Answered calls after which the level has forgotten, at least and at most.
 const GAIN_CALLS: (f64, f64) = (1500.0, 2500.0);
+/// With nothing left to lose calls are held back by what they could break, not by their price.
+const ALPHA_FLOOR: f64 = 0.001;
 const ALPHA_MIN: f64 = 0.001;
 const ALPHA_MAX: f64 = 0.6;
 
@@ -49,6 +53,10 @@ pub(super) struct Budget {
     is_counted: bool,
     /// Answered calls per second.
     rate: f64,
+    /// Calls that an hour may lose, and the part of them that may be planned to be lost: of each hour that ends in the next.
+    tokens: f64,
+    part_left: f64,
+    rates: Rates,
 }
 
 impl Budget {
@@ -68,6 +76,9 @@ impl Budget {
             hour_left: 0.0,
             is_counted: false,
             rate: 0.0,
+            tokens: 0.0,
+            part_left: 0.0,
+            rates: Rates::new(1.0),
         }
     }
 
@@ -127,27 +138,20 @@ impl Budget {
         let first = self.hour.front().map_or(index, |b| b.index);
         let spanned = (index.saturating_sub(first).min(80) as f64 * BUCKET).max(60.0);
         self.rate = answered / spanned;
-        self.allowed = self.plan(index);
         self.count_hour_left();
     }
 
-    /// The share that may be lost from now on so that no hour that has begun will pass its cap.
-    fn plan(&self, index: u64) -> f64 {
-        let mut allowed = self.cap * AIM_OF_CAP * 1.15;
-        let (mut answered, mut abandoned) = (0.0, 0.0);
-        let mut buckets = self.hour.iter().rev().peekable();
-        for step in (1..=12_u64).rev() {
-            // Of the hour that ends in `step` times five minutes, this much is over.
-            let past = HOUR - step * 20;
-            while let Some(b) = buckets.next_if(|b| b.index + past > index) {
-                answered += b.answered;
-                abandoned += b.abandoned;
-            }
-            let coming = self.rate * step as f64 * 300.0;
-            let lost = self.cap * PLAN_OF_CAP * (answered + coming).max(COUNTED_FROM * 1.07) - abandoned;
-            allowed = f64::min(allowed, lost / coming.max(1.0));
+    /// The share that may be lost from now on: what brings most in the long run, without passing the cap of an hour or of
+    /// the day. `hour_left` is up to date.
+    fn plan(&mut self) {
+        if !self.rates.is_for(self.tokens) {
+            self.rates = Rates::new(self.tokens);
         }
-        allowed.max(0.0)
+        let of_hour = if self.hour_left < 1.0 { 0.0 } else { self.rates.with_left(self.part_left) };
+        let hourly = (self.rate * 3600.0).max(COUNTED_FROM);
+        let day_left = self.cap * self.day_sum.0 - self.day_sum.1;
+        let of_day = self.cap * f64::midpoint(1.0, day_left.max(0.0));
+        self.allowed = f64::min(of_hour * self.tokens / hourly, of_day);
     }
 
     /// Calls that may be abandoned now without breaking the cap of a window.
@@ -162,6 +166,7 @@ impl Budget {
         let mut oldest_answers = self.hour.iter().peekable();
         let mut oldest_lost = self.hour.iter().peekable();
         let mut left = f64::MAX;
+        let (mut tokens, mut planned) = (0.0, 0.0);
         for step in 0..=HOUR {
             let end = self.planned_at + step;
             while let Some(b) = oldest_answers.next_if(|b| b.index + HOUR <= end) {
@@ -171,13 +176,25 @@ impl Budget {
                 abandoned -= b.abandoned;
             }
             let expected = self.rate * step as f64 * BUCKET;
-            let coming = COMING * expected;
-            let most = (answered + coming).max(COUNTED_FROM);
+            let most = (answered + COMING * expected).max(COUNTED_FROM);
             let may_be_lost = (self.cap * most + 1e-9).floor();
-            left = left.min(may_be_lost - (RESERVE * may_be_lost).floor() - abandoned);
+            let kept = may_be_lost - (RESERVE * may_be_lost).floor();
+            left = left.min(kept - abandoned);
+            // What is planned to be lost in the hours to come is as little as `left` now.
+            let most = (answered + expected).max(COUNTED_FROM);
+            let may_be_planned = (self.cap * most + 1e-9).floor();
+            tokens +=
+                may_be_planned - (UNPLANNED * may_be_planned).floor() - (RESERVE * may_be_planned).floor();
+            planned += abandoned;
         }
+        let steps = (HOUR + 1) as f64;
+        self.tokens = (tokens / steps).max(1.0);
+        // Tokens that come back soon count as half back; on the average each is half an hour away.
+        let left_soon = self.tokens - 2.0 * planned / steps;
+        self.part_left = (f64::midpoint(left.min(self.tokens), left_soon) / self.tokens).clamp(0.0, 1.0);
         self.hour_left = left;
         self.is_counted = true;
+        self.plan();
     }
 
     /// One call of the day may always be lost: the first customers could not be called otherwise.
@@ -192,7 +209,7 @@ impl Budget {
     /// The risk that one more call may have now.
     pub(super) fn alpha(&self) -> f64 {
         let aim = self.cap * AIM_OF_CAP;
-        if aim > 0.0 { (self.level * (self.allowed / aim).powi(2)).min(ALPHA_MAX) } else { 0.0 }
+        if aim > 0.0 { (self.level * self.allowed / aim).clamp(ALPHA_FLOOR, ALPHA_MAX) } else { 0.0 }
     }
 }
 

@@ -6,6 +6,8 @@
 mod answer;
 mod budget;
 mod decision;
+mod price;
+mod set_up;
 mod stage;
 mod tail;
 
@@ -15,6 +17,7 @@ pub use decision::{BoundBy, PacingDecision};
 
 use answer::{Answers, Flight, SLOTS_PER_SECOND};
 use budget::Budget;
+use set_up::SetUp;
 use stage::{NextRelease, Release, Stage};
 use tail::{Ahead, HORIZON, Seconds};
 
@@ -26,16 +29,19 @@ const COLD_UNTIL: f64 = 150.0;
 const DRIFT: f64 = 0.025;
 /// Jumps of the share per minute.
 const JUMPS: f64 = 0.002;
-/// Probability that a window passes its cap by the calls in flight, at most.
-const OVERRUN_MAX: f64 = 0.000_03;
+/// Probability that a window passes its cap because of one call more, at most.
+const OVERRUN_MAX: f64 = 0.000_005;
 /// The same should as many customers answer as can be feared.
-const OVERRUN_HIGH_MAX: f64 = 0.0005;
+const OVERRUN_HIGH_MAX: f64 = 0.000_05;
+/// It is feared that soon as many answer again as did lately, less a quarter: a dip may be over at any time.
+const LATELY: f64 = 600.0;
+const OF_LATELY: f64 = 0.75;
 /// Standard deviations by which the share of answers is taken to be higher than believed.
 const DOUBT_WEIGHT: f64 = 1.0;
 /// The share of answers is taken to be unsure by at least this part of it when a window may pass its cap.
 const DOUBT_MIN: f64 = 0.1;
-/// A late call rings on while its risk is below so many times that of a new one.
-const LATE_RISK: f64 = 3.0;
+/// A late call rings on while the harm it may do is below so many times the risk that a new one may have.
+const LATE_RISK: f64 = 8.0;
 /// A call that fails in fewer quarter seconds says something of the trunk, nothing of customers: thousands of them in an
 /// outage must not teach that nobody answers.
 const AT_ONCE: u64 = 4;
@@ -131,6 +137,9 @@ pub struct LookAhead {
     rebuilt_at: f64,
     widened_at: f64,
     heard_until: u64,
+    /// The highest share of answers lately, and when it was.
+    share_lately: (f64, f64),
+    set_up: SetUp,
     /// Calls that had ended when the curves were made.
     seen_then: f64,
     released_at: f64,
@@ -158,10 +167,12 @@ impl LookAhead {
             next_release: None,
             talk,
             wrap,
-            budget: Budget::new(rules.abandon_max, 0.02, rules.before, seconds),
+            budget: Budget::new(rules.abandon_max, 0.035, rules.before, seconds),
             rebuilt_at: seconds,
             widened_at: seconds,
             heard_until: slot(now),
+            share_lately: (0.0, seconds),
+            set_up: SetUp::default(),
             seen_then: 0.0,
             released_at: seconds,
             talks_ended: 0,
@@ -188,6 +199,24 @@ impl LookAhead {
     /// The call that was noted as placed then was not placed after all.
     pub fn withdrawn(&mut self, placed: Duration) {
         self.flight.remove(slot(placed));
+    }
+
+    /// The trunk or the network failed before the call that was placed then could ring: nothing is learned of customers.
+    pub fn not_made(&mut self, now: Duration, placed: Duration) {
+        self.listen(now);
+        let age = slot(now).saturating_sub(slot(placed));
+        self.flight.remove(slot(placed));
+        self.answers.not_made(usize::try_from(age).unwrap_or(usize::MAX));
+    }
+
+    /// The call that was placed then rings: from now on its time of ringing counts.
+    pub fn rings(&mut self, now: Duration, placed: Duration) {
+        self.set_up.heard(now.saturating_sub(placed).as_secs_f64());
+    }
+
+    /// A call was answered of which nobody had said that it rings.
+    pub fn rang_unheard(&mut self) {
+        self.set_up.unheard();
     }
 
     fn call_ended(&mut self, now: Duration, placed: Duration, is_answer: bool) {
@@ -255,11 +284,7 @@ impl LookAhead {
     ) -> PacingDecision {
         let floor = scene.floor;
         let new_call = self.chances(0, self.share_feared());
-        let mut arrival = arrival(&new_call);
-        if let Some(from) = self.rules.give_up_from {
-            // Who would answer later finds nobody only if the call is not given up.
-            arrival.iter_mut().skip(from as usize).for_each(|f| *f = 0.0);
-        }
+        let arrival = arrival(&new_call);
         let room = i64::from(floor.idle) - i64::from(floor.waiting);
         let covered = room - i64::from(decision.in_flight) - outlook.calls_of_others;
         let mut worst = Worst { outlook: None, left: self.budget.left().max(0) };
@@ -302,22 +327,26 @@ impl LookAhead {
         (decision.risk > decision.alpha).then_some(BoundBy::Risk)
     }
 
-    /// Whether a window may pass its cap by the calls in flight and `wanted` new ones: too likely if as many customers answer
-    /// as is believed, or at all likely if many more do.
+    /// Whether a window may pass its cap because of one call more than the calls in flight and `wanted` new ones: too likely
+    /// if as many customers answer as is believed, or if many more do.
     fn may_overrun(&self, wanted: u32, scene: &Scene<'_>, outlook: &Outlook, worst: &mut Worst) -> bool {
         let room = i64::from(scene.floor.idle) - i64::from(scene.floor.waiting) + worst.left;
         let doubt = self.answers.doubt.max(DOUBT_MIN);
-        if outlook.ahead.overrun(room, &outlook.answers, doubt) > OVERRUN_MAX {
+        let chances = self.chances(0, self.share_feared());
+        let harm = outlook.ahead.harm(&arrival(&chances), room, &outlook.answers, doubt);
+        if harm * chances[HORIZON - 1] > OVERRUN_MAX {
             return true;
         }
-        let share = self.answers.share_high;
+        let share = self.answers.share_high.max(OF_LATELY * self.share_lately.0);
         let (high, counted) = worst.outlook.get_or_insert_with(|| {
             let own = self.load_below(scene.floor.now, scene.floor.reserved, usize::MAX, share);
             (self.outlook_of(scene.floor, scene.others, own), 0)
         });
-        high.add(&self.chances(0, share), wanted - *counted);
+        let chances = self.chances(0, share);
+        high.add(&chances, wanted - *counted);
         *counted = wanted;
-        high.ahead.overrun(room, &high.answers, 0.0) > OVERRUN_HIGH_MAX
+        let harm = high.ahead.harm(&arrival(&chances), room, &high.answers, 0.0);
+        harm * chances[HORIZON - 1] > OVERRUN_HIGH_MAX
     }
 
     fn advance(&mut self, floor: &Floor<'_>) {
@@ -332,6 +361,10 @@ impl LookAhead {
             self.answers.rebuild(&self.flight, slot(floor.now));
             self.rebuilt_at = seconds;
             self.seen_then = self.answers.seen;
+        }
+        let (share, since) = self.share_lately;
+        if self.answers.share >= share || seconds - since > LATELY {
+            self.share_lately = (self.answers.share, seconds);
         }
         self.answers.weigh_ages(AGES_A_LOOK);
         let is_old = seconds - self.released_at > REBUILD_EVERY;
@@ -401,14 +434,19 @@ impl LookAhead {
         outlook
     }
 
+    /// Age in slots from which a call may be given up.
+    fn late_from(&self) -> Option<usize> {
+        // A slot more, since both ends are rounded down.
+        let set_up = self.set_up.most()?;
+        self.rules.give_up_from.map(|from| ((from + set_up) * SLOTS_PER_SECOND).ceil() as usize + 1)
+    }
+
     /// Calls that ring so late that their customers would too likely find nobody, by slot, where the rules allow to give
     /// up any. They are in flight until `given_up` or `failed` is told.
     pub fn too_late(&mut self, floor: &Floor<'_>, others: &[Load]) -> Vec<u64> {
-        let Some(from) = self.rules.give_up_from else { return Vec::new() };
+        let Some(from) = self.late_from() else { return Vec::new() };
         self.advance(floor);
         let now = slot(floor.now);
-        // A slot more, since both ends are rounded down.
-        let from = (from * SLOTS_PER_SECOND).ceil() as usize + 1;
         let late: Vec<(usize, u32)> = self.flight.ages(now).filter(|(age, _)| *age >= from).collect();
         if late.is_empty() {
             return Vec::new();
@@ -420,17 +458,22 @@ impl LookAhead {
         );
         let room = i64::from(floor.idle) - i64::from(floor.waiting);
         let risk_max = LATE_RISK * self.budget.alpha();
+        let left = self.budget.left().max(0);
+        let doubt = self.answers.doubt.max(DOUBT_MIN);
         let mut too_late = Vec::new();
         for (age, count) in late {
             let q = self.chances(age, self.share_feared());
             let arrival = arrival(&q);
             for _ in 0..count {
-                let risk = outlook.ahead.risk(&arrival, room, &outlook.answers, self.answers.doubt);
-                if risk > risk_max && q[HORIZON - 1] > 0.01 {
+                let harm = outlook.ahead.harm(&arrival, room, &outlook.answers, self.answers.doubt);
+                let over = outlook.ahead.harm(&arrival, room + left, &outlook.answers, doubt);
+                let is_harmful =
+                    harm > risk_max && q[HORIZON - 1] > 0.01 || over * q[HORIZON - 1] > OVERRUN_MAX;
+                if is_harmful {
                     too_late.push(now - age as u64);
-                    continue;
+                } else {
+                    outlook.add(&q, 1);
                 }
-                outlook.add(&q, 1);
             }
         }
         too_late
@@ -468,8 +511,11 @@ impl LookAhead {
     fn chances(&self, age: usize, share: f64) -> Seconds {
         let (base, scale) = self.answers.chance(age, share.min(0.98));
         let step = SLOTS_PER_SECOND as usize;
+        // What rings longer is given up when nobody is there for it: it brings no risk.
+        let last = self.late_from().filter(|from| age < *from).unwrap_or(usize::MAX);
         std::array::from_fn(|k| {
-            ((self.answers.answer_by(age + (k + 1) * step) - base) * scale).clamp(0.0, 0.98)
+            let by = self.answers.answer_by((age + (k + 1) * step).min(last));
+            ((by - base) * scale).clamp(0.0, 0.98)
         })
     }
 }
@@ -484,41 +530,103 @@ fn arrival(new_call: &Seconds) -> Seconds {
 mod tests {
     use super::*;
 
-    #[test]
-    fn calls_that_fail_at_once_do_not_teach_that_nobody_answers() {
+    /// Ten minutes in which each third of the customers answers, a call a second.
+    fn after_ten_minutes() -> (LookAhead, Duration) {
         let rules = Rules {
             abandon_max: 0.03,
             grace: 2.0,
             no_answer: 25.0,
             start_ratio: 1.5,
-            give_up_from: None,
+            give_up_from: Some(15.0),
             before: (0, 0),
         };
         let mut look = LookAhead::new(rules, Duration::ZERO);
-        let (mut now, mut last) = (Duration::ZERO, PacingDecision::default());
-        for n in 0..40_000_u32 {
-            now += Duration::from_millis(if n < 600 { 1000 } else { 5 });
+        let mut ends: Vec<(Duration, Duration, bool)> = Vec::new();
+        for n in 0..600 {
+            let now = Duration::from_secs(n);
+            ends.retain(|(at, placed, is_answer)| {
+                match is_answer {
+                    _ if *at > now => return true,
+                    true => look.answered(now, *placed),
+                    false => look.failed(now, *placed),
+                }
+                false
+            });
             look.placed(now);
-            match n {
-                0..600 if n % 3 == 0 => look.answered(now + Duration::from_secs(8), now),
-                0..600 => look.failed(now + Duration::from_secs(25), now),
-                _ => look.failed(now + Duration::from_millis(200), now),
-            }
-            let floor = Floor {
-                now,
-                idle: 1,
-                waiting: 0,
-                reserved: 0,
-                talking: &[],
-                wrapping_up: &[],
-                part: 1.0,
-                room: 100,
-            };
-            if n % 100 == 0 {
-                last = look.decide(&floor, &[]);
+            let rings = Duration::from_secs(if n % 3 == 0 { 8 } else { 25 });
+            ends.push((now + rings, now, n % 3 == 0));
+            look.decide(&floor(now, 1), &[]);
+        }
+        ends.iter().for_each(|(at, placed, _)| look.failed(*at, *placed));
+        (look, Duration::from_secs(700))
+    }
+
+    fn floor(now: Duration, idle: u32) -> Floor<'static> {
+        Floor { now, idle, waiting: 0, reserved: 0, talking: &[], wrapping_up: &[], part: 1.0, room: 100 }
+    }
+
+    /// Calls wanted for two idle agents when, for five minutes, what is wanted is placed and each call comes to nothing after
+    /// so long.
+    fn after_an_outage(is_told: bool, seconds: f64) -> PacingDecision {
+        let (mut look, mut now) = after_ten_minutes();
+        let (end, mut ends) = (now + Duration::from_secs(300), Vec::new());
+        while now < end {
+            now += Duration::from_millis(250);
+            ends.retain(|(at, placed)| {
+                match is_told {
+                    _ if *at > now => return true,
+                    true => look.not_made(now, *placed),
+                    false => look.failed(now, *placed),
+                }
+                false
+            });
+            for _ in 0..look.decide(&floor(now, 2), &[]).wanted {
+                look.placed(now);
+                ends.push((now + Duration::from_secs_f64(seconds), now));
             }
         }
-        assert!(last.answer_share > 0.2, "{last:?}");
-        assert!(last.wanted < 5, "{last:?}");
+        ends.iter().for_each(|(_, placed)| look.not_made(now, *placed));
+        look.decide(&floor(now, 2), &[])
+    }
+
+    #[test]
+    fn calls_that_fail_at_once_do_not_teach_that_nobody_answers() {
+        let decision = after_an_outage(false, 0.5);
+        assert!(decision.answer_share > 0.2 && decision.wanted < 8, "{decision:?}");
+    }
+
+    #[test]
+    fn calls_that_the_trunk_fails_after_seconds_or_never_answers_do_not_teach_that_nobody_answers() {
+        for seconds in [3.0, 32.0] {
+            let decision = after_an_outage(true, seconds);
+            assert!(decision.answer_share > 0.15 && decision.wanted < 12, "{seconds} s: {decision:?}");
+        }
+    }
+
+    #[test]
+    fn after_a_dip_that_looked_like_customers_no_more_calls_are_placed_than_the_usual_answers_allow() {
+        let decision = after_an_outage(false, 3.0);
+        assert!(decision.wanted < 12, "{decision:?}");
+    }
+
+    #[test]
+    fn an_answer_after_the_end_of_ringing_that_is_ours_to_choose_is_no_risk() {
+        let (look, now) = after_ten_minutes();
+        let all = look.chances(0, 0.3);
+        let mut full_ring = look.clone();
+        full_ring.rules.give_up_from = None;
+        let full = full_ring.chances(0, 0.3);
+        assert!(all[13] >= full[13] && all[HORIZON - 1] <= full[HORIZON - 1]);
+        assert!((all[HORIZON - 1] - all[15]).abs() < 1e-12, "{all:?} at {now:?}");
+    }
+
+    #[test]
+    fn the_time_of_ringing_counts_from_the_ringing() {
+        let (mut look, now) = after_ten_minutes();
+        assert_eq!(look.late_from(), Some(61));
+        (0..400).for_each(|_| look.rings(now, now.saturating_sub(Duration::from_secs(4))));
+        assert!((76..=79).contains(&look.late_from().unwrap()), "{:?}", look.late_from());
+        (0..20).for_each(|_| look.rang_unheard());
+        assert_eq!(look.late_from(), None);
     }
 }
