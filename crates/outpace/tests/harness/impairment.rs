@@ -43,12 +43,15 @@ impl Drop for Impairment {
     }
 }
 
+/// When it is due, its number, where it goes, and the datagram.
+type Late = (Instant, u64, SocketAddr, Vec<u8>);
+
 fn run(socket: &UdpSocket, (outside, inside): (u16, u16), seed: u64, counts: &Counts, stop: &AtomicBool) {
     let mut rng = fastrand::Rng::with_seed(seed);
     let inner: SocketAddr = ([127, 0, 0, 1], inside).into();
     let (from, to) = (format!("127.0.0.1:{inside}"), format!("127.0.0.1:{outside}"));
     let mut server = None;
-    let mut late: BinaryHeap<Reverse<(Instant, u64, SocketAddr, Vec<u8>)>> = BinaryHeap::new();
+    let mut late: BinaryHeap<Reverse<Late>> = BinaryHeap::new();
     let mut number = 0u64;
     let mut buffer = vec![0; 65_536];
     while !stop.load(Ordering::Relaxed) {
