@@ -7,12 +7,13 @@
 mod registration;
 mod requests;
 mod responses;
+mod within;
 
 use crate::auth::Guard;
 use crate::core::Core;
 use crate::dialog::{Dialog, Phase, tag_of};
 use crate::io::secret;
-use crate::message::{Frame, Method, Stream, parse};
+use crate::message::{Frame, Stream, parse};
 use crate::overload::Overload;
 use crate::registrar::Registrar;
 use crate::timer::{DialogTimer, Timer};
@@ -541,24 +542,6 @@ impl Endpoint {
     /// Offers another session to the far end of an answered call. `Event::OfferAnswered` follows.
     pub fn reoffer(&mut self, now: Duration, dialog: DialogId, sdp: Vec<u8>) {
         self.with_dialog(dialog, |dialog, core| dialog.reoffer(core, now, sdp));
-    }
-
-    /// Sends INFO (RFC 6086) in a dialog that is up. Whether the far end takes it is not told.
-    pub fn info(&mut self, now: Duration, dialog: DialogId, content_type: &str, body: &[u8]) {
-        self.with_dialog(dialog, |dialog, core| {
-            dialog.send_within(core, now, Method::Info, &[], (content_type, body));
-        });
-    }
-
-    /// Tells by NOTIFY what came of a REFER (RFC 3515 §2.4.5): a provisional status, or a final one, with which it is over.
-    pub fn refer_result(&mut self, now: Duration, dialog: DialogId, status: u16) {
-        self.with_dialog(dialog, |dialog, core| {
-            let state = if status < 200 { "active;expires=60" } else { "terminated;reason=noresource" };
-            let body = format!("SIP/2.0 {status} {}\r\n", crate::message::reason_phrase(status));
-            let headers = [("Event", "refer"), ("Subscription-State", state)];
-            let kind = "message/sipfrag;version=2.0";
-            dialog.send_within(core, now, Method::Notify, &headers, (kind, body.as_bytes()));
-        });
     }
 
     /// Answers `Event::Offer`; empty `sdp`: refused with 488.
