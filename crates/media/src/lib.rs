@@ -3,6 +3,7 @@
 pub mod detect;
 pub mod g711;
 pub mod goertzel;
+pub mod ice;
 pub mod mix;
 mod relay;
 mod resample;

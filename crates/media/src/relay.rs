@@ -1,6 +1,7 @@
 //! The relay's whole surface. One media thread owns every socket and leg; the handle sends it commands.
 
 mod analyst;
+mod dtls;
 mod incoming;
 mod keys;
 mod latch;
@@ -28,13 +29,17 @@ use std::time::{Duration, Instant};
 
 use crate::Sound;
 use crate::detect::{Heard, Label, ListenerConfig};
+use crate::ice::IceCredentials;
 use crate::mix::Gain;
 use crate::srtp::SrtpKeys;
+use dtls::{Handshakes, Identity};
 use listening::Listening;
 use ports::PortPool;
 use recording::Recordings;
 use thread::{Command, MediaThread, Shared};
 use watch::Watch;
+
+pub use dtls::DtlsPeer;
 
 /// Of the media thread.
 const NICE: i32 = -10;
@@ -177,6 +182,8 @@ struct Handle {
     bind: IpAddr,
     legs_max: usize,
     next_leg: AtomicU64,
+    /// Of the certificate that DTLS shows.
+    fingerprint: String,
 }
 
 impl Relay {
@@ -202,7 +209,9 @@ impl Relay {
             0 => None,
             listeners_max => Some(Handle::listening(listeners_max, commands.clone(), shared.clone())?),
         };
-        let side_work = thread::SideWork { recordings, listening };
+        let identity = Identity::new()?;
+        let handshakes = Handle::handshakes(&identity, commands.clone(), shared.clone())?;
+        let side_work = thread::SideWork { recordings, listening, handshakes };
         let media =
             MediaThread::new(watch, received, shared.clone(), config.rtp_timeout, side_work, on_event);
         std::thread::Builder::new().name("media".into()).spawn(move || {
@@ -210,7 +219,8 @@ impl Relay {
             media.run();
         })?;
         let (bind, legs_max) = (config.bind, config.legs_max);
-        let handle = Handle { commands, shared, bind, legs_max, next_leg: AtomicU64::new(1) };
+        let fingerprint = identity.fingerprint;
+        let handle = Handle { commands, shared, bind, legs_max, next_leg: AtomicU64::new(1), fingerprint };
         Ok(Relay { handle: Arc::new(handle) })
     }
 
@@ -239,6 +249,17 @@ impl Relay {
     /// passes. The same keys again change nothing. Without keys it is plain again.
     pub fn secure(&self, leg: LegId, keys: Option<SrtpKeys>) {
         self.handle.command(Command::Secure { leg, keys: keys.map(Box::new) });
+    }
+
+    /// The leg is a browser's (RFC 8827): its address is found by ICE, in which ours is the passive side, and its keys by
+    /// DTLS. Before that, not one packet passes. `Silent` tells that no keys could be agreed. The same again changes nothing.
+    pub fn web(&self, leg: LegId, ours: IceCredentials, peer: DtlsPeer) {
+        self.handle.command(Command::Web { leg, ours, peer });
+    }
+
+    /// SHA-256 of the certificate that is shown to browsers, as `a=fingerprint` has it.
+    pub fn fingerprint(&self) -> &str {
+        &self.handle.fingerprint
     }
 
     /// Each leg hears the other from now on, and nobody else. `Bridged` follows once both are configured.
@@ -338,6 +359,18 @@ impl Handle {
         Recordings::start(frames_max, move |finished| {
             // The media thread takes it even when it is about to end.
             let _ = commands.send(Command::Recorded(finished));
+            let _ = shared.alarm.ring();
+        })
+    }
+
+    /// What becomes of handshakes, too.
+    fn handshakes(
+        identity: &Identity,
+        commands: mpsc::Sender<Command>,
+        shared: Arc<Shared>,
+    ) -> io::Result<Handshakes> {
+        Handshakes::start(identity, move |told| {
+            let _ = commands.send(Command::Handshake(told));
             let _ = shared.alarm.ring();
         })
     }

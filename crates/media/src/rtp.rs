@@ -48,6 +48,16 @@ pub enum RtpError {
     Padding,
 }
 
+/// Whether a datagram is RTCP, if it is one of RTP or RTCP (RFC 5761 §4).
+pub fn is_rtcp(bytes: &[u8]) -> bool {
+    bytes.get(1).is_some_and(|second| (192..=223).contains(second))
+}
+
+/// Whether a datagram is RTP or RTCP and not STUN or DTLS (RFC 7983 §7).
+pub fn is_rtp_or_rtcp(bytes: &[u8]) -> bool {
+    bytes.first().is_some_and(|first| (128..192).contains(first))
+}
+
 /// Reads one datagram.
 pub fn parse(bytes: &[u8]) -> Result<Parsed, RtpError> {
     if bytes.len() > PACKET_MAX {
@@ -59,7 +69,7 @@ pub fn parse(bytes: &[u8]) -> Result<Parsed, RtpError> {
     }
     // RFC 5761 §4: RTCP types 192 to 223 are what RTP types 64 to 95 with the marker would be, and RTP avoids those. Seen
     // first, because an empty report is shorter than an RTP header.
-    if (192..=223).contains(&second) {
+    if is_rtcp(bytes) {
         return Err(RtpError::Rtcp);
     }
     let [_, _, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3, ..] = *bytes else {

@@ -1,66 +1,108 @@
-//! RTP that is encrypted and authenticated: SRTP (RFC 3711) with AES-CM-128 and HMAC-SHA1, keys by RFC 4568.
+//! RTP that is encrypted and authenticated: SRTP (RFC 3711) with AES-CM-128 and HMAC-SHA1, or with AES-GCM (RFC 7714).
 
 use std::fmt;
 
-use aes::Aes128;
-use aes::cipher::generic_array::GenericArray;
-use aes::cipher::{BlockEncrypt, KeyInit};
+use aes::cipher::{BlockCipherEncrypt, BlockSizeUser, KeyInit};
+use aes::{Aes128, Aes256, Block};
+use ring::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::hmac;
 
 use crate::rtp::HEADER_LEN;
 
 /// Bytes of the longest authentication tag.
-pub const TAG_MAX: usize = 10;
-const KEY_LEN: usize = 16;
-const SALT_LEN: usize = 14;
-/// Bytes of a master key with its salt, as RFC 4568 §6.1 puts them into SDP.
-pub const MASTER_LEN: usize = KEY_LEN + SALT_LEN;
+pub const TAG_MAX: usize = 16;
+/// Bytes of the longest master key with its salt.
+pub const MASTER_MAX: usize = 44;
 const BLOCK: usize = 16;
+/// Of the tag that HMAC-SHA1 is cut to, at most.
+const HMAC_TAG_MAX: usize = 10;
 /// Streams of one far end whose numbers are remembered; it may begin a new one when it likes.
 const STREAMS_MAX: usize = 4;
 /// Packets behind the newest within which a repeated one is known (RFC 3711 §3.3.2).
 const WINDOW: u64 = 64;
 
-/// How a stream is protected (RFC 4568 §6.2). The cipher is AES-CM-128 in both, the tag HMAC-SHA1.
+/// How a stream is protected.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Suite {
-    /// `AES_CM_128_HMAC_SHA1_80`
+    /// AES-CM-128, a tag of 80 bits of HMAC-SHA1 (RFC 4568 §6.2).
     Tag80,
-    /// `AES_CM_128_HMAC_SHA1_32`
+    /// The same with 32 bits.
     Tag32,
+    /// AES-GCM (RFC 7714).
+    Gcm128,
+    Gcm256,
 }
 
 impl Suite {
+    pub const ALL: [Suite; 4] = [Suite::Tag80, Suite::Tag32, Suite::Gcm128, Suite::Gcm256];
+
+    /// As SDP names it.
     pub const fn name(self) -> &'static str {
         match self {
             Suite::Tag80 => "AES_CM_128_HMAC_SHA1_80",
             Suite::Tag32 => "AES_CM_128_HMAC_SHA1_32",
+            Suite::Gcm128 => "AEAD_AES_128_GCM",
+            Suite::Gcm256 => "AEAD_AES_256_GCM",
         }
     }
 
     pub fn from_name(name: &str) -> Option<Suite> {
-        [Suite::Tag80, Suite::Tag32].into_iter().find(|suite| suite.name() == name)
+        Suite::ALL.into_iter().find(|suite| suite.name() == name)
+    }
+
+    pub const fn key_len(self) -> usize {
+        match self {
+            Suite::Tag80 | Suite::Tag32 | Suite::Gcm128 => 16,
+            Suite::Gcm256 => 32,
+        }
+    }
+
+    pub const fn salt_len(self) -> usize {
+        match self {
+            Suite::Tag80 | Suite::Tag32 => 14,
+            Suite::Gcm128 | Suite::Gcm256 => 12,
+        }
     }
 
     const fn tag_len(self) -> usize {
         match self {
-            Suite::Tag80 => TAG_MAX,
+            Suite::Tag80 => HMAC_TAG_MAX,
             Suite::Tag32 => 4,
+            Suite::Gcm128 | Suite::Gcm256 => 16,
         }
     }
 }
 
-/// The master key and salt of one direction.
+/// The master key of one direction.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SrtpKey {
-    pub suite: Suite,
-    pub master: [u8; MASTER_LEN],
+    suite: Suite,
+    master: [u8; MASTER_MAX],
 }
 
 /// Without the key.
 impl fmt::Debug for SrtpKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SrtpKey").field("suite", &self.suite).finish_non_exhaustive()
+    }
+}
+
+impl SrtpKey {
+    /// The key and then the salt; none when there are more or fewer bytes than the suite wants.
+    pub fn new(suite: Suite, master: &[u8]) -> Option<SrtpKey> {
+        let mut bytes = [0; MASTER_MAX];
+        let len = suite.key_len() + suite.salt_len();
+        (master.len() == len).then(|| bytes[..len].copy_from_slice(master))?;
+        Some(SrtpKey { suite, master: bytes })
+    }
+
+    pub fn suite(&self) -> Suite {
+        self.suite
+    }
+
+    /// The key and then the salt.
+    pub fn master(&self) -> &[u8] {
+        &self.master[..self.suite.key_len() + self.suite.salt_len()]
     }
 }
 
@@ -76,12 +118,17 @@ pub struct SrtpKeys {
 /// One direction.
 struct Direction {
     key: SrtpKey,
-    cipher: Aes128,
-    salt: [u8; SALT_LEN],
-    auth: hmac::Key,
+    cipher: Cipher,
     streams: [Option<Stream>; STREAMS_MAX],
     /// Of the stream that is forgotten for the next one.
     oldest: usize,
+}
+
+enum Cipher {
+    /// RFC 3711 §4.
+    Counter { cipher: Aes128, salt: [u8; 14], auth: hmac::Key },
+    /// RFC 7714.
+    Gcm { key: LessSafeKey, salt: [u8; 12] },
 }
 
 /// The place in one stream (RFC 3711 §3.3.1).
@@ -119,37 +166,25 @@ impl Srtp {
     pub fn protect(&mut self, datagram: &mut [u8], len: usize) -> Option<usize> {
         let direction = &mut self.ours;
         let at = Place::of(datagram.get(..len)?)?;
-        let index = direction.stream(at.ssrc).map_or(u64::from(at.sequence), |s| s.index(at.sequence));
-        let tag_len = direction.key.suite.tag_len();
-        if datagram.len() < len + tag_len {
-            return None;
-        }
-        direction.crypt(&mut datagram[at.payload..len], at.ssrc, index);
-        let tag = direction.tag(&datagram[..len], index);
-        datagram[len..len + tag_len].copy_from_slice(&tag[..tag_len]);
+        let index = direction.index(&at);
+        let whole = datagram.get_mut(..len + direction.key.suite.tag_len())?;
+        direction.cipher.seal(whole, len, &at, index)?;
+        let whole = whole.len();
         direction.note(at.ssrc, index);
-        Some(len + tag_len)
+        Some(whole)
     }
 
     /// Checks and decrypts a whole datagram in place. The length of the packet; `None`: it is not from who has the key, or
     /// came before.
     pub fn unprotect(&mut self, datagram: &mut [u8]) -> Option<usize> {
         let direction = &mut self.theirs;
-        let tag_len = direction.key.suite.tag_len();
-        let len = datagram.len().checked_sub(tag_len)?;
+        let len = datagram.len().checked_sub(direction.key.suite.tag_len())?;
         let at = Place::of(&datagram[..len])?;
-        let stream = direction.stream(at.ssrc);
-        let index = stream.map_or(u64::from(at.sequence), |s| s.index(at.sequence));
-        if stream.is_some_and(|s| s.has_seen(index)) {
+        let index = direction.index(&at);
+        if direction.stream(at.ssrc).is_some_and(|stream| stream.has_seen(index)) {
             return None;
         }
-        let tag = direction.tag(&datagram[..len], index);
-        // Every byte is looked at, whatever the first ones are.
-        let differs = tag.iter().zip(&datagram[len..]).fold(0, |all, (a, b)| all | (a ^ b));
-        if differs != 0 {
-            return None;
-        }
-        direction.crypt(&mut datagram[at.payload..len], at.ssrc, index);
+        direction.cipher.open(datagram, len, &at, index)?;
         direction.note(at.ssrc, index);
         Some(len)
     }
@@ -208,27 +243,12 @@ impl Stream {
 }
 
 impl Direction {
-    /// RFC 3711 §4.3, with a key derivation rate of 0.
     fn new(key: SrtpKey) -> Direction {
-        let master = Aes128::new(GenericArray::from_slice(&key.master[..KEY_LEN]));
-        let derive = |label: u8, out: &mut [u8]| {
-            let mut iv = [0; BLOCK];
-            iv[..SALT_LEN].copy_from_slice(&key.master[KEY_LEN..]);
-            iv[7] ^= label;
-            counter_mode(&master, iv, out);
-        };
-        let (mut cipher, mut auth, mut salt) = ([0; KEY_LEN], [0; 20], [0; SALT_LEN]);
-        derive(0, &mut cipher);
-        derive(1, &mut auth);
-        derive(2, &mut salt);
-        Direction {
-            key,
-            cipher: Aes128::new(GenericArray::from_slice(&cipher)),
-            salt,
-            auth: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &auth),
-            streams: [None; STREAMS_MAX],
-            oldest: 0,
-        }
+        Direction { key, cipher: Cipher::new(&key), streams: [None; STREAMS_MAX], oldest: 0 }
+    }
+
+    fn index(&self, at: &Place) -> u64 {
+        self.stream(at.ssrc).map_or(u64::from(at.sequence), |stream| stream.index(at.sequence))
     }
 
     fn stream(&self, ssrc: u32) -> Option<Stream> {
@@ -242,33 +262,124 @@ impl Direction {
         self.streams[self.oldest] = Some(Stream { ssrc, highest: index, seen: 1 });
         self.oldest = (self.oldest + 1) % STREAMS_MAX;
     }
+}
 
-    /// RFC 3711 §4.1.1: encrypts or decrypts.
-    fn crypt(&self, payload: &mut [u8], ssrc: u32, index: u64) {
+impl Cipher {
+    /// RFC 3711 §4.3, with a key derivation rate of 0.
+    fn new(key: &SrtpKey) -> Cipher {
+        let (master, salt) = key.master().split_at(key.suite.key_len());
         let mut iv = [0; BLOCK];
-        iv[..SALT_LEN].copy_from_slice(&self.salt);
-        iv[4..8].iter_mut().zip(ssrc.to_be_bytes()).for_each(|(a, b)| *a ^= b);
-        iv[8..14].iter_mut().zip(&index.to_be_bytes()[2..]).for_each(|(a, b)| *a ^= b);
-        counter_mode(&self.cipher, iv, payload);
+        iv[..salt.len()].copy_from_slice(salt);
+        let derive = |label: u8, out: &mut [u8]| {
+            let mut iv = iv;
+            iv[7] ^= label;
+            // RFC 6188: a longer master key, and all else the same.
+            match master.len() {
+                32 => counter_mode(&aes::<Aes256>(master), iv, out),
+                _ => counter_mode(&aes::<Aes128>(master), iv, out),
+            }
+        };
+        let mut session = [0; 32];
+        let session = &mut session[..master.len()];
+        derive(0, session);
+        let gcm = |algorithm, session: &[u8]| {
+            let key = UnboundKey::new(algorithm, session).expect("the suite says how long it is");
+            let mut salt = [0; 12];
+            derive(2, &mut salt);
+            Cipher::Gcm { key: LessSafeKey::new(key), salt }
+        };
+        match key.suite {
+            Suite::Gcm128 => gcm(&aead::AES_128_GCM, session),
+            Suite::Gcm256 => gcm(&aead::AES_256_GCM, session),
+            Suite::Tag80 | Suite::Tag32 => {
+                let (mut auth, mut salt) = ([0; 20], [0; 14]);
+                derive(1, &mut auth);
+                derive(2, &mut salt);
+                let auth = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &auth);
+                Cipher::Counter { cipher: aes(session), salt, auth }
+            }
+        }
     }
 
-    /// RFC 3711 §4.2: over the packet and the turns of its sequence number.
-    fn tag(&self, packet: &[u8], index: u64) -> [u8; TAG_MAX] {
-        let mut context = hmac::Context::with_key(&self.auth);
-        context.update(packet);
-        context.update(&((index >> 16) as u32).to_be_bytes());
-        let mut tag = [0; TAG_MAX];
-        tag.copy_from_slice(&context.sign().as_ref()[..TAG_MAX]);
-        tag
+    /// Encrypts the packet of `len` bytes and puts the tag after it, to the end of `whole`.
+    fn seal(&self, whole: &mut [u8], len: usize, at: &Place, index: u64) -> Option<()> {
+        let (packet, tag_place) = whole.split_at_mut(len);
+        match self {
+            Cipher::Counter { cipher, salt, auth } => {
+                counter_mode(cipher, counter_iv(salt, at.ssrc, index), &mut packet[at.payload..]);
+                tag_place.copy_from_slice(&hmac_tag(auth, packet, index)[..tag_place.len()]);
+            }
+            Cipher::Gcm { key, salt } => {
+                let (header, payload) = packet.split_at_mut(at.payload);
+                let nonce = gcm_nonce(salt, at.ssrc, index);
+                let tag = key.seal_in_place_separate_tag(nonce, Aad::from(header), payload).ok()?;
+                tag_place.copy_from_slice(tag.as_ref());
+            }
+        }
+        Some(())
+    }
+
+    /// Decrypts the packet of `len` bytes, if the tag after it is right.
+    fn open(&self, whole: &mut [u8], len: usize, at: &Place, index: u64) -> Option<()> {
+        match self {
+            Cipher::Counter { cipher, salt, auth } => {
+                let (packet, tag) = whole.split_at_mut(len);
+                // Every byte is looked at, whatever the first ones are.
+                let right = hmac_tag(auth, packet, index);
+                let differs = right.iter().zip(&*tag).fold(0, |all, (a, b)| all | (a ^ b));
+                (differs == 0).then(|| {
+                    counter_mode(cipher, counter_iv(salt, at.ssrc, index), &mut packet[at.payload..]);
+                })
+            }
+            Cipher::Gcm { key, salt } => {
+                let (header, sealed) = whole.split_at_mut(at.payload);
+                let nonce = gcm_nonce(salt, at.ssrc, index);
+                key.open_in_place(nonce, Aad::from(header), sealed).ok().map(drop)
+            }
+        }
     }
 }
 
+fn aes<C: KeyInit>(key: &[u8]) -> C {
+    C::new_from_slice(key).expect("the suite says how long it is")
+}
+
+/// RFC 3711 §4.1.1.
+fn counter_iv(salt: &[u8; 14], ssrc: u32, index: u64) -> [u8; BLOCK] {
+    let mut iv = [0; BLOCK];
+    iv[..14].copy_from_slice(salt);
+    iv[4..8].iter_mut().zip(ssrc.to_be_bytes()).for_each(|(a, b)| *a ^= b);
+    iv[8..14].iter_mut().zip(&index.to_be_bytes()[2..]).for_each(|(a, b)| *a ^= b);
+    iv
+}
+
+/// RFC 7714 §8.1.
+fn gcm_nonce(salt: &[u8; 12], ssrc: u32, index: u64) -> Nonce {
+    let mut iv = *salt;
+    iv[2..6].iter_mut().zip(ssrc.to_be_bytes()).for_each(|(a, b)| *a ^= b);
+    iv[6..].iter_mut().zip(&index.to_be_bytes()[2..]).for_each(|(a, b)| *a ^= b);
+    Nonce::assume_unique_for_key(iv)
+}
+
+/// RFC 3711 §4.2: over the packet and the turns of its sequence number.
+fn hmac_tag(auth: &hmac::Key, packet: &[u8], index: u64) -> [u8; HMAC_TAG_MAX] {
+    let mut context = hmac::Context::with_key(auth);
+    context.update(packet);
+    context.update(&((index >> 16) as u32).to_be_bytes());
+    let mut tag = [0; HMAC_TAG_MAX];
+    tag.copy_from_slice(&context.sign().as_ref()[..HMAC_TAG_MAX]);
+    tag
+}
+
 /// XORs `bytes` with what `cipher` makes of `iv`, `iv` + 1, …
-fn counter_mode(cipher: &Aes128, iv: [u8; BLOCK], bytes: &mut [u8]) {
+fn counter_mode<C>(cipher: &C, iv: [u8; BLOCK], bytes: &mut [u8])
+where
+    C: BlockCipherEncrypt + BlockSizeUser<BlockSize = <Aes128 as BlockSizeUser>::BlockSize>,
+{
     const AT_ONCE: usize = 8;
     let mut counter: u16 = 0;
     for chunk in bytes.chunks_mut(AT_ONCE * BLOCK) {
-        let mut blocks = [GenericArray::from(iv); AT_ONCE];
+        let mut blocks = [Block::from(iv); AT_ONCE];
         for block in &mut blocks {
             block[BLOCK - 2..].copy_from_slice(&counter.to_be_bytes());
             counter = counter.wrapping_add(1);
@@ -290,11 +401,15 @@ mod tests {
         digits.chunks(2).map(byte).collect::<Vec<u8>>().try_into().expect("as long")
     }
 
+    fn key_of(suite: Suite, n: u8) -> SrtpKey {
+        let bytes: Vec<u8> = (0..(suite.key_len() + suite.salt_len()) as u8)
+            .map(|at| n.wrapping_mul(31).wrapping_add(at))
+            .collect();
+        SrtpKey::new(suite, &bytes).expect("as long")
+    }
+
     fn key(n: u8) -> SrtpKey {
-        SrtpKey {
-            suite: Suite::Tag80,
-            master: std::array::from_fn(|at| n.wrapping_mul(31).wrapping_add(at as u8)),
-        }
+        key_of(Suite::Tag80, n)
     }
 
     /// Two ends of one leg.
@@ -328,7 +443,7 @@ mod tests {
     /// RFC 3711, appendix B.2.
     #[test]
     fn the_key_stream_is_that_of_the_rfc() {
-        let cipher = Aes128::new(GenericArray::from_slice(&hex::<16>("2B7E151628AED2A6ABF7158809CF4F3C")));
+        let cipher: Aes128 = aes(&hex::<16>("2B7E151628AED2A6ABF7158809CF4F3C"));
         let mut bytes = [0; 0xff02 * 16];
         counter_mode(&cipher, hex("F0F1F2F3F4F5F6F7F8F9FAFBFCFD0000"), &mut bytes);
         assert_eq!(bytes[..16], hex::<16>("E03EAD0935C95E80E166B16DD92B4EB4"));
@@ -339,18 +454,54 @@ mod tests {
     /// RFC 3711, appendix B.3.
     #[test]
     fn keys_are_derived_as_in_the_rfc() {
-        let master = hex("E1F97A0D3E018BE0D64FA32C06DE4139 0EC675AD498AFEEBB6960B3AABE6");
-        let direction = Direction::new(SrtpKey { suite: Suite::Tag80, master });
-        assert_eq!(direction.salt, hex::<14>("30CBBC08863D8C85D49DB34A9AE1"));
-        let mut block = GenericArray::from([0; 16]);
-        direction.cipher.encrypt_block(&mut block);
-        let mut same = GenericArray::from([0; 16]);
-        let cipher = hex::<16>("C61E7A93744F39EE10734AFE3FF7A087");
-        Aes128::new(GenericArray::from_slice(&cipher)).encrypt_block(&mut same);
-        assert_eq!(block, same);
-        let auth = hex::<20>("CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4");
-        let by_rfc = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &auth), b"x\0\0\0\x05");
-        assert_eq!(direction.tag(b"x", 5 << 16), by_rfc.as_ref()[..TAG_MAX]);
+        let master: [u8; 30] = hex("E1F97A0D3E018BE0D64FA32C06DE4139 0EC675AD498AFEEBB6960B3AABE6");
+        let key = SrtpKey::new(Suite::Tag80, &master).expect("as long");
+        let Cipher::Counter { cipher, salt, auth } = Cipher::new(&key) else { panic!("another cipher") };
+        assert_eq!(salt, hex::<14>("30CBBC08863D8C85D49DB34A9AE1"));
+        let (mut ours, mut theirs) = (Block::from([0; 16]), Block::from([0; 16]));
+        cipher.encrypt_block(&mut ours);
+        aes::<Aes128>(&hex::<16>("C61E7A93744F39EE10734AFE3FF7A087")).encrypt_block(&mut theirs);
+        assert_eq!(ours, theirs);
+        let by_rfc = hex::<20>("CEBE321F6FF7716B6FD4AB49AF256A156D38BAA4");
+        let by_rfc = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &by_rfc);
+        assert_eq!(hmac_tag(&auth, b"x", 5 << 16), hmac_tag(&by_rfc, b"x", 5 << 16));
+    }
+
+    /// RFC 7714 §16.1.1 and §16.2.1: session keys are given there, so no key is derived here.
+    #[test]
+    fn packets_are_sealed_with_gcm_as_in_the_rfc() {
+        let plain = hex::<50>(
+            "8040f17b 8041f8d3 5501a0b2 47616c6c 6961206573 74206f6d6e69732064 697669736120696e207061727465732074726573",
+        );
+        let cases: [(&aead::Algorithm, &[u8], [u8; 66]); 2] = [
+            (
+                &aead::AES_128_GCM,
+                &hex::<16>("000102030405060708090a0b0c0d0e0f"),
+                hex(
+                    "8040f17b 8041f8d3 5501a0b2 f24de3a3 fb34de6c acba861c 9d7e4bca be633bd5 0d294e6f 42a5f47a 51c7d19b \
+                     36de3adf 8833899d 7f27beb1 6a9152cf 765ee439 0cce",
+                ),
+            ),
+            (
+                &aead::AES_256_GCM,
+                &hex::<32>("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"),
+                hex(
+                    "8040f17b 8041f8d3 5501a0b2 32b1de78 a822fe12 ef9f78fa 332e33aa b1801238 9a58e2f3 b50b2a02 76ffae0f \
+                     1ba63799 b87b7aa3 db36dfff d6b0f9bb 7878d7a7 6c13",
+                ),
+            ),
+        ];
+        for (algorithm, key, sealed) in cases {
+            let key = LessSafeKey::new(UnboundKey::new(algorithm, key).expect("as long"));
+            let cipher = Cipher::Gcm { key, salt: hex("517569642070726f2071756f") };
+            let mut whole = [0; 66];
+            whole[..50].copy_from_slice(&plain);
+            let at = Place::of(&plain).expect("RTP");
+            cipher.seal(&mut whole, 50, &at, u64::from(at.sequence)).expect("sealed");
+            assert_eq!(whole, sealed);
+            cipher.open(&mut whole, 50, &at, u64::from(at.sequence)).expect("opened");
+            assert_eq!(whole[..50], plain);
+        }
     }
 
     #[test]
@@ -417,14 +568,22 @@ mod tests {
     }
 
     #[test]
-    fn the_short_tag_is_four_bytes() {
-        let short = |n| SrtpKey { suite: Suite::Tag32, ..key(n) };
-        let mut a = Srtp::new(&SrtpKeys { ours: short(1), theirs: short(2) });
-        let mut b = Srtp::new(&SrtpKeys { ours: short(2), theirs: short(1) });
-        let plain = packet(9, 1);
-        let sent = protected(&mut a, &plain);
-        assert_eq!(sent.len(), plain.len() + 4);
-        assert_eq!(opened(&mut b, &sent), Some(plain));
+    fn each_suite_has_its_tag() {
+        for (suite, tag) in Suite::ALL.into_iter().zip([10, 4, 16, 16]) {
+            let (ours, theirs) = (key_of(suite, 1), key_of(suite, 2));
+            let mut a = Srtp::new(&SrtpKeys { ours, theirs });
+            let mut b = Srtp::new(&SrtpKeys { ours: theirs, theirs: ours });
+            let plain = packet(9, 1);
+            let sent = protected(&mut a, &plain);
+            assert_eq!(sent.len(), plain.len() + tag);
+            let mut changed = sent.clone();
+            changed[3] ^= 1;
+            assert_eq!(opened(&mut b, &changed), None, "{suite:?}");
+            assert_eq!(opened(&mut b, &sent), Some(plain), "{suite:?}");
+            assert_eq!(opened(&mut b, &sent), None, "{suite:?}");
+            assert_eq!(Suite::from_name(suite.name()), Some(suite));
+            assert!(SrtpKey::new(suite, &[0; 29]).is_none());
+        }
     }
 
     #[test]

@@ -460,7 +460,7 @@ fn calls_for_a_leg_that_is_gone_do_nothing() {
 
 #[test]
 fn an_encrypted_leg_and_a_plain_one_hear_each_other() {
-    for suite in [Suite::Tag80, Suite::Tag32] {
+    for suite in Suite::ALL {
         let desk = Desk::new();
         let (mut anna, mut bert) = (desk.stranger(PCMA, 1000.0), desk.party(PCMU, 1700.0));
         let keys = anna.secure(suite);

@@ -36,6 +36,8 @@ pub struct Server {
     /// `sqlite` (in `data`) or `memory` (nothing survives; for trying things).
     pub store: StoreKind,
     pub drain_s: u64,
+    /// File of the key with which passwords in the database are sealed; none: they are there in clear.
+    pub seal_key: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]

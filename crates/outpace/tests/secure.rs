@@ -267,7 +267,12 @@ struct Lab {
 }
 
 fn lab(agents: u32) -> Lab {
-    lab_with(agents, "", Behaviour::answers(seconds(0.1)).and_hangs_up_after(seconds(0.5)), Sound::Nothing)
+    lab_with(
+        agents,
+        "srtp = \"off\"",
+        Behaviour::answers(seconds(0.1)).and_hangs_up_after(seconds(0.5)),
+        Sound::Nothing,
+    )
 }
 
 fn lab_with(agents: u32, media_keys: &str, behaviour: Behaviour, sound: Sound) -> Lab {

@@ -36,7 +36,7 @@ pub use mem::MemStore;
 pub use outbox::{EVENT_LIFETIME, Event, LegState, LegStatus, PushKind, PushSettings, Side};
 pub use rows::*;
 pub use rule::{LEASE_MAX, PAGE_MAX, lead_id, seq_of};
-pub use sqlite::SqliteStore;
+pub use sqlite::{SealKey, SqliteStore};
 pub use trunk::{TrunkAddress, TrunkDetails};
 
 #[derive(Debug, thiserror::Error)]

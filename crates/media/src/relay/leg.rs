@@ -13,7 +13,8 @@ use super::recording::Tap;
 use super::thread::MixSeat;
 use super::{Codec, LegId, LegMedia, LegStats};
 use crate::g711;
-use crate::rtp::{COMFORT_NOISE, PACKET_MAX};
+use crate::ice::IceCredentials;
+use crate::rtp::{self, COMFORT_NOISE, PACKET_MAX};
 use crate::srtp::{Srtp, SrtpKeys, TAG_MAX};
 
 pub(super) struct Leg {
@@ -21,6 +22,8 @@ pub(super) struct Leg {
     pub(super) socket: UdpSocket,
     pub(super) port: u16,
     pub(super) far: Option<Far>,
+    /// It is a browser's: its address is found by ICE, and it has no sound but SRTP.
+    pub(super) web: Option<Box<Web>>,
     /// What it sends and takes is SRTP.
     srtp: Option<Box<Srtp>>,
     pub(super) incoming: Incoming,
@@ -46,6 +49,13 @@ pub(super) struct Far {
     pub(super) media: LegMedia,
     pub(super) latch: Latch,
     route: Route,
+}
+
+/// How a browser is reached.
+pub(super) struct Web {
+    pub(super) ours: IceCredentials,
+    /// Where it is, by its checks.
+    pub(super) selected: Option<SocketAddr>,
 }
 
 /// How the socket sends.
@@ -82,6 +92,7 @@ impl Leg {
             socket,
             port,
             far: None,
+            web: None,
             srtp: None,
             incoming: Incoming::default(),
             outgoing: Outgoing::new(),
@@ -124,8 +135,9 @@ impl Leg {
     /// which nothing is read, stays as it is.
     pub(super) fn open_packet(&mut self, datagram: &mut [u8]) -> Option<usize> {
         match &mut self.srtp {
-            Some(srtp) if datagram.len() <= PACKET_MAX && !is_rtcp(datagram) => srtp.unprotect(datagram),
-            _ => Some(datagram.len()),
+            Some(srtp) if datagram.len() <= PACKET_MAX && !rtp::is_rtcp(datagram) => srtp.unprotect(datagram),
+            Some(_) => Some(datagram.len()),
+            None => self.web.is_none().then_some(datagram.len()),
         }
     }
 
@@ -141,6 +153,9 @@ impl Leg {
     /// Whether a packet from `source` belongs to this leg. It may move the leg there, and the leg may stay there.
     pub(super) fn accept(&mut self, source: SocketAddr, now: Instant) -> bool {
         let Some(far) = &mut self.far else { return false };
+        if let Some(web) = &self.web {
+            return web.selected == Some(source);
+        }
         let accepted = far.latch.accept(source, now);
         if far.route == Route::Told
             && let Some(pinned) = far.latch.pinned()
@@ -158,12 +173,20 @@ impl Leg {
     /// Where to send, if the far end wants to hear anything.
     pub(super) fn destination(&self) -> Option<(SocketAddr, LegMedia)> {
         let far = self.far.as_ref().filter(|far| far.media.send)?;
-        Some((far.latch.destination()?, far.media))
+        match &self.web {
+            Some(web) => Some((web.selected?, far.media)),
+            None => Some((far.latch.destination()?, far.media)),
+        }
     }
 
     /// Sends a packet, encrypted where that is agreed. What the network does not take is lost, as it may be further on.
     pub(super) fn send(&mut self, packet: &[u8], destination: SocketAddr) {
-        let Some(srtp) = &mut self.srtp else { return self.send_datagram(packet, destination) };
+        let Some(srtp) = &mut self.srtp else {
+            if self.web.is_none() {
+                self.send_datagram(packet, destination);
+            }
+            return;
+        };
         let mut datagram = [0; PACKET_MAX + TAG_MAX];
         let Some(start) = datagram.get_mut(..packet.len()) else { return };
         start.copy_from_slice(packet);
@@ -172,7 +195,7 @@ impl Leg {
         }
     }
 
-    fn send_datagram(&mut self, datagram: &[u8], destination: SocketAddr) {
+    pub(super) fn send_datagram(&mut self, datagram: &[u8], destination: SocketAddr) {
         let is_connected = self.far.as_ref().is_some_and(|far| far.route == Route::Connected);
         let send = || match is_connected {
             true => self.socket.send(datagram),
@@ -212,11 +235,6 @@ fn disconnect(socket: &UdpSocket) -> Route {
             Route::Impossible
         }
     }
-}
-
-/// RFC 5761 §4.
-fn is_rtcp(datagram: &[u8]) -> bool {
-    datagram.get(1).is_some_and(|second| (192..=223).contains(second))
 }
 
 /// What a payload type is on a leg with this media, `None` when it was not agreed.

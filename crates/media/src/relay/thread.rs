@@ -4,6 +4,7 @@ mod load;
 mod mixing;
 mod pressing;
 mod taps;
+mod web;
 
 use std::collections::HashMap;
 use std::io;
@@ -14,6 +15,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::dtls::{DtlsPeer, Handshakes, Told};
 use super::leg::{Content, Leg, content, translate};
 use super::listening::Listening;
 use super::playback::{Next, Playback, encode};
@@ -24,6 +26,7 @@ use super::timers::{Due, Timer, Timers};
 use super::watch::{Alarm, READY_MAX, Ready, Watch};
 use super::{LegId, LegMedia, RelayEvent};
 use crate::detect::ListenerConfig;
+use crate::ice::IceCredentials;
 use crate::mix::Gain;
 use crate::rtp::{self, HEADER_LEN, PACKET_MAX};
 use crate::srtp::SrtpKeys;
@@ -49,6 +52,13 @@ pub(super) enum Command {
         leg: LegId,
         keys: Option<Box<SrtpKeys>>,
     },
+    Web {
+        leg: LegId,
+        ours: IceCredentials,
+        peer: DtlsPeer,
+    },
+    /// From the thread that does them.
+    Handshake(Told),
     Bridge {
         a: LegId,
         b: LegId,
@@ -125,6 +135,7 @@ impl Shared {
 pub(super) struct SideWork {
     pub(super) recordings: Option<Recordings>,
     pub(super) listening: Option<Listening>,
+    pub(super) handshakes: Handshakes,
 }
 
 pub(super) struct MediaThread<F> {
@@ -141,6 +152,7 @@ pub(super) struct MediaThread<F> {
     datagram: [u8; PACKET_MAX + 1],
     recordings: Option<Recordings>,
     listening: Option<Listening>,
+    handshakes: Handshakes,
     shared: Arc<Shared>,
     /// Last, so that it is dropped last: who sees its channel end knows that the sockets are closed.
     on_event: F,
@@ -168,6 +180,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             datagram: [0; PACKET_MAX + 1],
             recordings: side_work.recordings,
             listening: side_work.listening,
+            handshakes: side_work.handshakes,
             shared,
             on_event,
         }
@@ -187,6 +200,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
                 self.recorded(finished);
             }
         }
+        self.handshakes.finish();
     }
 
     fn turn_until_the_end(&mut self) {
@@ -257,6 +271,8 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
                     leg.secure(keys.as_deref());
                 }
             }
+            Command::Web { leg, ours, peer } => self.web(leg, ours, peer),
+            Command::Handshake(told) => self.handshake(told),
             Command::Bridge { a, b } => self.bridge(a, b, now),
             Command::Unbridge { leg } => {
                 if let Some(slot) = self.slot(leg) {
@@ -374,6 +390,9 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         self.unbridge(slot);
         let Some(leg) = self.slots[slot].take() else { return };
         self.free.push(slot);
+        if leg.web.is_some() {
+            self.handshakes.end(id);
+        }
         let (port, stats) = (leg.port, leg.final_stats());
         // Its socket closes, and is watched no more by that.
         drop(leg);
@@ -461,6 +480,9 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
 
     fn packet(&mut self, slot: usize, len: usize, source: SocketAddr, now: Instant) {
         let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        if leg.web.is_some() && !rtp::is_rtp_or_rtcp(&self.datagram[..len]) {
+            return self.set_up_web(slot, len, source);
+        }
         let Some(len) = leg.open_packet(&mut self.datagram[..len]) else {
             leg.stats.packets_refused += 1;
             return;

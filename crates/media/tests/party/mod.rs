@@ -201,7 +201,12 @@ impl Party {
 
     /// Speaks and hears SRTP from now on; the keys of the relay's leg.
     pub fn secure(&mut self, suite: Suite) -> SrtpKeys {
-        let key = || SrtpKey { suite, master: std::array::from_fn(|_| fastrand::u8(..)) };
+        let key = || {
+            let master: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..))
+                .take(suite.key_len() + suite.salt_len())
+                .collect();
+            SrtpKey::new(suite, &master).expect("as long as the suite wants it")
+        };
         let (ours, theirs) = (key(), key());
         self.srtp = Some(Srtp::new(&SrtpKeys { ours: theirs, theirs: ours }));
         SrtpKeys { ours, theirs }

@@ -17,7 +17,7 @@ use anyhow::Context;
 use media::detect::{Library, Plan, Plans};
 use media::{Relay, RelayConfig, Sound};
 use sip::{DigestOffer, Endpoint, EndpointConfig};
-use store::{SqliteStore, Store, mem::MemStore};
+use store::{SealKey, SqliteStore, Store, mem::MemStore};
 use tokio::sync::mpsc;
 
 use crate::api::upload::{self, Uploads};
@@ -128,7 +128,9 @@ pub fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
             std::fs::create_dir_all(data)
                 .with_context(|| format!("cannot create the data directory {}", data.display()))?;
             let path = data.join("outpace.sqlite");
-            let store = SqliteStore::open(&path)
+            let key = config.server.seal_key.as_deref().map(SealKey::read).transpose();
+            let key = key.context("server.seal_key")?;
+            let store = SqliteStore::open_sealed(&path, key)
                 .with_context(|| format!("cannot open the database {}", path.display()))?;
             Ok(Arc::new(store))
         }

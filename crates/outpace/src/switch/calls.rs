@@ -30,7 +30,7 @@ impl Switch {
                 return None;
             }
         };
-        let protection = secure::protection(self.srtp, invite.flow.transport);
+        let protection = secure::protection(&self.relay, self.srtp, invite.flow.transport);
         invite.sdp = sdp::offer(address, codecs, media.0, protection.as_ref());
         let dialog = self.endpoint.invite(now, invite);
         Some(Leg { dialog, media, address, codec: None, takes_events: false, protection, version: 1 })

@@ -5,12 +5,15 @@ use std::net::{IpAddr, SocketAddr};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use media::ice::IceCredentials;
 use media::srtp::{SrtpKey, Suite};
 use media::{Codec, LegMedia};
 
 const DTMF: u8 = 101;
 /// A body past this is refused before it is parsed.
 const SDP_MAX: usize = 16 * 1024;
+/// How the `m=` line's third word may begin.
+const PROFILES: [&str; 3] = ["RTP/AVP", "RTP/SAVP", "UDP/TLS/RTP/SAVP"];
 /// Keys past these are not looked at.
 const KEYS_MAX: usize = 8;
 
@@ -24,14 +27,61 @@ pub enum SdpError {
     NoCommonKey,
 }
 
-/// Our key of a leg, as our SDP says it.
+/// What our SDP of a leg says of encryption.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Protection {
+    Key(OurKey),
+    Web(Box<OurWeb>),
+}
+
+/// A key in the SDP (RFC 4568).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Protection {
+pub struct OurKey {
     /// Of the `a=crypto` line.
     pub tag: u32,
     pub key: SrtpKey,
     /// RTP/SAVP: nothing but SRTP. Else RTP/AVP with a key for whoever can use it.
     pub is_required: bool,
+}
+
+/// Keys by DTLS, as browsers have them (RFC 5763, RFC 8829).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OurWeb {
+    pub ice: IceCredentials,
+    /// SHA-256 of our certificate.
+    pub fingerprint: String,
+    pub setup: Setup,
+}
+
+/// Who begins the handshake (RFC 4145 §4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Setup {
+    /// Whoever the other side wants.
+    ActPass,
+    Active,
+    Passive,
+}
+
+impl Setup {
+    const fn name(self) -> &'static str {
+        match self {
+            Setup::ActPass => "actpass",
+            Setup::Active => "active",
+            Setup::Passive => "passive",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Setup> {
+        [Setup::ActPass, Setup::Active, Setup::Passive].into_iter().find(|setup| setup.name() == name)
+    }
+}
+
+/// A browser, as its SDP says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Browser {
+    /// SHA-256 of its certificate.
+    pub fingerprint: [u8; 32],
+    pub setup: Setup,
 }
 
 /// What the far end's SDP says.
@@ -42,6 +92,8 @@ pub struct Described {
     pub is_required: bool,
     /// Tags and keys that we can use, in the far end's order.
     pub keys: Vec<(u32, SrtpKey)>,
+    /// Keys go by DTLS.
+    pub browser: Option<Browser>,
 }
 
 /// Direction attribute, seen from who wrote the SDP.
@@ -103,15 +155,35 @@ fn body(
     let mut formats: Vec<u8> = codecs.iter().map(|c| c.payload_type()).collect();
     formats.extend(dtmf);
     let list = formats.iter().map(u8::to_string).collect::<Vec<_>>().join(" ");
-    let profile = if protection.is_some_and(|p| p.is_required) { "RTP/SAVP" } else { "RTP/AVP" };
+    let (profile, lite) = match protection {
+        Some(Protection::Web(_)) => ("UDP/TLS/RTP/SAVPF", "a=ice-lite\r\n"),
+        Some(Protection::Key(key)) if key.is_required => ("RTP/SAVP", ""),
+        Some(Protection::Key(_)) | None => ("RTP/AVP", ""),
+    };
     let mut sdp = format!(
-        "v=0\r\no=outpace {session} {version} IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n\
+        "v=0\r\no=outpace {session} {version} IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\n{lite}\
          m=audio {} {profile} {list}\r\n",
         address.port()
     );
-    if let Some(Protection { tag, key, .. }) = protection {
-        let (suite, master) = (key.suite.name(), STANDARD.encode(key.master));
-        let _ = write!(sdp, "a=crypto:{tag} {suite} inline:{master}\r\n");
+    match protection {
+        Some(Protection::Key(OurKey { tag, key, .. })) => {
+            let (suite, master) = (key.suite().name(), STANDARD.encode(key.master()));
+            let _ = write!(sdp, "a=crypto:{tag} {suite} inline:{master}\r\n");
+        }
+        Some(Protection::Web(web)) => {
+            let (IceCredentials { ufrag, password }, setup) = (&web.ice, web.setup.name());
+            // RFC 8839 §5.1: one address, which is where everything goes (RFC 8834 §4.5). The stream's name is for
+            // pages that wait for one.
+            let _ = write!(
+                sdp,
+                "a=mid:0\r\na=msid:outpace audio\r\na=rtcp-mux\r\na=setup:{setup}\r\n\
+                 a=fingerprint:sha-256 {}\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n\
+                 a=candidate:1 1 udp 2130706431 {ip} {} typ host\r\na=end-of-candidates\r\n",
+                web.fingerprint,
+                address.port()
+            );
+        }
+        None => {}
     }
     for codec in codecs {
         let name = match codec {
@@ -138,9 +210,7 @@ pub fn describe(bytes: &[u8], allowed: &[Codec]) -> Result<Described, SdpError> 
         .medias
         .iter()
         .find(|m| {
-            m.media == "audio"
-                && m.port != 0
-                && (m.proto.starts_with("RTP/AVP") || m.proto.starts_with("RTP/SAVP"))
+            m.media == "audio" && m.port != 0 && PROFILES.iter().any(|profile| m.proto.starts_with(profile))
         })
         .ok_or(SdpError::NoCommonCodec)?;
     let connection = audio.connections.first().or(session.connection.as_ref()).ok_or(SdpError::Unreadable)?;
@@ -163,7 +233,8 @@ pub fn describe(bytes: &[u8], allowed: &[Codec]) -> Result<Described, SdpError> 
                 })
         })
     });
-    let held_by_address = ip.is_unspecified();
+    // Browsers name no address here: ICE finds it.
+    let held_by_address = ip.is_unspecified() && !audio.proto.starts_with("UDP/TLS");
     let theirs = [&audio.attributes, &session.attributes]
         .into_iter()
         .flatten()
@@ -184,7 +255,36 @@ pub fn describe(bytes: &[u8], allowed: &[Codec]) -> Result<Described, SdpError> 
         send: matches!(theirs, Direction::SendRecv | Direction::RecvOnly) && !held_by_address,
         receive: matches!(theirs, Direction::SendRecv | Direction::SendOnly),
     };
-    Ok(Described { media, is_required: audio.proto.starts_with("RTP/SAVP"), keys })
+    let browser = match audio.proto.starts_with("UDP/TLS") {
+        true => Some(browser(audio, &session).ok_or(SdpError::NoCommonKey)?),
+        false => None,
+    };
+    Ok(Described { media, is_required: !audio.proto.starts_with("RTP/AVP"), keys, browser })
+}
+
+/// The certificate that the far end will show, and who begins; on the stream, or for all streams.
+fn browser(audio: &sdp_types::Media, session: &sdp_types::Session) -> Option<Browser> {
+    let find = |name: &str, read: &dyn Fn(&str) -> bool| {
+        let all = audio.attributes.iter().chain(&session.attributes);
+        all.filter(|a| a.attribute == name).filter_map(|a| a.value.clone()).find(|value| read(value))
+    };
+    // Without ICE nobody says where it is.
+    find("ice-ufrag", &|_| true)?;
+    let fingerprint = find("fingerprint", &|value| sha256(value).is_some())?;
+    let setup = find("setup", &|value| Setup::from_name(value).is_some());
+    let setup = setup.and_then(|name| Setup::from_name(&name)).unwrap_or(Setup::Active);
+    Some(Browser { fingerprint: sha256(&fingerprint)?, setup })
+}
+
+/// `sha-256 AB:CD:…` (RFC 8122 §5).
+fn sha256(value: &str) -> Option<[u8; 32]> {
+    let (hash, digits) = value.split_once(' ')?;
+    let bytes: Option<Vec<u8>> = digits
+        .trim()
+        .split(':')
+        .map(|pair| u8::from_str_radix(pair, 16).ok().filter(|_| pair.len() == 2))
+        .collect();
+    bytes.filter(|_| hash.eq_ignore_ascii_case("sha-256"))?.try_into().ok()
 }
 
 /// The value of an `a=crypto` line (RFC 4568 §9.1): `1 AES_CM_128_HMAC_SHA1_80 inline:<base64>|2^31`. None when there is
@@ -197,12 +297,12 @@ fn key(line: &str) -> Option<(u32, SrtpKey)> {
         return None;
     }
     let mut parts = parameters.strip_prefix("inline:")?.split('|');
-    let master = STANDARD.decode(parts.next()?).ok()?.try_into().ok()?;
+    let master = STANDARD.decode(parts.next()?).ok()?;
     let is_lifetime = |part: &str| !part.contains(':');
     if !parts.next().is_none_or(is_lifetime) || parts.next().is_some() {
         return None;
     }
-    Some((tag.parse().ok()?, SrtpKey { suite: Suite::from_name(suite)?, master }))
+    Some((tag.parse().ok()?, SrtpKey::new(Suite::from_name(suite)?, &master)?))
 }
 
 #[cfg(test)]
@@ -257,9 +357,9 @@ mod tests {
 
     #[test]
     fn our_own_key_reads_back_and_savp_is_said_where_nothing_else_will_do() {
-        let key = SrtpKey { suite: Suite::Tag80, master: std::array::from_fn(|n| n as u8) };
+        let key = SrtpKey::new(Suite::Tag80, &[7; 30]).unwrap();
         for is_required in [false, true] {
-            let ours = Protection { tag: 1, key, is_required };
+            let ours = Protection::Key(OurKey { tag: 1, key, is_required });
             let sdp = offer(address(), &BOTH, 1, Some(&ours));
             let said = describe(&sdp, &BOTH).unwrap();
             assert_eq!((said.is_required, said.keys), (is_required, vec![(1, key)]));
@@ -274,9 +374,9 @@ mod tests {
              a=crypto:1 AES_CM_128_HMAC_SHA1_80 {CRYPTO}|2^20 WSH=64\r\n"
         );
         let said = with_lines("RTP/SAVP", &lines);
-        let tags: Vec<_> = said.keys.iter().map(|(tag, key)| (*tag, key.suite)).collect();
+        let tags: Vec<_> = said.keys.iter().map(|(tag, key)| (*tag, key.suite())).collect();
         assert_eq!(tags, [(2, Suite::Tag32), (1, Suite::Tag80)]);
-        assert_eq!(&said.keys[0].1.master[..5], b"YS___");
+        assert_eq!(&said.keys[0].1.master()[..5], b"YS___");
         assert!(said.is_required);
     }
 
@@ -298,5 +398,34 @@ mod tests {
         }
         let many = format!("a=crypto:1 AES_CM_128_HMAC_SHA1_80 {CRYPTO}\r\n").repeat(100);
         assert_eq!(with_lines("RTP/AVP", &many).keys.len(), KEYS_MAX);
+    }
+
+    #[test]
+    fn what_we_say_to_a_browser_reads_back() {
+        let ice = IceCredentials { ufrag: "abcd".into(), password: "0123456789012345678901".into() };
+        let fingerprint = ["0F"; 32].join(":");
+        let web = OurWeb { ice, fingerprint, setup: Setup::ActPass };
+        let sdp = offer(address(), &BOTH, 1, Some(&Protection::Web(Box::new(web))));
+        let said = describe(&sdp, &BOTH).unwrap();
+        assert_eq!(said.browser, Some(Browser { fingerprint: [15; 32], setup: Setup::ActPass }));
+        assert!(said.is_required && said.keys.is_empty());
+        let text = String::from_utf8(sdp).unwrap();
+        let (session, stream) =
+            text.split_once("m=audio 20000 UDP/TLS/RTP/SAVPF 8 0 101\r\n").expect("the stream");
+        assert!(session.contains("a=ice-lite\r\n"), "{text}");
+        assert!(stream.contains("a=candidate:1 1 udp 2130706431 127.0.0.1 20000 typ host\r\n"), "{text}");
+    }
+
+    #[test]
+    fn a_browser_without_a_fingerprint_that_we_know_is_none() {
+        for line in
+            ["", "a=fingerprint:sha-1 00:11\r\n", "a=fingerprint:sha-256 00:1\r\n", "a=fingerprint:x\r\n"]
+        {
+            let sdp = format!(
+                "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n\
+                 m=audio 4000 UDP/TLS/RTP/SAVPF 8\r\na=ice-ufrag:abcd\r\na=setup:active\r\n{line}"
+            );
+            assert_eq!(describe(sdp.as_bytes(), &BOTH), Err(SdpError::NoCommonKey), "{line}");
+        }
     }
 }

@@ -1,12 +1,17 @@
-//! Encrypted sound: SRTP, whose keys go by SDP (RFC 4568).
+//! Encrypted sound: SRTP, with keys in the SDP (RFC 4568) or by DTLS, as browsers have it (RFC 5763).
 
+use media::ice::IceCredentials;
 use media::srtp::{SrtpKey, SrtpKeys, Suite};
-use media::{LegMedia, Relay};
+use media::{DtlsPeer, LegMedia, Relay};
 use serde::Deserialize;
 use sip::Transport;
 
-use super::sdp::{self, Protection, SdpError};
+use super::sdp::{self, Browser, Described, OurKey, OurWeb, Protection, SdpError, Setup};
 use super::{CODECS, Leg};
+
+/// Of the names and passwords of legs that browsers reach (RFC 8839 §5.4), in characters.
+const UFRAG_LEN: usize = 8;
+const PASSWORD_LEN: usize = 24;
 
 /// Which sound is encrypted. Keys are in the SDP: only where the signalling is encrypted are they a secret.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
@@ -14,49 +19,68 @@ use super::{CODECS, Leg};
 pub enum SrtpPolicy {
     /// None; who wants nothing else is refused.
     Off,
-    /// Offered where signalling goes by TLS, taken from everyone who offers it.
+    /// Offered where signalling goes by TLS or WebSocket, taken from everyone who offers it.
     #[default]
     Optional,
     /// As `Optional`, and where signalling goes by TLS nothing else is spoken.
     Required,
 }
 
-/// What we offer for a leg whose signalling goes this way.
-pub(super) fn protection(policy: SrtpPolicy, transport: Transport) -> Option<Protection> {
-    let is_required = match policy {
-        SrtpPolicy::Off => return None,
-        SrtpPolicy::Optional => false,
-        SrtpPolicy::Required => true,
-    };
-    is_private(transport).then(|| Protection { tag: 1, key: new_key(Suite::Tag80), is_required })
+/// What we offer for a leg whose signalling goes this way. Who comes by WebSocket is a browser, which has nothing but
+/// SRTP with keys by DTLS.
+pub(super) fn protection(relay: &Relay, policy: SrtpPolicy, transport: Transport) -> Option<Protection> {
+    match (policy, transport) {
+        (SrtpPolicy::Off, _) | (_, Transport::Udp | Transport::Tcp) => None,
+        (_, Transport::Ws | Transport::Wss) => Some(web(relay, Setup::ActPass)),
+        (_, Transport::Tls) => {
+            let is_required = policy == SrtpPolicy::Required;
+            Some(Protection::Key(OurKey { tag: 1, key: new_key(Suite::Tag80), is_required }))
+        }
+    }
 }
 
-fn is_private(transport: Transport) -> bool {
-    matches!(transport, Transport::Tls | Transport::Wss)
+fn web(relay: &Relay, setup: Setup) -> Protection {
+    let ice = IceCredentials { ufrag: random_text(UFRAG_LEN), password: random_text(PASSWORD_LEN) };
+    Protection::Web(Box::new(OurWeb { ice, fingerprint: relay.fingerprint().to_owned(), setup }))
+}
+
+fn random_bytes(len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    getrandom::fill(&mut bytes).expect("the system has random numbers");
+    bytes
+}
+
+/// Of the characters that ICE allows, each as likely as the others.
+fn random_text(len: usize) -> String {
+    const CHARACTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    random_bytes(len).into_iter().map(|byte| char::from(CHARACTERS[usize::from(byte % 64)])).collect()
 }
 
 fn new_key(suite: Suite) -> SrtpKey {
-    let mut master = [0; media::srtp::MASTER_LEN];
-    getrandom::fill(&mut master).expect("the system has random numbers");
-    SrtpKey { suite, master }
+    SrtpKey::new(suite, &random_bytes(suite.key_len() + suite.salt_len()))
+        .expect("as long as the suite wants it")
 }
 
 /// The far end answers our offer for this leg, early or for good: the relay's leg is set up by what it says.
 pub(super) fn take_answer(relay: &Relay, leg: &mut Leg, body: &[u8]) -> Result<LegMedia, SdpError> {
     let said = sdp::describe(body, &CODECS)?;
-    let theirs = leg.protection.and_then(|ours| {
-        let chosen = said.keys.iter().find(|(tag, key)| (*tag, key.suite) == (ours.tag, ours.key.suite));
-        chosen.map(|(_, theirs)| SrtpKeys { ours: ours.key, theirs: *theirs })
-    });
-    let wants_it = said.is_required || leg.protection.is_some_and(|ours| ours.is_required);
-    if theirs.is_none() && wants_it {
-        return Err(SdpError::NoCommonKey);
+    match &leg.protection {
+        Some(Protection::Web(ours)) => {
+            let browser = said.browser.ok_or(SdpError::NoCommonKey)?;
+            relay.web(leg.media, ours.ice.clone(), peer(browser));
+        }
+        Some(Protection::Key(ours)) => {
+            let is_ours = |(tag, key): &&(u32, SrtpKey)| (*tag, key.suite()) == (ours.tag, ours.key.suite());
+            let theirs = said.keys.iter().find(is_ours);
+            if theirs.is_none() && (said.is_required || ours.is_required) {
+                return Err(SdpError::NoCommonKey);
+            }
+            relay.secure(leg.media, theirs.map(|(_, theirs)| SrtpKeys { ours: ours.key, theirs: *theirs }));
+        }
+        None if said.is_required => return Err(SdpError::NoCommonKey),
+        None => relay.secure(leg.media, None),
     }
-    relay.secure(leg.media, theirs);
-    relay.configure(leg.media, said.media);
-    leg.codec = Some(said.media.codec);
-    leg.takes_events = said.media.dtmf.is_some();
-    Ok(said.media)
+    Ok(set_up(relay, leg, &said))
 }
 
 /// The far end offers something for this leg, whose signalling goes this way: the relay's leg is set up by what it says.
@@ -69,22 +93,46 @@ pub(super) fn take_offer(
     body: &[u8],
 ) -> Result<LegMedia, SdpError> {
     let said = sdp::describe(body, &CODECS)?;
+    if let Some(browser) = said.browser.filter(|_| policy != SrtpPolicy::Off) {
+        let setup = if browser.setup == Setup::Passive { Setup::Active } else { Setup::Passive };
+        let ours = match leg.protection.take() {
+            Some(Protection::Web(ours)) => Protection::Web(Box::new(OurWeb { setup, ..*ours })),
+            _ => web(relay, setup),
+        };
+        if let Protection::Web(ours) = &ours {
+            relay.web(leg.media, ours.ice.clone(), peer(browser));
+        }
+        leg.protection = Some(ours);
+        return Ok(set_up(relay, leg, &said));
+    }
     let chosen = said.keys.first().filter(|_| policy != SrtpPolicy::Off);
-    let must = said.is_required || (policy == SrtpPolicy::Required && is_private(transport));
+    let must = said.is_required || (policy == SrtpPolicy::Required && transport == Transport::Tls);
     if chosen.is_none() && must {
         return Err(SdpError::NoCommonKey);
     }
-    leg.protection = chosen.map(|(tag, theirs)| {
-        // The same key goes on, or the far end would have to begin anew.
-        let ours = leg.protection.map(|ours| ours.key).filter(|key| key.suite == theirs.suite);
-        let key = ours.unwrap_or_else(|| new_key(theirs.suite));
-        Protection { tag: *tag, key, is_required: said.is_required }
+    // The same key goes on, or the far end would have to begin anew.
+    let before = match leg.protection {
+        Some(Protection::Key(ours)) => Some(ours.key),
+        _ => None,
+    };
+    let ours = chosen.map(|(tag, theirs)| {
+        let key =
+            before.filter(|key| key.suite() == theirs.suite()).unwrap_or_else(|| new_key(theirs.suite()));
+        OurKey { tag: *tag, key, is_required: said.is_required }
     });
-    let keys =
-        leg.protection.zip(chosen).map(|(ours, (_, theirs))| SrtpKeys { ours: ours.key, theirs: *theirs });
+    let keys = ours.zip(chosen).map(|(ours, (_, theirs))| SrtpKeys { ours: ours.key, theirs: *theirs });
     relay.secure(leg.media, keys);
+    leg.protection = ours.map(Protection::Key);
+    Ok(set_up(relay, leg, &said))
+}
+
+fn peer(browser: Browser) -> DtlsPeer {
+    DtlsPeer { fingerprint: browser.fingerprint, is_active: browser.setup == Setup::Passive }
+}
+
+fn set_up(relay: &Relay, leg: &mut Leg, said: &Described) -> LegMedia {
     relay.configure(leg.media, said.media);
     leg.codec = Some(said.media.codec);
     leg.takes_events = said.media.dtmf.is_some();
-    Ok(said.media)
+    said.media
 }

@@ -529,7 +529,7 @@ impl Switch {
         attempt: Attempt,
     ) {
         let Some(leg) = self.calls.get_mut(&call).and_then(|c| c.customer.as_mut()) else { return };
-        leg.protection = secure::protection(self.srtp, invite.flow.transport);
+        leg.protection = secure::protection(&self.relay, self.srtp, invite.flow.transport);
         invite.sdp = sdp::offer(leg.address, &CODECS, leg.media.0, leg.protection.as_ref());
         let dialog = self.endpoint.invite(now, invite);
         leg.dialog = dialog;

@@ -32,9 +32,10 @@ const MIGRATIONS: &[(i64, &str)] = &[
 ];
 
 /// Creates the database where there is none; only its owner may read it, for it holds the passwords of extensions.
-pub(super) fn open_writer(path: &Path) -> Result<Connection> {
+/// With a key the passwords in it are sealed.
+pub(super) fn open_writer_with(path: &Path, key: Option<&SealKey>) -> Result<Connection> {
     create_file(path).map_err(|e| StoreError::Failed(format!("{}: {e}", path.display())))?;
-    let db = open(path, "PRAGMA cache_size = -32000")?;
+    let db = open(path, "PRAGMA cache_size = -32000", key)?;
     let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
     if mode != "wal" {
         return Err(StoreError::Failed(format!("{}: no write-ahead log, but {mode}", path.display())));
@@ -42,11 +43,22 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection> {
     // FULL: a commit is on the disk before it is answered. The log is cut back after it has grown.
     db.execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;")?;
     migrate(&db)?;
+    seal::seal_all(&db, key)?;
     Ok(db)
 }
 
+pub(super) fn open_reader_with(path: &Path, key: Option<&SealKey>) -> Result<Connection> {
+    open(path, "PRAGMA cache_size = -8000; PRAGMA query_only = ON;", key)
+}
+
+#[cfg(test)]
+pub(super) fn open_writer(path: &Path) -> Result<Connection> {
+    open_writer_with(path, None)
+}
+
+#[cfg(test)]
 pub(super) fn open_reader(path: &Path) -> Result<Connection> {
-    open(path, "PRAGMA cache_size = -8000; PRAGMA query_only = ON;")
+    open_reader_with(path, None)
 }
 
 fn create_file(path: &Path) -> std::io::Result<()> {
@@ -60,7 +72,7 @@ fn create_file(path: &Path) -> std::io::Result<()> {
     options.open(path).map(drop)
 }
 
-fn open(path: &Path, pragmas: &str) -> Result<Connection> {
+fn open(path: &Path, pragmas: &str, key: Option<&SealKey>) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY_TIMEOUT)?;
@@ -70,6 +82,7 @@ fn open(path: &Path, pragmas: &str) -> Result<Connection> {
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     db.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     rusqlite::vtab::array::load_module(&db)?;
+    seal::teach(&db, key)?;
     Ok(db)
 }
 
@@ -164,7 +177,7 @@ mod tests {
     fn calls_that_finished_before_there_were_bills_have_one() {
         let folder = Folder::new();
         create_file(&folder.database()).unwrap();
-        let db = open(&folder.database(), "").unwrap();
+        let db = open(&folder.database(), "", None).unwrap();
         db.execute_batch(MIGRATIONS[0].1).unwrap();
         db.pragma_update(None, "user_version", 1).unwrap();
         db.execute_batch(
@@ -226,7 +239,7 @@ mod tests {
     fn a_migration_runs_once_and_also_when_it_comes_between_others() {
         let folder = Folder::new();
         create_file(&folder.database()).unwrap();
-        let db = open(&folder.database(), "").unwrap();
+        let db = open(&folder.database(), "", None).unwrap();
         // As the first version left it.
         db.execute_batch(MIGRATIONS[0].1).unwrap();
         db.pragma_update(None, "user_version", 1).unwrap();

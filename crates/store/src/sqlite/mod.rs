@@ -19,9 +19,12 @@ mod pages;
 mod provision;
 mod readers;
 mod recordings;
+mod seal;
 mod unpublished;
 mod verify;
 mod writer;
+
+pub use seal::SealKey;
 
 use std::path::Path;
 
@@ -40,8 +43,14 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Creates the file and its folder where there is none, and brings an older schema up to date.
     pub fn open(path: &Path) -> Result<SqliteStore> {
-        let writer = Writer::start(connection::open_writer(path)?)?;
-        Ok(SqliteStore { readers: Readers::open(path)?, writer })
+        SqliteStore::open_sealed(path, None)
+    }
+
+    /// With a key the passwords of extensions and trunks and the keys of pushes are sealed in the file. `Failed` without
+    /// the key with which they were.
+    pub fn open_sealed(path: &Path, key: Option<SealKey>) -> Result<SqliteStore> {
+        let writer = Writer::start(connection::open_writer_with(path, key.as_ref())?)?;
+        Ok(SqliteStore { readers: Readers::open(path, key.as_ref())?, writer })
     }
 
     /// Counts what the counters keep, and says which campaign's differ. Reads every lead: for tests and for support.

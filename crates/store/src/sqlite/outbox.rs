@@ -10,7 +10,7 @@ use crate::outbox::{DEAD_KEPT, EventState, GIVEN_UP_MAX};
 pub(super) fn put_settings(db: &Connection, p: &PushSettings) -> Result<()> {
     let sql = "INSERT INTO company_pushes (company, task_status_url, extension_state_url, bill_url, detail_form, secret,
             allow_private)
-        VALUES (:company, :task_status_url, :extension_state_url, :bill_url, :detail_form, :secret, :allow_private)
+        VALUES (:company, :task_status_url, :extension_state_url, :bill_url, :detail_form, seal(:secret), :allow_private)
         ON CONFLICT (company) DO UPDATE SET task_status_url = excluded.task_status_url,
             extension_state_url = excluded.extension_state_url, bill_url = excluded.bill_url,
             detail_form = excluded.detail_form, secret = excluded.secret, allow_private = excluded.allow_private";
@@ -30,18 +30,19 @@ fn settings_row(row: &Row<'_>) -> rusqlite::Result<PushSettings> {
         extension_state_url: row.get("extension_state_url")?,
         bill_url: row.get("bill_url")?,
         detail_form: row.get("detail_form")?,
-        secret: row.get("secret")?,
+        secret: row.get("clear")?,
         allow_private: row.get("allow_private")?,
     })
 }
 
 pub(super) fn settings(db: &Connection) -> Result<Vec<PushSettings>> {
-    rows(db, "SELECT * FROM company_pushes ORDER BY company", [], settings_row)
+    rows(db, "SELECT *, unseal(secret) AS clear FROM company_pushes ORDER BY company", [], settings_row)
 }
 
 /// The company when it wants to be told of this kind.
 fn told(db: &Connection, company: CompanyId, kind: PushKind) -> Result<Option<Company>> {
-    let mut query = db.prepare_cached("SELECT * FROM company_pushes WHERE company = ?1")?;
+    let mut query =
+        db.prepare_cached("SELECT *, unseal(secret) AS clear FROM company_pushes WHERE company = ?1")?;
     let settings = query.query_row([company.0], settings_row).optional()?;
     match settings.is_some_and(|s| !s.url(kind).is_empty()) {
         true => provision::company(db, company).map(Some),

@@ -92,10 +92,10 @@ pub(super) fn app_keys(db: &Connection, company: CompanyId) -> Result<Vec<AppKey
 pub(super) fn put_extension(db: &Connection, e: &NewExtension) -> Result<Extension> {
     let sql = "INSERT INTO extensions (id, company, number, password, enabled)
         VALUES ((SELECT 1 + max((SELECT coalesce(max(id), 0) FROM extensions),
-            (SELECT coalesce(max(id), 0) FROM deleted_extensions))), ?1, ?2, ?3, ?4)
+            (SELECT coalesce(max(id), 0) FROM deleted_extensions))), ?1, ?2, seal(?3), ?4)
         ON CONFLICT (number) DO UPDATE SET password = excluded.password, enabled = excluded.enabled
         WHERE company = excluded.company
-        RETURNING *";
+        RETURNING *, unseal(password) AS clear";
     let values = params![e.company.0, e.number, e.password, e.enabled];
     let stored = db.prepare_cached(sql)?.query_row(values, extension_row).optional();
     match stored.map_err(|e| broken(e, "extension", COMPANY))? {
@@ -109,7 +109,7 @@ fn extension_row(row: &Row<'_>) -> rusqlite::Result<Extension> {
         id: AgentId(row.get("id")?),
         company: CompanyId(row.get("company")?),
         number: row.get("number")?,
-        password: row.get("password")?,
+        password: row.get("clear")?,
         enabled: row.get("enabled")?,
         paused: row.get("paused")?,
     })
@@ -117,15 +117,21 @@ fn extension_row(row: &Row<'_>) -> rusqlite::Result<Extension> {
 
 pub(super) fn extensions(db: &Connection, company: Option<CompanyId>) -> Result<Vec<Extension>> {
     match company {
-        None => rows(db, "SELECT * FROM extensions ORDER BY number", [], extension_row),
-        Some(c) => {
-            rows(db, "SELECT * FROM extensions WHERE company = ?1 ORDER BY number", [c.0], extension_row)
+        None => {
+            rows(db, "SELECT *, unseal(password) AS clear FROM extensions ORDER BY number", [], extension_row)
         }
+        Some(c) => rows(
+            db,
+            "SELECT *, unseal(password) AS clear FROM extensions WHERE company = ?1 ORDER BY number",
+            [c.0],
+            extension_row,
+        ),
     }
 }
 
 pub(super) fn extension(db: &Connection, number: &str) -> Result<Option<Extension>> {
-    let mut query = db.prepare_cached("SELECT * FROM extensions WHERE number = ?1")?;
+    let mut query =
+        db.prepare_cached("SELECT *, unseal(password) AS clear FROM extensions WHERE number = ?1")?;
     Ok(query.query_row([number], extension_row).optional()?)
 }
 
@@ -138,7 +144,7 @@ pub(super) fn put_trunk(db: &Connection, t: &NewTrunk) -> Result<Trunk> {
     let sql = "INSERT INTO trunks (id, company, name, address, transport, username, password, register, prefix,
             channels_max, cps_max, enabled, details)
         VALUES ((SELECT 1 + max((SELECT coalesce(max(id), 0) FROM trunks),
-            (SELECT coalesce(max(id), 0) FROM deleted_trunks))), :company, :name, :address, :transport, :username, :password, :register, :prefix,
+            (SELECT coalesce(max(id), 0) FROM deleted_trunks))), :company, :name, :address, :transport, :username, seal(:password), :register, :prefix,
             :channels_max, :cps_max, :enabled, :details)
         ON CONFLICT (company, name) DO UPDATE SET address = excluded.address, transport = excluded.transport,
             username = excluded.username, password = excluded.password, register = excluded.register,
@@ -156,24 +162,29 @@ pub(super) fn put_trunk(db: &Connection, t: &NewTrunk) -> Result<Trunk> {
 }
 
 pub(super) fn trunks(db: &Connection, company: CompanyId) -> Result<Vec<Trunk>> {
-    rows(db, "SELECT * FROM trunks WHERE company = ?1 ORDER BY id", [company.0], |row| {
-        let settings = NewTrunk {
-            company: CompanyId(row.get("company")?),
-            name: row.get("name")?,
-            address: row.get("address")?,
-            transport: row.get("transport")?,
-            username: row.get("username")?,
-            password: row.get("password")?,
-            register: row.get("register")?,
-            prefix: row.get("prefix")?,
-            channels_max: row.get("channels_max")?,
-            cps_max: row.get("cps_max")?,
-            enabled: row.get("enabled")?,
-            // What a newer version wrote and this one cannot read must not keep the server from starting.
-            details: serde_json::from_str(&row.get::<_, String>("details")?).unwrap_or_default(),
-        };
-        Ok(Trunk { id: TrunkId(row.get("id")?), settings })
-    })
+    rows(
+        db,
+        "SELECT *, unseal(password) AS clear FROM trunks WHERE company = ?1 ORDER BY id",
+        [company.0],
+        |row| {
+            let settings = NewTrunk {
+                company: CompanyId(row.get("company")?),
+                name: row.get("name")?,
+                address: row.get("address")?,
+                transport: row.get("transport")?,
+                username: row.get("username")?,
+                password: row.get("clear")?,
+                register: row.get("register")?,
+                prefix: row.get("prefix")?,
+                channels_max: row.get("channels_max")?,
+                cps_max: row.get("cps_max")?,
+                enabled: row.get("enabled")?,
+                // What a newer version wrote and this one cannot read must not keep the server from starting.
+                details: serde_json::from_str(&row.get::<_, String>("details")?).unwrap_or_default(),
+            };
+            Ok(Trunk { id: TrunkId(row.get("id")?), settings })
+        },
+    )
 }
 
 pub(super) fn put_caller_id(db: &Connection, c: &CallerId) -> Result<()> {

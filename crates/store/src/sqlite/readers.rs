@@ -24,8 +24,9 @@ struct Lent<'a> {
 }
 
 impl Readers {
-    pub(super) fn open(path: &Path) -> Result<Readers> {
-        let free = (0..READERS).map(|_| connection::open_reader(path)).collect::<Result<_>>()?;
+    pub(super) fn open(path: &Path, key: Option<&SealKey>) -> Result<Readers> {
+        let open = |_| connection::open_reader_with(path, key);
+        let free = (0..READERS).map(open).collect::<Result<_>>()?;
         Ok(Readers { free: Mutex::new(free), came_back: Condvar::new() })
     }
 

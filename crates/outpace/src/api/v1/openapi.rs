@@ -241,6 +241,52 @@ mod tests {
         }
     }
 
+    /// Every value of the document that an object has under this name.
+    fn all<'a>(value: &'a Value, name: &str, found: &mut Vec<&'a Value>) {
+        match value {
+            Value::Object(map) => {
+                found.extend(map.get(name));
+                map.values().for_each(|v| all(v, name, found));
+            }
+            Value::Array(list) => list.iter().for_each(|v| all(v, name, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn the_document_holds_together() {
+        let document = document(&super::super::routes());
+        let mut references = Vec::new();
+        all(&document, "$ref", &mut references);
+        let named: BTreeSet<&str> = references.iter().filter_map(|r| r.as_str()).collect();
+        for reference in &named {
+            let pointer = reference.trim_start_matches('#');
+            assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+        }
+        for kind in ["schemas", "responses"] {
+            for name in document["components"][kind].as_object().expect("an object").keys() {
+                let reference = format!("#/components/{kind}/{name}");
+                assert!(named.contains(reference.as_str()), "{reference} is of no use");
+            }
+        }
+        for (path, methods) in document["paths"].as_object().expect("paths") {
+            for (method, operation) in methods.as_object().expect("operations") {
+                let what = format!("{method} {path}");
+                assert!(operation["summary"].is_string() || operation["description"].is_string(), "{what}");
+                let responses = operation["responses"].as_object().expect("responses");
+                for class in ["2", "4"] {
+                    assert!(responses.keys().any(|s| s.starts_with(class)), "{what} has no {class}xx");
+                }
+                let described = |r: &Value| r["description"].is_string() || r["$ref"].is_string();
+                assert!(responses.values().all(described), "{what}");
+                let writes = operation["requestBody"].is_object();
+                assert!(!(writes && method == "get"), "{what} has a body");
+            }
+        }
+        let used: BTreeSet<&str> = super::super::routes().iter().map(Route::tag).collect();
+        assert!(TAGS.iter().all(|(tag, _)| used.contains(tag)), "a tag of no route");
+    }
+
     #[test]
     fn a_schema_has_one_meaning() {
         // Two objects of one name that differ would make the document lie about one of them.
