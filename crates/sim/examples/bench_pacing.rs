@@ -33,7 +33,7 @@ fn measure(agents: usize, calls: usize) -> Vec<Duration> {
         grace: 2.0,
         no_answer: 25.0,
         start_ratio: 1.5,
-        give_up_from: None,
+        give_up_from: Some(15.0),
         before: (0, 0),
     };
     let mut now = Duration::from_secs(1000);
@@ -67,6 +67,8 @@ fn measure(agents: usize, calls: usize) -> Vec<Duration> {
             pacer.failed(now, placed[n]);
         }
         pacer.placed(now);
+        // Those who are too late stay: the next look has to weigh them again.
+        pacer.too_late(&floor, &[]);
         pacer.decide(&floor, &[]);
         times.push(begun.elapsed());
         placed[n] = now;

@@ -13,6 +13,9 @@ const AGES: usize = 240;
 const MEMORY: f64 = 3000.0;
 /// Weight of the curve that is assumed before anything is known, in calls.
 const WEIGHT_BEFORE: f64 = 12.0;
+/// At each age up to the last answer time so many answers are taken to have been seen beyond those that were: that none was
+/// among hundreds does not mean that none will be, and the hour's limit asks for less than that.
+const UNSEEN: f64 = 0.02;
 const VALUES: usize = 40;
 /// Probability that the share is higher than `share_high`.
 const HARDLY: f64 = 0.001;
@@ -84,6 +87,8 @@ pub(super) struct Answers {
     pub(super) answer_by: Vec<f64>,
     fail_by: Vec<f64>,
     belief: Vec<f64>,
+    /// At this age a ringing call is given up.
+    last_age: usize,
     /// −ln of the probability to be in flight at an age, for each value of the share.
     silence: Vec<f64>,
     /// The same from newer curves, as far as it is done: it replaces the other when it is whole.
@@ -109,6 +114,7 @@ impl Answers {
             answer_by: vec![0.0; AGES],
             fail_by: vec![0.0; AGES],
             belief: vec![0.0; VALUES],
+            last_age: last_age(no_answer),
             silence: Vec::new(),
             next_silence: Vec::new(),
             share,
@@ -126,7 +132,7 @@ impl Answers {
 
     /// A broad curve: answers from 2 s until the end of ringing, failures early or at the end.
     fn assume(&mut self, no_answer: f64, share: f64) {
-        let last = ((no_answer * SLOTS_PER_SECOND) as usize).clamp(8, AGES - 2);
+        let last = last_age(no_answer);
         let answers: Vec<f64> = (0..AGES)
             .map(|a| {
                 let seconds = a as f64 / SLOTS_PER_SECOND;
@@ -224,7 +230,8 @@ impl Answers {
         let (mut alive, mut answered, mut failed) = (1.0, 0.0, 0.0);
         for (a, risk) in at_risk.iter().enumerate() {
             let risk = risk.max(1e-9);
-            let (h, g) = (self.answered[a] / risk, self.failed[a] / risk);
+            let unseen = if a < self.last_age { UNSEEN } else { 0.0 };
+            let (h, g) = ((self.answered[a] + unseen) / (risk + unseen), self.failed[a] / (risk + unseen));
             answered += alive * h;
             failed += alive * g;
             alive *= (1.0 - h - g).max(0.0);
@@ -339,6 +346,10 @@ impl Answers {
     }
 }
 
+fn last_age(no_answer: f64) -> usize {
+    ((no_answer * SLOTS_PER_SECOND) as usize).clamp(8, AGES - 2)
+}
+
 fn normalize(weights: &mut [f64]) {
     let sum: f64 = weights.iter().sum();
     weights.iter_mut().for_each(|w| *w = (*w / sum).max(1e-12));
@@ -424,6 +435,17 @@ mod tests {
             "{}",
             answers.answer_by(70)
         );
+    }
+
+    #[test]
+    fn an_age_at_which_nobody_has_answered_yet_is_not_without_risk() {
+        let (answers, _) = after(2000);
+        let chance = |age: usize| {
+            let (base, scale) = answers.chance(age, answers.share);
+            (answers.answer_by(age + 4) - base) * scale
+        };
+        assert!((1e-5..1e-3).contains(&chance(90)), "{}", chance(90));
+        assert!(chance(110) < 1e-9, "nothing rings on after the no-answer time: {}", chance(110));
     }
 
     #[test]

@@ -42,6 +42,8 @@ const DOUBT_WEIGHT: f64 = 1.0;
 const DOUBT_MIN: f64 = 0.1;
 /// A late call rings on while the harm it may do is below so many times the risk that a new one may have.
 const LATE_RISK: f64 = 8.0;
+/// Up to so many late calls are weighed one by one.
+const LATE_ONE_BY_ONE: u32 = 32;
 /// A call that fails in fewer quarter seconds says something of the trunk, nothing of customers: thousands of them in an
 /// outage must not teach that nobody answers.
 const AT_ONCE: u64 = 4;
@@ -93,7 +95,16 @@ pub struct Load {
     calls: Vec<(Seconds, u32)>,
 }
 
+/// Calls of one slot that may be given up.
+struct Late {
+    slot: u64,
+    count: u32,
+    chances: Seconds,
+    arrival: Seconds,
+}
+
 /// What lies ahead of the decision.
+#[derive(Clone)]
 struct Outlook {
     ahead: Ahead,
     /// Answers to expect from the campaign's own calls.
@@ -447,36 +458,67 @@ impl LookAhead {
         let Some(from) = self.late_from() else { return Vec::new() };
         self.advance(floor);
         let now = slot(floor.now);
-        let late: Vec<(usize, u32)> = self.flight.ages(now).filter(|(age, _)| *age >= from).collect();
+        let share = self.share_feared();
+        let group = |(age, count): (usize, u32)| {
+            let chances = self.chances(age, share);
+            Late { slot: now - age as u64, count, arrival: arrival(&chances), chances }
+        };
+        let late: Vec<Late> = self.flight.ages(now).filter(|(age, _)| *age >= from).map(group).collect();
         if late.is_empty() {
             return Vec::new();
         }
-        let mut outlook = self.outlook_of(
-            floor,
-            others,
-            self.load_below(floor.now, floor.reserved, from, self.share_feared()),
-        );
+        let mut outlook =
+            self.outlook_of(floor, others, self.load_below(floor.now, floor.reserved, from, share));
         let room = i64::from(floor.idle) - i64::from(floor.waiting);
-        let risk_max = LATE_RISK * self.budget.alpha();
-        let left = self.budget.left().max(0);
-        let doubt = self.answers.doubt.max(DOUBT_MIN);
+        if late.iter().map(|l| l.count).sum::<u32>() > LATE_ONE_BY_ONE {
+            return self.too_late_of_many(&late, &outlook, room);
+        }
         let mut too_late = Vec::new();
-        for (age, count) in late {
-            let q = self.chances(age, self.share_feared());
-            let arrival = arrival(&q);
-            for _ in 0..count {
-                let harm = outlook.ahead.harm(&arrival, room, &outlook.answers, self.answers.doubt);
-                let over = outlook.ahead.harm(&arrival, room + left, &outlook.answers, doubt);
-                let is_harmful =
-                    harm > risk_max && q[HORIZON - 1] > 0.01 || over * q[HORIZON - 1] > OVERRUN_MAX;
-                if is_harmful {
-                    too_late.push(now - age as u64);
+        for group in &late {
+            for _ in 0..group.count {
+                if self.is_harmful(group, &outlook, room) {
+                    too_late.push(group.slot);
                 } else {
-                    outlook.add(&q, 1);
+                    outlook.add(&group.chances, 1);
                 }
             }
         }
         too_late
+    }
+
+    /// The oldest ring on, as many as do no harm: that number is found by halves.
+    fn too_late_of_many(&self, late: &[Late], outlook: &Outlook, room: i64) -> Vec<u64> {
+        let is_harmed_by = |index: u32| {
+            let (mut with, mut left) = (outlook.clone(), index);
+            for group in late {
+                if left < group.count {
+                    with.add(&group.chances, left);
+                    return self.is_harmful(group, &with, room);
+                }
+                with.add(&group.chances, group.count);
+                left -= group.count;
+            }
+            false
+        };
+        let (mut low, mut high) = (0, late.iter().map(|l| l.count).sum());
+        while low < high {
+            let middle = u32::midpoint(low, high);
+            if is_harmed_by(middle) { high = middle } else { low = middle + 1 }
+        }
+        let slots = late.iter().flat_map(|l| std::iter::repeat_n(l.slot, l.count as usize));
+        slots.skip(low as usize).collect()
+    }
+
+    fn is_harmful(&self, late: &Late, outlook: &Outlook, room: i64) -> bool {
+        let (answers, answered) = (&outlook.answers, late.chances[HORIZON - 1]);
+        let risk_max = LATE_RISK * self.budget.alpha();
+        let harm = outlook.ahead.harm(&late.arrival, room, answers, self.answers.doubt);
+        if harm > risk_max && answered > 0.01 {
+            return true;
+        }
+        let left = self.budget.left().max(0);
+        let doubt = self.answers.doubt.max(DOUBT_MIN);
+        outlook.ahead.harm(&late.arrival, room + left, answers, doubt) * answered > OVERRUN_MAX
     }
 
     /// The call that was placed then was given up for being too late.
@@ -618,6 +660,16 @@ mod tests {
         let full = full_ring.chances(0, 0.3);
         assert!(all[13] >= full[13] && all[HORIZON - 1] <= full[HORIZON - 1]);
         assert!((all[HORIZON - 1] - all[15]).abs() < 1e-12, "{all:?} at {now:?}");
+    }
+
+    #[test]
+    fn of_many_late_calls_as_many_ring_on_as_do_no_harm() {
+        let (mut look, now) = after_ten_minutes();
+        (0..200).for_each(|_| look.placed(now));
+        let now = now + Duration::from_secs(16);
+        let nobody = look.clone().too_late(&floor(now, 0), &[]).len();
+        let many = look.clone().too_late(&floor(now, 300), &[]).len();
+        assert!(many == 0 && (1..200).contains(&nobody), "{many} {nobody}");
     }
 
     #[test]
