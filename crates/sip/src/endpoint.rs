@@ -465,8 +465,7 @@ impl Endpoint {
         self.core.io.events.pop_front()
     }
 
-    /// The next TCP connection that the driver is to close, after what is to be sent: its stream makes no sense any
-    /// more. Tell by `connection_closed` when it is done.
+    /// A TCP connection to close after what is to be sent, for its stream is broken. Tell by `connection_closed` when done.
     pub fn poll_close(&mut self) -> Option<u64> {
         self.closes.pop_front()
     }
