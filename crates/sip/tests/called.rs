@@ -182,7 +182,7 @@ fn requests_for_no_dialog_are_turned_away() {
         peer.expect("SIP/2.0 481");
     }
     for (method, status) in
-        [("SUBSCRIBE", "405"), ("NOTIFY", "405"), ("REFER", "405"), ("BYE", "481"), ("FOO", "501")]
+        [("SUBSCRIBE", "405"), ("NOTIFY", "405"), ("REFER", "481"), ("BYE", "481"), ("FOO", "501")]
     {
         let request = peer.request(method, "none", 1, "", "");
         peer.feed(&request);
@@ -200,7 +200,7 @@ fn other_requests_within_a_call_get_a_polite_answer() {
     let (dialog, answer) = peer.call_in("");
     let table = [
         ("OPTIONS", "200"),
-        ("REFER", "603"),
+        ("REFER", "400"),
         ("NOTIFY", "489"),
         ("MESSAGE", "405"),
         ("PRACK", "481"),
