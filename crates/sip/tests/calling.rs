@@ -3,7 +3,7 @@
 mod peer;
 
 use peer::{OURS, Peer, THEIRS, call, has, header, headers, param, response, seconds, udp};
-use sip::{Credentials, EndedBy, Event, Flow, Invite, Transport};
+use sip::{Credentials, DialogId, EndedBy, Event, Flow, Invite, Transport};
 use std::time::Duration;
 
 fn login() -> Option<Credentials> {
@@ -140,17 +140,23 @@ fn an_answer_that_crosses_a_cancel_is_acknowledged_and_ended() {
     assert_eq!(peer.endpoint.counts().dialogs, 0);
 }
 
+/// A call that rang, and whose CANCEL has its answer. With its INVITE.
+fn cancelled_while_ringing(peer: &mut Peer) -> (DialogId, String) {
+    let dialog = peer.endpoint.invite(peer.now, call());
+    let invite = peer.take();
+    peer.reply(&invite, "180 Ringing", "x", "", "");
+    peer.events();
+    peer.endpoint.cancel(peer.now, dialog);
+    let cancel = peer.expect("CANCEL");
+    peer.reply(&cancel, "200 OK", "x", "", "");
+    (dialog, invite)
+}
+
 #[test]
 fn an_answer_that_is_faster_than_the_cancel_is_as_good_as_any_unless_the_call_was_to_end_all_the_same() {
     for ends_all_the_same in [false, true] {
         let mut peer = Peer::new();
-        let dialog = peer.endpoint.invite(peer.now, call());
-        let invite = peer.take();
-        peer.reply(&invite, "180 Ringing", "x", "", "");
-        peer.events();
-        peer.endpoint.cancel(peer.now, dialog);
-        let cancel = peer.expect("CANCEL");
-        peer.reply(&cancel, "200 OK", "x", "", "");
+        let (dialog, invite) = cancelled_while_ringing(&mut peer);
         if ends_all_the_same {
             peer.endpoint.hang_up(peer.now, dialog);
         }
@@ -174,13 +180,7 @@ fn an_answer_that_is_faster_than_the_cancel_is_as_good_as_any_unless_the_call_wa
 #[test]
 fn a_call_that_is_cancelled_and_refused_is_over() {
     let mut peer = Peer::new();
-    let dialog = peer.endpoint.invite(peer.now, call());
-    let invite = peer.take();
-    peer.reply(&invite, "180 Ringing", "x", "", "");
-    peer.events();
-    peer.endpoint.cancel(peer.now, dialog);
-    let cancel = peer.expect("CANCEL");
-    peer.reply(&cancel, "200 OK", "x", "", "");
+    let (dialog, invite) = cancelled_while_ringing(&mut peer);
     peer.reply(&invite, "487 Request Terminated", "x", "", "");
     assert_eq!(peer.event(), failed(dialog, 487, "Request Terminated", true));
     peer.expect("ACK");
