@@ -4,6 +4,7 @@ mod peer;
 
 use peer::{OURS, Peer, THEIRS, call, has, header, headers, seconds, udp};
 use sip::{EndedBy, EndpointConfig, Event};
+use std::time::Duration;
 
 #[test]
 fn responses_go_back_to_where_the_request_came_from() {
@@ -382,6 +383,44 @@ fn calls_past_the_limits_are_shed_without_a_trace() {
         peer.expect("SIP/2.0 100");
         peer.wait(seconds(1));
     }
+}
+
+#[test]
+fn what_is_admitted_comes_evenly() {
+    let mut peer = Peer::with(EndpointConfig { invites_per_second_max: 50, dialogs_max: 1000, ..peer::config() });
+    let mut admitted = Vec::new();
+    // Twice the rate, for two seconds.
+    for n in 0..200 {
+        let invite = peer.request("INVITE", &format!("e{n}"), 1, "", "v=0");
+        let shed = peer.endpoint.counts().shed;
+        peer.feed(&invite);
+        if peer.endpoint.counts().shed == shed {
+            admitted.push(n);
+        }
+        peer.discard();
+        peer.wait(Duration::from_millis(10));
+    }
+    let in_any_tenth_of_a_second =
+        |from: &u32| admitted.iter().filter(|n| (*from..from + 10).contains(n)).count();
+    assert!((100..=105).contains(&admitted.len()), "{admitted:?}");
+    assert!(admitted.iter().all(|n| in_any_tenth_of_a_second(n) <= 10), "{admitted:?}");
+}
+
+#[test]
+fn who_is_behind_sheds_new_calls_and_goes_on_with_old_ones() {
+    let mut peer = Peer::new();
+    let invite = peer.request("INVITE", "old", 1, "", "v=0");
+    peer.feed(&invite);
+    peer.expect("SIP/2.0 100");
+    peer.endpoint.set_behind(true);
+    let late = peer.request("INVITE", "new", 1, "", "v=0");
+    peer.feed(&late);
+    peer.expect("SIP/2.0 503");
+    peer.feed(&invite);
+    peer.expect("SIP/2.0 100");
+    peer.endpoint.set_behind(false);
+    peer.feed(&late);
+    peer.expect("SIP/2.0 100");
 }
 
 #[test]

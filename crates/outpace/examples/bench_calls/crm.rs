@@ -79,6 +79,13 @@ impl Crm {
         rows.as_array().map(Vec::len).ok_or_else(|| "GetQueueSipStatus has no rows".into())
     }
 
+    /// Bills of customers who called in.
+    pub fn incoming_bills(&self) -> Result<u64> {
+        let fields = json!({"starttime": "2000-01-01", "endtime": "2099-12-31", "syncflag": 3, "direction": 1});
+        let result = self.call("App.Sip_Cdr.GetBill", fields)?;
+        result["totalitems"].as_u64().ok_or_else(|| format!("GetBill has no totalitems: {result}").into())
+    }
+
     fn call(&self, service: &str, mut fields: Value) -> Result<Value> {
         fields["service"] = service.into();
         fields["token"] = self.token.as_str().into();

@@ -9,7 +9,7 @@ use crate::field::Seen;
 use crate::scenario::Scenario;
 use crate::server::Server;
 
-type Cpu = BTreeMap<String, Duration>;
+pub type Cpu = BTreeMap<String, Duration>;
 
 pub struct Measured<'a> {
     pub seen: Seen,
@@ -67,7 +67,7 @@ pub fn print(scenario: &Scenario, m: &Measured<'_>) -> Result<()> {
         percentile_ms(&waits, 50),
         percentile_ms(&waits, 99)
     );
-    print_cpu(m, seen);
+    print_threads(&m.cpu, seen.invites);
     let grown = m.peak.0.saturating_sub(m.memory.0);
     println!(
         "  memory          {} MB before, {} MB at the fullest; {} files open then, {} threads now",
@@ -93,11 +93,12 @@ pub fn print(scenario: &Scenario, m: &Measured<'_>) -> Result<()> {
     Ok(())
 }
 
-fn print_cpu(m: &Measured<'_>, seen: &Seen) {
-    let total: Duration = m.cpu.values().sum();
-    let per_call = |cpu: &Duration| cpu.as_secs_f64() * 1000.0 / seen.invites.max(1) as f64;
-    println!("  server's CPU    {:.3} ms an attempt", per_call(&total));
-    let mut threads: Vec<_> = m.cpu.iter().filter(|(_, cpu)| per_call(cpu) >= 0.001).collect();
+/// CPU time of the server's threads for each call.
+pub fn print_threads(cpu: &Cpu, calls: u64) {
+    let total: Duration = cpu.values().sum();
+    let per_call = |cpu: &Duration| cpu.as_secs_f64() * 1000.0 / calls.max(1) as f64;
+    println!("  server's CPU    {:.3} ms a call", per_call(&total));
+    let mut threads: Vec<_> = cpu.iter().filter(|(_, cpu)| per_call(cpu) >= 0.001).collect();
     threads.sort_by_key(|(_, cpu)| std::cmp::Reverse(**cpu));
     for (name, cpu) in threads {
         println!("    {name:<15} {:.3} ms", per_call(cpu));

@@ -111,8 +111,8 @@ impl Scenario {
     fn overload(admitted: u32, seconds: u32) -> Scenario {
         Scenario {
             name: "overload",
-            what: "strangers call in at twice the rate that is admitted",
-            agents: 1,
+            what: "customers call in at twice the rate that is admitted, and talk for 1 s to an agent whose phone is rung",
+            agents: admitted * 2,
             admitted,
             seconds,
             kind: Kind::Overload,
@@ -124,12 +124,12 @@ impl Scenario {
         println!("{}: {}", self.name, self.what);
         let mut field = Field::bind(self.agents, self.customers)?;
         let server = Server::start(program, self, field.carrier)?;
-        if self.kind == Kind::Overload {
-            return overload::run(&server, self.admitted, self.seconds);
-        }
         field.start(server.sip)?;
         wait_until(REGISTER, || field.seen().registered >= self.agents as usize)?;
         let crm = Crm::log_in(server.api)?;
+        if self.kind == Kind::Overload {
+            return overload::run(&server, &crm, self.admitted, self.seconds, || field.seen());
+        }
         let tasks = self.create_tasks(&crm)?;
         std::thread::sleep(Duration::from_secs(2));
         let (cpu, memory) = (server.cpu()?, server.memory_kb()?);

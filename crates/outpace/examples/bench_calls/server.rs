@@ -14,6 +14,7 @@ pub const APPID: &str = "bench";
 pub const ACCESSKEY: &str = "bench-accesskey-0123";
 pub const PASSWORD: &str = "bench-password";
 pub const FIRST_EXTENSION: u32 = 10_001;
+pub const CALLER_ID: &str = "02155550100";
 /// Thousands of extensions are written into the database before.
 const START: Duration = Duration::from_secs(180);
 const END: Duration = Duration::from_secs(20);
@@ -152,7 +153,8 @@ fn configuration(
          [[company.extension]]\nnumber = \"{FIRST_EXTENSION}\"\nlast = \"{last}\"\npassword = \"{PASSWORD}\"\n\
          [[company.group]]\nname = \"all\"\nmembers = {members:?}\nsign_in = true\n\
          [[company.trunk]]\nname = \"carrier\"\naddress = \"{carrier}\"\nchannels_max = 11000\ncps_max = {rate}\n\
-         [[company.caller_id]]\nnumber = \"02155550100\"\n",
+         [company.inbound]\nenabled = true\ngroup = \"all\"\n\
+         [[company.caller_id]]\nnumber = \"{CALLER_ID}\"\n",
         data = folder.join("data"),
         admitted = s.admitted,
         no_answer = s.no_answer.as_secs_f64(),

@@ -37,6 +37,8 @@ const DATAGRAMS_PER_TURN: usize = 128;
 /// As for datagrams: what relay and store tell comes in groups.
 const EVENTS_PER_TURN: usize = 64;
 const DATAGRAM_MAX: usize = 65_535;
+/// When the socket was not empty for so long, new calls are shed until it is.
+const BEHIND: Duration = Duration::from_millis(100);
 
 pub struct Dialer {
     pub(super) started: Instant,
@@ -50,6 +52,8 @@ pub struct Dialer {
     companies: BTreeMap<CompanyId, CompanyRun>,
     pub(super) switch: Switch,
     pub(super) edge: Edge,
+    /// Since when datagrams wait that no turn has come to.
+    full_since: Option<Duration>,
     pub(super) store: StoreWork,
     /// What happens to the legs, for who wants to be told.
     states: States,
@@ -103,6 +107,7 @@ impl Dialer {
             companies: BTreeMap::new(),
             switch,
             edge,
+            full_since: None,
             done,
             configured: config.company.iter().map(|c| (c.code.clone(), c.clone())).collect(),
             directory: Directory { companies: Vec::new() },
@@ -215,10 +220,15 @@ impl Dialer {
 
     fn read_datagrams(&mut self, udp: &tokio::net::UdpSocket, buffer: &mut [u8]) {
         for _ in 0..DATAGRAMS_PER_TURN {
-            let Ok((n, peer)) = udp.try_recv_from(buffer) else { return };
+            let Ok((n, peer)) = udp.try_recv_from(buffer) else {
+                self.full_since = None;
+                return self.switch.set_behind(false);
+            };
             let flow = Flow { transport: Transport::Udp, peer, connection: 0 };
             self.switch.receive(self.started.elapsed(), flow, &buffer[..n]);
         }
+        let now = self.started.elapsed();
+        self.switch.set_behind(now - *self.full_since.get_or_insert(now) > BEHIND);
     }
 
     fn relay_events(&mut self, first: RelayEvent, more: &mut UnboundedReceiver<RelayEvent>) {

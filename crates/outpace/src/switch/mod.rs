@@ -203,6 +203,11 @@ impl Switch {
         self.drain_events(now);
     }
 
+    /// While what has come waits to be read, new calls are shed.
+    pub fn set_behind(&mut self, behind: bool) {
+        self.endpoint.set_behind(behind);
+    }
+
     pub fn handle_timeout(&mut self, now: Duration) {
         self.endpoint.handle_timeout(now);
         self.drain_events(now);
