@@ -34,7 +34,11 @@ impl Overload {
         self.missing = (self.missing - flown).max(0.0);
         self.filled_at = now;
         let over_rate = rate > 0.0 && self.missing + 1.0 > BURST_MIN.max(rate * BURST_SECONDS);
-        if self.behind || over_rate || transactions >= config.transactions_max || dialogs >= config.dialogs_max {
+        if self.behind
+            || over_rate
+            || transactions >= config.transactions_max
+            || dialogs >= config.dialogs_max
+        {
             self.shed += 1;
             return false;
         }

@@ -387,7 +387,8 @@ fn calls_past_the_limits_are_shed_without_a_trace() {
 
 #[test]
 fn what_is_admitted_comes_evenly() {
-    let mut peer = Peer::with(EndpointConfig { invites_per_second_max: 50, dialogs_max: 1000, ..peer::config() });
+    let mut peer =
+        Peer::with(EndpointConfig { invites_per_second_max: 50, dialogs_max: 1000, ..peer::config() });
     let mut admitted = Vec::new();
     // Twice the rate, for two seconds.
     for n in 0..200 {

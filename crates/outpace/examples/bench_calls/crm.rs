@@ -81,7 +81,8 @@ impl Crm {
 
     /// Bills of customers who called in.
     pub fn incoming_bills(&self) -> Result<u64> {
-        let fields = json!({"starttime": "2000-01-01", "endtime": "2099-12-31", "syncflag": 3, "direction": 1});
+        let fields =
+            json!({"starttime": "2000-01-01", "endtime": "2099-12-31", "syncflag": 3, "direction": 1});
         let result = self.call("App.Sip_Cdr.GetBill", fields)?;
         result["totalitems"].as_u64().ok_or_else(|| format!("GetBill has no totalitems: {result}").into())
     }

@@ -161,19 +161,26 @@ impl<'a> Callers<'a> {
     }
 }
 
+/// What the API says once it says the same twice.
+fn settled_bills(crm: &Crm) -> Result<u64> {
+    let mut bills = crm.incoming_bills()?;
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+        let again = crm.incoming_bills()?;
+        if again == bills {
+            return Ok(bills);
+        }
+        bills = again;
+    }
+}
+
 /// Each admitted call should reach an agent and end with a bill.
-pub fn run(
-    server: &Server,
-    crm: &Crm,
-    admitted: u32,
-    seconds: u32,
-    seen: impl Fn() -> Seen,
-) -> Result<()> {
+pub fn run(server: &Server, crm: &Crm, admitted: u32, seconds: u32, seen: impl Fn() -> Seen) -> Result<()> {
     let cpu = server.cpu()?;
     let mut callers = Callers::bind(server)?;
     callers.run(admitted, seconds)?;
     let cpu = since(&server.cpu()?, &cpu);
-    let bills = crm.incoming_bills()?;
+    let bills = settled_bills(crm)?;
     let Counted { placed, shed, refused, answered, complete, answer_us, shed_us } = &mut callers.counted;
     let (taken, unheard) = (*placed - *shed, callers.calls.len());
     println!("  calls           {placed} in {seconds} s; {admitted} a second are admitted");
