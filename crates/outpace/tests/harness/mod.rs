@@ -1,4 +1,4 @@
-//! What the whole-path tests stand on: the real server, a CRM, carriers and agents, all on 127.0.0.1.
+//! What the whole-path tests stand on: the real server, a CRM, carriers and agents, all on the loopback interface.
 
 // Every test file takes its own part of this.
 #![allow(dead_code, unused_imports)]

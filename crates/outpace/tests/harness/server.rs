@@ -161,6 +161,8 @@ impl Company {
 /// What the server is started with.
 pub struct Setup {
     pub dir: TempDir,
+    /// Where everything listens, as in a URI.
+    pub host: &'static str,
     pub api_port: u16,
     pub sip_port: u16,
     media: (u16, u16),
@@ -183,6 +185,7 @@ impl Setup {
     pub fn new(ports: &Ports) -> Setup {
         Setup {
             dir: TempDir::new(),
+            host: "127.0.0.1",
             api_port: ports.next(),
             sip_port: ports.next(),
             media: ports.media(),
@@ -235,12 +238,12 @@ impl Setup {
     fn toml(&self) -> String {
         let data = self.dir.path().join("data");
         let mut t = format!(
-            "[server]\ndata = \"{}\"\nstore = \"sqlite\"\ndrain_s = {}\n[api]\nlisten = \"127.0.0.1:{}\"\n\
+            "[server]\ndata = \"{}\"\nstore = \"sqlite\"\ndrain_s = {}\n[api]\nlisten = \"{host}:{}\"\n\
              [sip]
-listen = \"127.0.0.1:{}\"
+listen = \"{host}:{}\"
 {}
 [media]
-bind = \"127.0.0.1\"
+bind = \"{bind}\"
 port_first = {}
 port_last = {}
 {}
@@ -263,7 +266,9 @@ port_last = {}
             self.dialing,
             self.retry,
             self.recording,
-            self.detection
+            self.detection,
+            host = self.host,
+            bind = self.host.trim_matches(['[', ']']),
         );
         for company in &self.companies {
             t.push_str(&company.toml());
