@@ -5,13 +5,16 @@ pub mod g711;
 pub mod goertzel;
 pub mod ice;
 pub mod mix;
+mod quality;
 mod relay;
 mod resample;
+pub mod rtcp;
 pub mod rtp;
 mod sound;
 pub mod speech_like;
 pub mod srtp;
 pub mod tone;
 
+pub use quality::*;
 pub use relay::*;
 pub use sound::*;

@@ -13,6 +13,7 @@ mod playback;
 mod ports;
 mod recorder;
 mod recording;
+mod reports;
 mod thread;
 mod timeline;
 mod timers;
@@ -27,11 +28,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use crate::Sound;
 use crate::detect::{Heard, Label, ListenerConfig};
 use crate::ice::IceCredentials;
 use crate::mix::Gain;
 use crate::srtp::SrtpKeys;
+use crate::{Quality, Sound};
 use dtls::{Handshakes, Identity};
 use listening::Listening;
 use ports::PortPool;
@@ -91,6 +92,9 @@ pub struct LegMedia {
     pub codec: Codec,
     /// Payload type of telephone-event (RFC 4733), when agreed.
     pub dtmf: Option<u8>,
+    /// Where RTCP goes, from the SDP; it comes to the port after the leg's own then. None: it is on the ports of RTP
+    /// (RFC 5761).
+    pub rtcp: Option<SocketAddr>,
     /// The far end wants to hear / sends (a=sendrecv, sendonly, recvonly, inactive).
     pub send: bool,
     pub receive: bool,
@@ -123,6 +127,12 @@ pub enum RelayEvent {
     /// RTP flowed from this leg and has stopped for `rtp_timeout`.
     Silent {
         leg: LegId,
+    },
+    /// What `measure` asked for.
+    Measured {
+        leg: LegId,
+        about: u64,
+        quality: Quality,
     },
     Closed {
         leg: LegId,
@@ -336,6 +346,12 @@ impl Relay {
     /// Ends what `listen` began; what was recognised before may still be told.
     pub fn stop_listening(&self, leg: LegId) {
         self.handle.command(Command::StopListening { leg });
+    }
+
+    /// Tells by `Measured`, with `about`, how the leg was since this was asked last, or since it was opened. Of a leg that is
+    /// not there nothing is known.
+    pub fn measure(&self, leg: LegId, about: u64) {
+        self.handle.command(Command::Measure { leg, about });
     }
 
     /// Ends the leg; `Closed` follows. Its port rests for `RelayConfig::port_rest`, if RTP came there.

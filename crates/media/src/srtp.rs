@@ -9,6 +9,11 @@ use ring::hmac;
 
 use crate::rtp::HEADER_LEN;
 
+mod control;
+
+pub use control::CONTROL_OVERHEAD_MAX;
+use control::Control;
+
 /// Bytes of the longest authentication tag.
 pub const TAG_MAX: usize = 16;
 /// Bytes of the longest master key with its salt.
@@ -119,6 +124,8 @@ pub struct SrtpKeys {
 struct Direction {
     key: SrtpKey,
     cipher: Cipher,
+    /// For RTCP.
+    control: Control,
     streams: [Option<Stream>; STREAMS_MAX],
     /// Of the stream that is forgotten for the next one.
     oldest: usize,
@@ -244,7 +251,8 @@ impl Stream {
 
 impl Direction {
     fn new(key: SrtpKey) -> Direction {
-        Direction { key, cipher: Cipher::new(&key), streams: [None; STREAMS_MAX], oldest: 0 }
+        let (cipher, control) = (Cipher::new(&key, 0), Control::new(&key));
+        Direction { key, cipher, control, streams: [None; STREAMS_MAX], oldest: 0 }
     }
 
     fn index(&self, at: &Place) -> u64 {
@@ -265,14 +273,14 @@ impl Direction {
 }
 
 impl Cipher {
-    /// RFC 3711 §4.3, with a key derivation rate of 0.
-    fn new(key: &SrtpKey) -> Cipher {
+    /// RFC 3711 §4.3, with a key derivation rate of 0. `first`: of the three labels, 0 for RTP and 3 for RTCP.
+    fn new(key: &SrtpKey, first: u8) -> Cipher {
         let (master, salt) = key.master().split_at(key.suite.key_len());
         let mut iv = [0; BLOCK];
         iv[..salt.len()].copy_from_slice(salt);
         let derive = |label: u8, out: &mut [u8]| {
             let mut iv = iv;
-            iv[7] ^= label;
+            iv[7] ^= first + label;
             // RFC 6188: a longer master key, and all else the same.
             match master.len() {
                 32 => counter_mode(&aes::<Aes256>(master), iv, out),
@@ -456,7 +464,7 @@ mod tests {
     fn keys_are_derived_as_in_the_rfc() {
         let master: [u8; 30] = hex("E1F97A0D3E018BE0D64FA32C06DE4139 0EC675AD498AFEEBB6960B3AABE6");
         let key = SrtpKey::new(Suite::Tag80, &master).expect("as long");
-        let Cipher::Counter { cipher, salt, auth } = Cipher::new(&key) else { panic!("another cipher") };
+        let Cipher::Counter { cipher, salt, auth } = Cipher::new(&key, 0) else { panic!("another cipher") };
         assert_eq!(salt, hex::<14>("30CBBC08863D8C85D49DB34A9AE1"));
         let (mut ours, mut theirs) = (Block::from([0; 16]), Block::from([0; 16]));
         cipher.encrypt_block(&mut ours);

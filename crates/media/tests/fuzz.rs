@@ -3,7 +3,7 @@
 #[path = "../../../fuzz/mutate.rs"]
 mod mutate;
 
-use media::{Sound, rtp};
+use media::{Sound, rtcp, rtp};
 use mutate::fuzz;
 
 #[test]
@@ -25,6 +25,21 @@ fn no_rtp_packet_breaks_the_parser() {
         let sources = parsed.csrc(input).count();
         let extension = parsed.extension(input).map_or(0, |(_, bytes)| bytes.len() + 1);
         1 + (sources as u64) * 16 + u64::from(extension > 0) + u64::from(payload.is_empty()) * 2
+    });
+}
+
+#[test]
+fn no_rtcp_packet_breaks_the_reader() {
+    let block = rtcp::Block { ssrc: 9, lost: -3, ..Default::default() };
+    let sender = Some(rtcp::Sender { ntp: 1 << 40, timestamp: 7, packets: 8, octets: 9 });
+    let mut report = [0; rtcp::REPORT_MAX];
+    let len = rtcp::Report { ssrc: 5, sender, block: Some(block), name: *b"0123456789" }.write(&mut report);
+    let more = [&[0x81, 201, 0, 7, 0, 0, 0, 1][..], &[3; 24], &[0x80, 204, 0, 0]].concat();
+    fuzz("rtcp", &[&report[..len], &more], &[], |input| {
+        let mut items = 0;
+        let read = rtcp::read(input, |_| items += 1);
+        assert!(items <= input.len() as u64 / 20, "each takes its bytes");
+        items * 4 + u64::from(read.is_ok())
     });
 }
 

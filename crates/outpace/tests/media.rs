@@ -162,3 +162,30 @@ fn talk_with_baresip(transport: &str) {
         (tone_share(&agent.heard(), customer_hz) > 0.9).then_some(())
     });
 }
+
+/// baresip reports by RTCP on a port of its own, every 5 s; the carrier's peer never does.
+#[test]
+fn how_a_call_sounded_on_both_sides_is_in_its_row_and_its_bill() {
+    let ports = Ports::reserve();
+    let customer = |_: &str| Behaviour::answers(seconds(0.2)).and_hangs_up_after(seconds(9.0));
+    let carrier = Peer::start(ports.next(), Sound::Tone(1000.0), customer);
+    let setup = Setup::new(&ports).company(Company::new("1").trunk(carrier.port).agents(1001, 1));
+    let server = setup.start();
+    let _agent = Baresip::start(server.sip, &ports, "1001", PASSWORD, "udp");
+    let crm = server.crm(0);
+    crm.wait_registered(&["1001".to_owned()]);
+    crm.wait_ended(&crm.create(&numbers(56, 1), &[]), LIMIT);
+    let quality = wait_for("how both sides sounded", LIMIT, || {
+        let quality = crm.v1("calls")["items"][0]["quality"].clone();
+        (quality["customer"].is_object() && quality["agent"].is_object()).then_some(quality)
+    });
+    let number = |side: &str, name: &str| quality[side][name].as_f64().unwrap_or(-1.0);
+    for side in ["customer", "agent"] {
+        assert!(number(side, "packets_in") > 350.0 && number(side, "packets_out") > 350.0, "{quality}");
+        assert!(number(side, "mos_in") > 3.5, "{quality}");
+    }
+    assert!(quality["customer"]["mos_out"].is_null(), "{quality}");
+    assert!(number("agent", "mos_out") > 3.5 && number("agent", "lost_out") >= 0.0, "{quality}");
+    assert!((0.0..1000.0).contains(&number("agent", "round_trip_ms")), "{quality}");
+    assert_eq!(crm.v1("bills")["items"][0]["quality"], quality);
+}

@@ -50,6 +50,7 @@ pub struct Bill {
     pub recording: String,
     /// That the customer pressed.
     pub keys: String,
+    pub quality: CallQuality,
 }
 
 impl Bill {
@@ -175,6 +176,7 @@ pub(crate) fn direct_bill(
         fetched: false,
         recording,
         keys: record.keys.clone(),
+        quality: CallQuality::default(),
     }
 }
 
@@ -328,6 +330,7 @@ mod tests {
             fetched: false,
             recording: "20200212/9027_1.wav".into(),
             keys: String::new(),
+            quality: CallQuality::default(),
         }
     }
 

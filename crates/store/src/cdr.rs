@@ -11,6 +11,7 @@ pub struct Cdr {
     /// Number of the extension to which it was offered last; empty: to none.
     pub extension: String,
     pub recording: Option<Recording>,
+    pub quality: CallQuality,
 }
 
 /// Empty or None: any.

@@ -21,6 +21,7 @@ mod conformance;
 pub mod mem;
 mod outbox;
 mod permit;
+mod quality;
 mod rows;
 mod rule;
 pub mod sqlite;
@@ -34,6 +35,7 @@ pub use bill::{Bill, BillBody, BillFilter, PREDICTIVE, bill_body};
 pub use cdr::{CallFilter, Cdr};
 pub use mem::MemStore;
 pub use outbox::{EVENT_LIFETIME, Event, LegState, LegStatus, PushKind, PushSettings, Side};
+pub use quality::{CallQuality, LegQuality, Measured};
 pub use rows::*;
 pub use rule::{LEASE_MAX, PAGE_MAX, lead_id, seq_of};
 pub use sqlite::{SealKey, SqliteStore};
@@ -129,6 +131,9 @@ pub trait Store: Send + Sync {
     fn delete_registration(&self, agent: AgentId, contact: &str) -> Result<()>;
     /// Those not expired at `now`.
     fn registrations(&self, now: Timestamp) -> Result<Vec<Registration>>;
+
+    /// How calls sounded, all in one transaction. Put again, a leg that is known now replaces what was known.
+    fn put_qualities(&self, measured: &[Measured]) -> Result<()>;
 
     // Recordings: where the sound of calls lies. The files are not the store's.
     /// Unique: the call; put again, `seconds` and `bytes` only grow. `Taken("filename")` when another call has it.

@@ -72,7 +72,10 @@ pub fn serve(mut arguments: impl Iterator<Item = String>) -> Result<()> {
     let mut party = || -> Result<LegId> {
         let remote = input.next().ok_or("too few addresses")??.parse()?;
         let (leg, address) = relay.open()?;
-        relay.configure(leg, LegMedia { remote, codec: Codec::Pcma, dtmf: None, send: true, receive: true });
+        relay.configure(
+            leg,
+            LegMedia { remote, codec: Codec::Pcma, dtmf: None, rtcp: None, send: true, receive: true },
+        );
         println!("{address}");
         Ok(leg)
     };

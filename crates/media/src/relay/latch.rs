@@ -62,6 +62,17 @@ impl Latch {
         self.state = State::Waiting;
     }
 
+    /// Whether RTP comes from there already; with `is_apart` from that host.
+    pub(super) fn is_source(&self, source: SocketAddr, is_apart: bool) -> bool {
+        let is_heard = !matches!(self.state, State::Waiting);
+        is_heard
+            && if is_apart {
+                plain(self.source.ip()) == plain(source.ip())
+            } else {
+                same(self.source, source)
+            }
+    }
+
     /// Where to send; `None` when SDP named no address (RFC 3264 §8.4: hold by 0.0.0.0) and nothing was heard.
     pub(super) fn destination(&self) -> Option<SocketAddr> {
         (!self.source.ip().is_unspecified() && self.source.port() != 0).then_some(self.source)

@@ -10,12 +10,18 @@ use super::latch::Latch;
 use super::outgoing::Outgoing;
 use super::playback::Playback;
 use super::recording::Tap;
+use super::reports::Reports;
 use super::thread::MixSeat;
 use super::{Codec, LegId, LegMedia, LegStats};
 use crate::g711;
 use crate::ice::IceCredentials;
-use crate::rtp::{self, COMFORT_NOISE, PACKET_MAX};
-use crate::srtp::{Srtp, SrtpKeys, TAG_MAX};
+use crate::quality::Quality;
+use crate::rtcp::REPORT_MAX;
+use crate::rtp::{self, COMFORT_NOISE, HEADER_LEN, PACKET_MAX};
+use crate::srtp::{CONTROL_OVERHEAD_MAX, Srtp, SrtpKeys, TAG_MAX};
+
+/// Bytes of the longest RTCP that we send, with what protects it.
+pub(super) const CONTROL_MAX: usize = REPORT_MAX + CONTROL_OVERHEAD_MAX;
 
 pub(super) struct Leg {
     pub(super) id: LegId,
@@ -28,6 +34,9 @@ pub(super) struct Leg {
     srtp: Option<Box<Srtp>>,
     pub(super) incoming: Incoming,
     pub(super) outgoing: Outgoing,
+    pub(super) reports: Reports,
+    /// `stats.packets_in` when the quality was taken last.
+    packets_in_before: u64,
     /// Slot of the leg that hears this one, and is heard by it.
     pub(super) peer: Option<usize>,
     /// Its place in a conversation of more than two; then it has no peer.
@@ -86,7 +95,7 @@ pub(super) enum Content {
 }
 
 impl Leg {
-    pub(super) fn new(id: LegId, socket: UdpSocket, port: u16) -> Leg {
+    pub(super) fn new(id: LegId, socket: UdpSocket, port: u16, now: Instant) -> Leg {
         Leg {
             id,
             socket,
@@ -94,8 +103,10 @@ impl Leg {
             far: None,
             web: None,
             srtp: None,
-            incoming: Incoming::default(),
+            incoming: Incoming::new(now),
             outgoing: Outgoing::new(),
+            reports: Reports::new(),
+            packets_in_before: 0,
             peer: None,
             mixed: None,
             playing: None,
@@ -131,11 +142,11 @@ impl Leg {
         }
     }
 
-    /// Decrypts what came, where that is agreed. The length of the packet; `None`: it is not from who has the keys. RTCP, of
-    /// which nothing is read, stays as it is.
+    /// Decrypts what came, where that is agreed. The length of the packet; `None`: it is not from who has the keys.
     pub(super) fn open_packet(&mut self, datagram: &mut [u8]) -> Option<usize> {
         match &mut self.srtp {
-            Some(srtp) if datagram.len() <= PACKET_MAX && !rtp::is_rtcp(datagram) => srtp.unprotect(datagram),
+            Some(srtp) if rtp::is_rtcp(datagram) => srtp.unprotect_control(datagram),
+            Some(srtp) if datagram.len() <= PACKET_MAX => srtp.unprotect(datagram),
             Some(_) => Some(datagram.len()),
             None => self.web.is_none().then_some(datagram.len()),
         }
@@ -165,6 +176,50 @@ impl Leg {
         accepted
     }
 
+    /// Whether RTCP from `source` belongs to this leg: it has to come from where RTP comes from, on a port of its own from
+    /// the same host.
+    pub(super) fn accepts_control(&self, source: SocketAddr, is_apart: bool) -> bool {
+        match (&self.web, &self.far) {
+            (Some(web), _) => web.selected == Some(source) && !is_apart,
+            (None, Some(far)) => far.latch.is_source(source, is_apart),
+            (None, None) => false,
+        }
+    }
+
+    /// Sends RTCP, `len` bytes of the packet, encrypted where that is agreed.
+    pub(super) fn send_control(&mut self, packet: &mut [u8; CONTROL_MAX], len: usize) {
+        let len = match &mut self.srtp {
+            Some(srtp) => srtp.protect_control(packet, len),
+            None => self.web.is_none().then_some(len),
+        };
+        let (Some(len), Some(to)) = (len, self.control_destination()) else { return };
+        let datagram = &packet[..len];
+        let is_connected = self.far.as_ref().is_some_and(|far| far.route == Route::Connected);
+        let sent = match &self.reports.apart {
+            Some(apart) => apart.socket.send_to(datagram, to),
+            None if is_connected => self.socket.send(datagram),
+            None => self.socket.send_to(datagram, to),
+        };
+        if let Err(error) = sent {
+            tracing::trace!(leg = self.id.0, %error, "RTCP not sent");
+        }
+    }
+
+    /// Where RTCP goes, also while the far end wants to hear nothing.
+    fn control_destination(&self) -> Option<SocketAddr> {
+        let far = self.far.as_ref()?;
+        if let Some(web) = &self.web {
+            return web.selected;
+        }
+        let rtp = far.latch.destination()?;
+        let Some(named) = far.media.rtcp else { return Some(rtp) };
+        let apart = self.reports.apart.as_ref()?;
+        let is_moved = far.media.remote != rtp;
+        let next = rtp.port().checked_add(1).map(|port| SocketAddr::new(rtp.ip(), port));
+        // A far end behind NAT is where its RTCP comes from, or next to its RTP until some comes.
+        apart.source.or(if is_moved { next } else { Some(named) })
+    }
+
     /// Something is sent in place of the sound of others.
     pub(super) fn is_taken(&self) -> bool {
         self.playing.is_some() || self.presses.is_active()
@@ -181,6 +236,7 @@ impl Leg {
 
     /// Sends a packet, encrypted where that is agreed. What the network does not take is lost, as it may be further on.
     pub(super) fn send(&mut self, packet: &[u8], destination: SocketAddr) {
+        self.reports.sent(packet.len() - HEADER_LEN);
         let Some(srtp) = &mut self.srtp else {
             if self.web.is_none() {
                 self.send_datagram(packet, destination);
@@ -210,6 +266,13 @@ impl Leg {
             Ok(_) => self.stats.packets_out += 1,
             Err(error) => tracing::trace!(leg = self.id.0, %error, "packet not sent"),
         }
+    }
+
+    /// How it was since the last time that this was asked.
+    pub(super) fn take_quality(&mut self) -> Quality {
+        let packets_in = self.stats.packets_in - self.packets_in_before;
+        self.packets_in_before = self.stats.packets_in;
+        self.reports.take(&mut self.incoming, packets_in)
     }
 
     pub(super) fn final_stats(&self) -> LegStats {

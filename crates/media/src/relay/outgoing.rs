@@ -123,6 +123,15 @@ impl Outgoing {
         Header { marker: begins.is_some(), payload_type, sequence: self.sequence, timestamp, ssrc: self.ssrc }
     }
 
+    pub(super) fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
+    /// Of a packet that would be sent now.
+    pub(super) fn timestamp_at(&self, now: Instant) -> u32 {
+        self.timestamp.wrapping_add(self.passed(now))
+    }
+
     /// Nothing is sent for a while; what comes next begins anew.
     pub(super) fn interrupt(&mut self) {
         self.mapping = None;
@@ -141,11 +150,16 @@ impl Outgoing {
 
     /// How far the timestamp moves at a change of source: by the time that has passed (RFC 3550 §5.1), at least a frame.
     fn elapsed(&self, now: Instant) -> u32 {
-        let Some(sent_at) = self.sent_at else { return FRAME_SAMPLES as u32 };
+        self.passed(now).max(FRAME_SAMPLES as u32)
+    }
+
+    /// Samples since the highest was sent.
+    fn passed(&self, now: Instant) -> u32 {
+        let Some(sent_at) = self.sent_at else { return 0 };
         let samples =
             now.saturating_duration_since(sent_at).as_micros() * u128::from(SAMPLE_RATE) / 1_000_000;
         // The clock wraps after six days, as every RTP clock does.
-        (samples as u32).max(FRAME_SAMPLES as u32)
+        samples as u32
     }
 
     fn sent(&mut self, sequence: u16, timestamp: u32, now: Instant) {

@@ -3,6 +3,7 @@
 mod load;
 mod mixing;
 mod pressing;
+mod reporting;
 mod taps;
 mod web;
 
@@ -34,6 +35,7 @@ use crate::{FRAME_SAMPLES, Sound};
 use load::Load;
 pub(super) use mixing::MixSeat;
 use mixing::Rooms;
+use reporting::APART;
 
 /// Under much load, the thread sleeps so long between two looks at the sockets.
 const NAP: Duration = Duration::from_millis(1);
@@ -80,6 +82,10 @@ pub(super) enum Command {
     Press {
         leg: LegId,
         key: char,
+    },
+    Measure {
+        leg: LegId,
+        about: u64,
     },
     Close {
         leg: LegId,
@@ -221,10 +227,14 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
                     Due::Silence => self.check_silence(timer, now),
                     Due::Mix => self.mix_on(timer, now),
                     Due::Key => self.press_further(timer, now),
+                    Due::Report => self.report(timer, now),
                 }
             }
             for slot in ready.slots.iter().copied() {
-                self.read(slot, now);
+                match slot & APART {
+                    0 => self.read(slot, now),
+                    _ => self.read_apart(slot & !APART, now),
+                }
             }
             if self.load.is_high(ready.slots.len(), now) && ready.slots.len() < READY_MAX {
                 std::thread::sleep(NAP);
@@ -264,7 +274,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
 
     fn command(&mut self, command: Command, now: Instant) {
         match command {
-            Command::Open { leg, socket, port } => self.open(leg, socket, port),
+            Command::Open { leg, socket, port } => self.open(leg, socket, port, now),
             Command::Configure { leg, media } => self.configure(leg, media, now),
             Command::Secure { leg, keys } => {
                 if let Some(leg) = self.slot(leg).and_then(|slot| self.leg(slot)) {
@@ -287,6 +297,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
                 }
             }
             Command::Press { leg, key } => self.press(leg, key, now),
+            Command::Measure { leg, about } => self.measure(leg, about),
             Command::Close { leg } => self.close(leg, now),
             Command::Record { customer, agent, path } => self.record(customer, agent, &path, now),
             Command::StopRecord { customer } => self.stop_record(customer, now),
@@ -299,7 +310,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         }
     }
 
-    fn open(&mut self, id: LegId, socket: UdpSocket, port: u16) {
+    fn open(&mut self, id: LegId, socket: UdpSocket, port: u16, now: Instant) {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             self.slots.len() - 1
@@ -312,7 +323,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             self.emit(RelayEvent::Closed { leg: id, stats: Default::default() });
             return;
         }
-        self.slots[slot] = Some(Leg::new(id, socket, port));
+        self.slots[slot] = Some(Leg::new(id, socket, port, now));
         self.ids.insert(id, slot);
     }
 
@@ -334,6 +345,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         if resumes {
             self.heard(slot, now);
         }
+        self.set_up_reports(slot, &media, first, now);
         if first {
             self.announce_bridge(slot, now);
         }
@@ -483,17 +495,17 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         if leg.web.is_some() && !rtp::is_rtp_or_rtcp(&self.datagram[..len]) {
             return self.set_up_web(slot, len, source);
         }
+        if rtp::is_rtp_or_rtcp(&self.datagram[..len]) && rtp::is_rtcp(&self.datagram[..len]) {
+            self.control(slot, len, source, false, now);
+            return;
+        }
         let Some(len) = leg.open_packet(&mut self.datagram[..len]) else {
             leg.stats.packets_refused += 1;
             return;
         };
-        let parsed = match rtp::parse(&self.datagram[..len]) {
-            Ok(parsed) => parsed,
-            Err(rtp::RtpError::Rtcp) => return,
-            Err(_) => {
-                leg.stats.packets_refused += 1;
-                return;
-            }
+        let Ok(parsed) = rtp::parse(&self.datagram[..len]) else {
+            leg.stats.packets_refused += 1;
+            return;
         };
         let header = parsed.header;
         let meant = leg.far.as_ref().and_then(|far| {
@@ -506,7 +518,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             return;
         };
         leg.stats.packets_in += 1;
-        leg.incoming.count(&header);
+        leg.incoming.count(&header, matches!(content, Content::Sound(_)), now);
         let (from, peer, mixed) = (leg.id, leg.peer, leg.mixed.filter(|_| receive));
         if let (Some(recordings), Some(tap), Content::Sound(codec), true) =
             (&mut self.recordings, leg.tap, content, receive)

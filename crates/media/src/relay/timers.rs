@@ -12,6 +12,8 @@ pub(super) enum Due {
     Mix,
     /// A key that is pressed on the leg.
     Key,
+    /// RTCP.
+    Report,
 }
 
 /// A timer that fell due. Its `serial` tells whether the leg still waits for it: timers are never taken out early.

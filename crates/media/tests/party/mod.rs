@@ -11,9 +11,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
+use media::rtcp::{self, Item, REPORT_MAX, Report};
 use media::rtp::{self, Header};
 use media::speech_like::SpeechLike;
-use media::srtp::{Srtp, SrtpKey, SrtpKeys, Suite, TAG_MAX};
+use media::srtp::{CONTROL_OVERHEAD_MAX, Srtp, SrtpKey, SrtpKeys, Suite, TAG_MAX};
 use media::{Codec, LegId, LegMedia, LegStats, Relay, RelayConfig, RelayEvent, g711, goertzel};
 
 /// No wait is longer than this; on a healthy machine none comes near it.
@@ -182,7 +183,7 @@ impl Party {
     /// As its SDP says.
     pub fn media(&self) -> LegMedia {
         let remote = self.socket().local_addr().expect("bound");
-        LegMedia { remote, codec: self.codec, dtmf: self.dtmf, send: true, receive: true }
+        LegMedia { remote, codec: self.codec, dtmf: self.dtmf, rtcp: None, send: true, receive: true }
     }
 
     /// Speaks for 20 ms.
@@ -234,6 +235,43 @@ impl Party {
         let _ = self.socket().send_to(datagram, self.relay);
     }
 
+    /// Sends RTCP to the port of RTP.
+    pub fn say_control(&mut self, report: &Report) {
+        let mut out = [0; REPORT_MAX];
+        let len = report.write(&mut out);
+        let mut datagram = out[..len].to_vec();
+        if let Some(srtp) = &mut self.srtp {
+            datagram.resize(len + CONTROL_OVERHEAD_MAX, 0);
+            let len = srtp.protect_control(&mut datagram, len).expect("RTCP");
+            datagram.truncate(len);
+        }
+        self.send_raw(&datagram);
+    }
+
+    /// The next RTCP; what comes before it is lost.
+    pub fn hear_control(&mut self) -> Vec<Item> {
+        let mut datagram = [0; 2000];
+        loop {
+            let (len, from) = self.socket().recv_from(&mut datagram).expect("a packet in time");
+            assert_eq!(from, self.relay);
+            if !rtp::is_rtcp(&datagram[..len]) {
+                continue;
+            }
+            let len = match &mut self.srtp {
+                Some(srtp) => srtp.unprotect_control(&mut datagram[..len]).expect("the relay has the key"),
+                None => len,
+            };
+            let mut items = Vec::new();
+            rtcp::read(&datagram[..len], |item| items.push(item)).expect("RTCP");
+            return items;
+        }
+    }
+
+    /// The relay's port for this party.
+    pub fn relay_address(&self) -> SocketAddr {
+        self.relay
+    }
+
     /// Packets that are sent and never arrive.
     pub fn lose(&mut self, packets: u16) {
         self.next.sequence = self.next.sequence.wrapping_add(packets);
@@ -242,7 +280,12 @@ impl Party {
     /// The next packet.
     pub fn hear(&mut self) -> Heard {
         let mut datagram = [0; 2000];
-        let (len, from) = self.socket().recv_from(&mut datagram).expect("a packet in time");
+        let (len, from) = loop {
+            let (len, from) = self.socket().recv_from(&mut datagram).expect("a packet in time");
+            if !rtp::is_rtcp(&datagram[..len]) {
+                break (len, from);
+            }
+        };
         assert_eq!(from, self.relay, "RTP comes from the port it is sent to (RFC 4961)");
         let len = match &mut self.srtp {
             Some(srtp) => srtp.unprotect(&mut datagram[..len]).expect("the relay has the key"),
@@ -257,11 +300,13 @@ impl Party {
         self.forget() == 0
     }
 
-    /// Drops what has arrived and says how many packets that was.
+    /// Drops what has arrived and says how many packets of RTP that was.
     pub fn forget(&self) -> usize {
         let socket = self.socket();
         socket.set_nonblocking(true).expect("a UDP socket can be non-blocking");
-        let dropped = std::iter::from_fn(|| socket.recv_from(&mut [0; 2000]).ok()).count();
+        let mut datagram = [0; 2000];
+        let next = || socket.recv_from(&mut datagram).ok().map(|(len, _)| rtp::is_rtcp(&datagram[..len]));
+        let dropped = std::iter::from_fn(next).filter(|is_rtcp| !is_rtcp).count();
         socket.set_nonblocking(false).expect("a UDP socket can be blocking");
         dropped
     }

@@ -2,6 +2,7 @@
 //! under way is bounded by the engines: one lease per campaign, one save per finished call.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use engine::compliance::{AbandonWindow, Permit};
@@ -9,7 +10,7 @@ use engine::{
     CallId, CallRecord, CampaignId, CompanyId, DirectKind, DirectRecord, EndReason, LastCall, LeaseId,
     LeaseSlot, LeasedLead, NewDirect, Supply, Timestamp,
 };
-use store::{Campaign, Group, Recording, Registration, RetryRule, Store};
+use store::{Campaign, Group, Measured, Recording, Registration, RetryRule, Store};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::directory::{self, AbandonBudget, Directory};
@@ -90,6 +91,7 @@ pub struct StoreWork {
     done: UnboundedSender<Done>,
     wake: Wake,
     saving: Saving,
+    puts_qualities: Arc<AtomicBool>,
 }
 
 impl StoreWork {
@@ -100,7 +102,7 @@ impl StoreWork {
         wake: Wake,
     ) -> std::io::Result<StoreWork> {
         let saving = Saving::start(store.clone(), done.clone(), retry, wake.clone())?;
-        Ok(StoreWork { store, done, wake, saving })
+        Ok(StoreWork { store, done, wake, saving, puts_qualities: Arc::default() })
     }
 
     fn spawn(&self, verb: impl FnOnce(&dyn Store) -> Done + Send + 'static) {
@@ -224,6 +226,21 @@ impl StoreWork {
                 tokio::time::sleep(RECORDING_PAUSE).await;
             }
             tracing::error!(filename = recording.filename, "a recording was never noted in the store");
+        });
+    }
+
+    /// How calls sounded; what cannot be stored is not tried again. While the store is busy with some, others gather.
+    pub fn put_qualities(&self, measured: &mut Vec<Measured>) {
+        if measured.is_empty() || self.puts_qualities.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (store, measured) = (self.store.clone(), std::mem::take(measured));
+        let is_putting = self.puts_qualities.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.put_qualities(&measured) {
+                tracing::warn!(%error, calls = measured.len(), "how calls sounded was not stored");
+            }
+            is_putting.store(false, Ordering::Release);
         });
     }
 

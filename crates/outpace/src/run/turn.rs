@@ -282,6 +282,7 @@ impl Dialer {
         while let Some(recording) = self.switch.poll_recording() {
             self.store.put_recording(recording);
         }
+        self.store.put_qualities(self.switch.measured_calls());
     }
 
     pub(super) fn has_company(&self, company: CompanyId) -> bool {

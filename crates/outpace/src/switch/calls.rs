@@ -84,10 +84,11 @@ impl Switch {
     }
 
     pub(super) fn cancel_offer(&mut self, now: Duration, call: CallId, agent: AgentId) {
-        let Some(state) = self.calls.get_mut(&call) else { return };
-        if state.offer.as_ref().is_none_or(|(a, _)| *a != agent) {
+        if self.calls.get(&call).and_then(|c| c.offer.as_ref()).is_none_or(|(a, _)| *a != agent) {
             return;
         }
+        self.measure_agent(call);
+        let Some(state) = self.calls.get_mut(&call) else { return };
         if let Some((agent, side)) = state.offer.take() {
             self.leave_agent(now, agent, side);
         }
@@ -154,6 +155,8 @@ impl Switch {
 
     pub(super) fn hang_up(&mut self, now: Duration, call: CallId) {
         self.attempt_left(now, call);
+        self.measure_customer(call);
+        self.measure_agent(call);
         self.unwatch(call);
         let Some(mut state) = self.calls.remove(&call) else { return };
         let was_placed = state.customer.is_some();
@@ -254,6 +257,7 @@ impl Switch {
 
     /// The customer's leg is over; the engine says what becomes of the agent's.
     pub(super) fn customer_gone(&mut self, call: CallId, event: LegEvent) {
+        self.measure_customer(call);
         let Some(state) = self.calls.get_mut(&call) else { return };
         let company = state.company;
         if let Some(leg) = state.customer.take() {
@@ -264,6 +268,9 @@ impl Switch {
     }
 
     pub(super) fn agent_gone(&mut self, call: CallId, agent: AgentId, event: LegEvent) {
+        if self.calls.get(&call).and_then(|c| c.offer.as_ref()).is_some_and(|(a, _)| *a == agent) {
+            self.measure_agent(call);
+        }
         let Some(state) = self.calls.get_mut(&call) else { return };
         let company = state.company;
         if state.offer.as_ref().is_some_and(|(a, _)| *a == agent)

@@ -100,6 +100,10 @@ impl Switch {
         }
     }
 
+    pub(super) fn is_watch(&self, call: CallId) -> bool {
+        self.watching.iter().any(|w| w.watch == call)
+    }
+
     /// Joins those who are in the call as they are meant to hear each other: two by pure relay, more in a mix.
     fn converse(&mut self, call: CallId) {
         let Some(state) = self.calls.get(&call) else { return };

@@ -51,6 +51,9 @@ impl Switch {
     }
 
     pub(super) fn kept_gone(&mut self, _now: Duration, agent: AgentId) {
+        if let Some(call) = self.kept.get(&agent).and_then(|kept| kept.call) {
+            self.measure_agent(call);
+        }
         let Some(kept) = self.kept.remove(&agent) else { return };
         self.drop_leg(&kept.leg);
         if let Some(call) = kept.call {
@@ -62,6 +65,7 @@ impl Switch {
 
     /// True when the agent's leg is up; it then belongs to the call.
     pub(super) fn take_kept_leg(&mut self, agent: AgentId, call: CallId) -> bool {
+        self.measure_anew(agent);
         match self.kept.get_mut(&agent) {
             Some(kept) if kept.up => {
                 kept.call = Some(call);

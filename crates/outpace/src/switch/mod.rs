@@ -11,6 +11,7 @@ mod inbound;
 mod kept;
 mod keys;
 mod listening;
+mod measuring;
 pub mod names;
 mod phones;
 mod recordings;
@@ -74,6 +75,10 @@ pub struct Switch {
     /// By the customer's leg.
     recorded: HashMap<LegId, recordings::Recorded>,
     recording_rows: VecDeque<store::Recording>,
+    /// By what the relay is told to name it by.
+    asked: HashMap<u64, measuring::Asked>,
+    asked_last: u64,
+    measured: Vec<store::Measured>,
     answer_to_audio_us: VecDeque<u32>,
     calls_placed: u64,
     ears: Ears,
@@ -162,6 +167,9 @@ impl Switch {
             registrations: VecDeque::new(),
             recorded: HashMap::new(),
             recording_rows: VecDeque::new(),
+            asked: HashMap::new(),
+            asked_last: 0,
+            measured: Vec::new(),
             answer_to_audio_us: VecDeque::new(),
             calls_placed: 0,
             ears,
@@ -317,6 +325,7 @@ impl Switch {
             RelayEvent::Silent { leg } => self.silent(now, leg),
             RelayEvent::Recorded { customer, .. } => self.recording_ended(customer, &event),
             RelayEvent::Heard { leg, what, label } => self.sound_heard(leg, what, label.as_ref()),
+            RelayEvent::Measured { about, quality, .. } => self.measured(about, &quality),
             RelayEvent::Closed { .. } => {}
         }
     }

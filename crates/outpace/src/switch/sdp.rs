@@ -123,7 +123,8 @@ pub fn offer(
     session: u64,
     protection: Option<&Protection>,
 ) -> Vec<u8> {
-    body(address, codecs, Some(DTMF), Direction::SendRecv, (session, 1), protection)
+    let said = Said { codecs, dtmf: Some(DTMF), direction: Direction::SendRecv, is_one_port: true };
+    body(address, &said, (session, 1), protection)
 }
 
 /// The answer to an offer that `read` gave `media` for: the one codec, our direction the mirror of theirs.
@@ -139,17 +140,31 @@ pub fn answer(
         (false, true) => Direction::RecvOnly,
         (false, false) => Direction::Inactive,
     };
-    body(address, &[media.codec], media.dtmf, direction, (session, version), protection)
+    let (dtmf, is_one_port) = (media.dtmf, media.rtcp.is_none());
+    body(
+        address,
+        &Said { codecs: &[media.codec], dtmf, direction, is_one_port },
+        (session, version),
+        protection,
+    )
+}
+
+/// What our SDP says of the stream.
+struct Said<'a> {
+    codecs: &'a [Codec],
+    dtmf: Option<u8>,
+    direction: Direction,
+    /// RTP and RTCP share a port (RFC 5761).
+    is_one_port: bool,
 }
 
 fn body(
     address: SocketAddr,
-    codecs: &[Codec],
-    dtmf: Option<u8>,
-    direction: Direction,
+    said: &Said<'_>,
     (session, version): (u64, u64),
     protection: Option<&Protection>,
 ) -> Vec<u8> {
+    let Said { codecs, dtmf, direction, is_one_port } = *said;
     let family = if address.is_ipv6() { "IP6" } else { "IP4" };
     let ip = address.ip();
     let mut formats: Vec<u8> = codecs.iter().map(|c| c.payload_type()).collect();
@@ -176,7 +191,7 @@ fn body(
             // pages that wait for one.
             let _ = write!(
                 sdp,
-                "a=mid:0\r\na=msid:outpace audio\r\na=rtcp-mux\r\na=setup:{setup}\r\n\
+                "a=mid:0\r\na=msid:outpace audio\r\na=setup:{setup}\r\n\
                  a=fingerprint:sha-256 {}\r\na=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n\
                  a=candidate:1 1 udp 2130706431 {ip} {} typ host\r\na=end-of-candidates\r\n",
                 web.fingerprint,
@@ -184,6 +199,9 @@ fn body(
             );
         }
         None => {}
+    }
+    if is_one_port {
+        sdp += "a=rtcp-mux\r\n";
     }
     for codec in codecs {
         let name = match codec {
@@ -252,6 +270,7 @@ pub fn describe(bytes: &[u8], allowed: &[Codec]) -> Result<Described, SdpError> 
         remote: SocketAddr::new(ip, audio.port),
         codec,
         dtmf,
+        rtcp: rtcp_address(audio, ip),
         send: matches!(theirs, Direction::SendRecv | Direction::RecvOnly) && !held_by_address,
         receive: matches!(theirs, Direction::SendRecv | Direction::SendOnly),
     };
@@ -260,6 +279,18 @@ pub fn describe(bytes: &[u8], allowed: &[Codec]) -> Result<Described, SdpError> 
         false => None,
     };
     Ok(Described { media, is_required: !audio.proto.starts_with("RTP/AVP"), keys, browser })
+}
+
+/// Where RTCP goes; None: to the port of RTP (RFC 5761), as with every browser. Another host than that of the sound (RFC 3605)
+/// is not believed: nobody needs one, and it would be sent what it did not ask for.
+fn rtcp_address(audio: &sdp_types::Media, ip: IpAddr) -> Option<SocketAddr> {
+    let has = |name: &str| audio.attributes.iter().find(|a| a.attribute == name);
+    if has("rtcp-mux").is_some() || audio.proto.starts_with("UDP/TLS") {
+        return None;
+    }
+    let named = has("rtcp").and_then(|a| a.value.as_deref()?.split_ascii_whitespace().next()?.parse().ok());
+    // The port after the highest is none, and RTCP goes nowhere.
+    Some(SocketAddr::new(ip, named.or(audio.port.checked_add(1)).unwrap_or(0)))
 }
 
 /// The certificate that the far end will show, and who begins; on the stream, or for all streams.
@@ -323,6 +354,30 @@ mod tests {
             (media.codec, media.dtmf, media.send, media.receive),
             (Codec::Pcma, Some(101), true, true)
         );
+    }
+
+    #[test]
+    fn rtcp_shares_the_port_where_both_sides_say_so_and_has_its_own_else() {
+        let with = |lines: &str| {
+            let sdp = format!(
+                "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n{lines}"
+            );
+            describe(sdp.as_bytes(), &BOTH).unwrap().media
+        };
+        let text = |media: &LegMedia| String::from_utf8(answer(address(), media, (1, 1), None)).unwrap();
+        for (lines, rtcp) in [
+            ("", Some("10.0.0.9:4001")),
+            ("a=rtcp:4010\r\n", Some("10.0.0.9:4010")),
+            ("a=rtcp:4010 IN IP4 192.0.2.1\r\n", Some("10.0.0.9:4010")),
+            ("a=rtcp:x\r\n", Some("10.0.0.9:4001")),
+            ("a=rtcp-mux\r\n", None),
+            ("a=rtcp-mux\r\na=rtcp:4010\r\n", None),
+        ] {
+            let media = with(lines);
+            assert_eq!(media.rtcp, rtcp.map(|address| address.parse().unwrap()), "{lines}");
+            assert_eq!(text(&media).contains("a=rtcp-mux\r\n"), rtcp.is_none(), "{lines}");
+        }
+        assert!(String::from_utf8(offer(address(), &BOTH, 1, None)).unwrap().contains("a=rtcp-mux\r\n"));
     }
 
     #[test]

@@ -70,6 +70,7 @@ pub(super) fn a_bill_tells_all_of_its_call(store: &dyn Store) {
         fetched: false,
         recording: "20231115/9027_1.wav".to_owned(),
         keys: String::new(),
+        quality: CallQuality::default(),
     };
     assert_eq!(bills[1], expected);
     store.delete_recording(leased.call).unwrap();

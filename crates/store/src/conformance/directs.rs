@@ -75,6 +75,7 @@ pub(super) fn a_direct_call_has_its_bill_once(store: &dyn Store) {
         fetched: false,
         recording: String::new(),
         keys: String::new(),
+        quality: CallQuality::default(),
     };
     assert_eq!(found, [expected]);
     let unknown = store.finish_direct(at(120), &talked(&scene, 101));

@@ -11,6 +11,7 @@ mod leads;
 mod pages;
 mod provision;
 mod pushes;
+mod qualities;
 mod random;
 mod recordings;
 mod scene;
@@ -104,6 +105,10 @@ conformance! {
         a_recording_is_completed_in_any_order
         a_filename_is_one_calls
         expired_recordings_come_oldest_first_and_can_be_deleted
+    }
+    qualities {
+        each_leg_is_known_once_it_was_measured_and_the_last_word_counts
+        what_is_old_is_forgotten
     }
     campaigns {
         a_campaign_reads_back_as_created

@@ -36,6 +36,7 @@ impl Tables {
             fetched: false,
             recording: self.recording_name(call),
             keys: record.keys.clone(),
+            quality: CallQuality::default(),
         };
         self.tell_call_finished(now, &bill);
         self.put_bill(bill);
@@ -55,7 +56,11 @@ impl Tables {
         let mut found: Vec<&Bill> =
             self.bills.iter().filter(|b| b.company == company && matches(b, filter)).collect();
         found.sort_by_key(|b| (b.dialed_at, b.id));
-        let now = |b: &Bill| Bill { recording: self.recording_name(b.call), ..b.clone() };
+        let now = |b: &Bill| Bill {
+            recording: self.recording_name(b.call),
+            quality: self.qualities.get(&(b.company, b.call)).copied().unwrap_or_default(),
+            ..b.clone()
+        };
         (found.len() as u64, page_of(found.into_iter().map(now), page))
     }
 

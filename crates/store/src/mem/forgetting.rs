@@ -22,11 +22,13 @@ impl Tables {
         }
         let campaigns = &self.campaigns;
         self.calls.retain(|id, campaign| campaigns.get(campaign).is_some_and(|t| t.calls.contains_key(id)));
-        let had = self.directs.len() + self.bills.len() + self.last_calls.len();
+        let had = self.directs.len() + self.bills.len() + self.last_calls.len() + self.qualities.len();
+        self.qualities.retain(|(of, call), _| *of != company || *call >= first);
         self.last_calls.retain(|(of, _), (_, at)| *of != company || *at >= before);
         self.directs.retain(|id, d| d.company != company || *id >= first || d.is_open);
         self.bills.retain(|b| b.company != company || b.dialed_at >= before);
-        deleted += had - self.directs.len() - self.bills.len() - self.last_calls.len();
+        let left = self.directs.len() + self.bills.len() + self.last_calls.len() + self.qualities.len();
+        deleted += had - left;
         deleted as u64 + self.compliance.forget(company, before)
     }
 }

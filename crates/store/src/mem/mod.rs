@@ -42,6 +42,7 @@ struct Tables {
     groups_added: i64,
     registrations: BTreeMap<(AgentId, String), Registration>,
     recordings: BTreeMap<CallId, Recording>,
+    qualities: BTreeMap<(CompanyId, CallId), CallQuality>,
     compliance: compliance::Compliance,
     campaigns: BTreeMap<CampaignId, CampaignTable>,
     /// Where each call lies.
@@ -235,6 +236,14 @@ impl Store for MemStore {
         Ok(self.tables().registrations.values().filter(|r| r.expires_at > now).cloned().collect())
     }
 
+    fn put_qualities(&self, measured: &[Measured]) -> Result<()> {
+        let mut tables = self.tables();
+        for Measured { company, call, quality } in measured {
+            let known = tables.qualities.entry((*company, *call)).or_default();
+            *known = known.merged(*quality);
+        }
+        Ok(())
+    }
     fn put_recording(&self, recording: &Recording) -> Result<()> {
         self.tables().put_recording(recording)
     }

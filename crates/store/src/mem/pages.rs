@@ -45,6 +45,11 @@ impl Tables {
             taskid: table.campaign.settings.taskid.clone(),
             extension: extension.cloned().unwrap_or_default(),
             recording: self.recordings.get(&call.id).cloned(),
+            quality: self
+                .qualities
+                .get(&(table.campaign.settings.company, call.id))
+                .copied()
+                .unwrap_or_default(),
         }
     }
 }

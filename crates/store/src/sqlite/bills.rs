@@ -17,7 +17,8 @@ pub(super) fn add(db: &Connection, record: &CallRecord, result: &LeadResult) -> 
         JOIN campaigns ON campaigns.id = calls.campaign
         JOIN leads ON leads.id = calls.lead
         WHERE calls.id = :call
-        RETURNING *, (SELECT filename FROM recordings WHERE recordings.call = :call) AS recording";
+        RETURNING *, (SELECT filename FROM recordings WHERE recordings.call = :call) AS recording,
+            NULL AS quality_customer, NULL AS quality_agent";
     let values = named_params! {
         ":call": call_blob(record.call), ":extension": result.extension.as_deref().unwrap_or_default(),
         ":waiting_seconds": result.waiting_seconds, ":talk_seconds": result.talk_seconds, ":keys": record.keys,
@@ -68,6 +69,7 @@ fn bill_row(row: &Row<'_>) -> rusqlite::Result<Bill> {
         fetched: row.get("fetched")?,
         recording: row.get::<_, Option<String>>("recording")?.unwrap_or_default(),
         keys: row.get("keys")?,
+        quality: qualities::at(row)?,
     })
 }
 
@@ -91,7 +93,9 @@ pub(super) fn page(
 }
 
 const BILL: &str =
-    "SELECT *, (SELECT filename FROM recordings WHERE recordings.call = bills.call) AS recording
+    "SELECT *, (SELECT filename FROM recordings WHERE recordings.call = bills.call) AS recording,
+        (SELECT customer FROM qualities AS q WHERE q.company = bills.company AND q.id = bills.call) AS quality_customer,
+        (SELECT agent FROM qualities AS q WHERE q.company = bills.company AND q.id = bills.call) AS quality_agent
     FROM bills";
 
 pub(super) fn after(

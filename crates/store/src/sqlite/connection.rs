@@ -29,6 +29,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (10, include_str!("../../migrations/sqlite/0010_deletions.sql")),
     (12, include_str!("../../migrations/sqlite/0012_callers.sql")),
     (13, include_str!("../../migrations/sqlite/0013_keys.sql")),
+    (15, include_str!("../../migrations/sqlite/0015_quality.sql")),
 ];
 
 /// Creates the database where there is none; only its owner may read it, for it holds the passwords of extensions.

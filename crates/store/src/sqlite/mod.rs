@@ -17,6 +17,7 @@ mod leads;
 mod outbox;
 mod pages;
 mod provision;
+mod qualities;
 mod readers;
 mod recordings;
 mod seal;
@@ -202,6 +203,10 @@ impl Store for SqliteStore {
         self.read(|db| provision::registrations(db, now))
     }
 
+    fn put_qualities(&self, measured: &[Measured]) -> Result<()> {
+        let measured = measured.to_vec();
+        self.write(move |db| qualities::put(db, &measured))
+    }
     fn put_recording(&self, recording: &Recording) -> Result<()> {
         let recording = recording.clone();
         self.write(move |db| recordings::put(db, &recording))

@@ -18,12 +18,13 @@ pub(super) fn leads_after(
 
 const CDR: &str = "SELECT calls.*, coalesce(campaigns.taskid, '') AS taskid,
         coalesce(extensions.number, deleted_extensions.number, '') AS extension, recordings.filename, recordings.seconds, recordings.bytes,
-        recordings.created_at AS recorded_at
+        recordings.created_at AS recorded_at, qualities.customer AS quality_customer, qualities.agent AS quality_agent
     FROM calls
     LEFT JOIN campaigns ON campaigns.id = calls.campaign
     LEFT JOIN extensions ON extensions.id = calls.agent
     LEFT JOIN deleted_extensions ON deleted_extensions.id = calls.agent
     LEFT JOIN recordings ON recordings.call = calls.id AND recordings.company = calls.company
+    LEFT JOIN qualities ON qualities.company = calls.company AND qualities.id = calls.id
     WHERE calls.company = ?";
 
 pub(super) fn calls_before(
@@ -73,7 +74,8 @@ fn cdr_row(row: &Row<'_>) -> rusqlite::Result<Cdr> {
             created_at: time_at(row, "recorded_at")?,
         }),
     };
-    Ok(Cdr { call, taskid: row.get("taskid")?, extension: row.get("extension")?, recording })
+    let (taskid, extension) = (row.get("taskid")?, row.get("extension")?);
+    Ok(Cdr { call, taskid, extension, recording, quality: qualities::at(row)? })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::campaigns;
 use super::export;
 use super::moment;
 use super::problem::Problem;
+use super::quality;
 use super::route::{Route, run};
 use super::schema::{Form, Schema, boolean, count, field, formed, object, page, text, time, uuid, word};
 use super::visit::{Answer, Visit, shown};
@@ -59,6 +60,7 @@ fn schema() -> Schema {
             field("fetched", boolean(), "By a client of the compatible API."),
             field("recording", text(1000).nullable(), "Name of the file."),
             field("keys", text(64), "That the customer pressed."),
+            field("quality", quality::schema(), "How both sides sounded."),
         ],
     )
 }
@@ -86,6 +88,14 @@ const COLUMNS: &[&str] = &[
     "fetched",
     "recording",
     "keys",
+    "quality.customer.mos_in",
+    "quality.customer.lost_in",
+    "quality.customer.jitter_in_ms",
+    "quality.customer.round_trip_ms",
+    "quality.agent.mos_in",
+    "quality.agent.lost_in",
+    "quality.agent.jitter_in_ms",
+    "quality.agent.round_trip_ms",
 ];
 
 /// Kinds with their `callmethod`; all others are campaigns'.
@@ -124,6 +134,7 @@ fn shown_bill(bill: &Bill, in_full: bool) -> Value {
         "fetched": bill.fetched,
         "recording": some(&bill.recording),
         "keys": bill.keys,
+        "quality": quality::shown(&bill.quality),
     })
 }
 

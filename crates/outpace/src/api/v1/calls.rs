@@ -9,6 +9,7 @@ use super::export;
 use super::leads::OUTCOMES;
 use super::moment;
 use super::problem::Problem;
+use super::quality;
 use super::route::{Route, run};
 use super::schema::{Form, Schema, count, field, formed, object, page, text, time, uuid, word};
 use super::visit::{Answer, Visit, shown};
@@ -67,6 +68,7 @@ fn schema() -> Schema {
             field("waiting_seconds", count().nullable(), "To the answer, or to the end without one."),
             field("talk_seconds", count().nullable(), ""),
             field("recorded", super::schema::boolean(), ""),
+            field("quality", quality::schema(), "How both sides sounded."),
         ],
     )
 }
@@ -104,6 +106,14 @@ const COLUMNS: &[&str] = &[
     "waiting_seconds",
     "talk_seconds",
     "recorded",
+    "quality.customer.mos_in",
+    "quality.customer.lost_in",
+    "quality.customer.jitter_in_ms",
+    "quality.customer.round_trip_ms",
+    "quality.agent.mos_in",
+    "quality.agent.lost_in",
+    "quality.agent.jitter_in_ms",
+    "quality.agent.round_trip_ms",
 ];
 
 fn shown_call(cdr: &Cdr, in_full: bool) -> Value {
@@ -131,6 +141,7 @@ fn shown_call(cdr: &Cdr, in_full: bool) -> Value {
         "waiting_seconds": record.map(engine::CallRecord::waiting_seconds),
         "talk_seconds": record.map(engine::CallRecord::talk_seconds),
         "recorded": cdr.recording.is_some(),
+        "quality": quality::shown(&cdr.quality),
     })
 }
 

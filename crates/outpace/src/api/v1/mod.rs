@@ -23,6 +23,7 @@ mod openapi;
 mod pacing;
 mod page;
 mod problem;
+mod quality;
 mod reading;
 mod recall;
 mod repeat;

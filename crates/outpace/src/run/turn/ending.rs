@@ -46,6 +46,10 @@ impl Dialer {
                 tracing::error!(%error, "a recording was not noted in the store");
             }
         }
+        let measured = std::mem::take(self.switch.measured_calls());
+        if let Err(error) = self.handle.with_store(move |store| store.put_qualities(&measured)).await {
+            tracing::warn!(%error, "how the last calls sounded was not stored");
+        }
     }
 
     /// Ends the kept-up agent legs and what is left of calls, and puts the last messages on the wire.
