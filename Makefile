@@ -60,7 +60,7 @@ bench-detect: ## how well tones, announcements and machines are recognised (docs
 	@scripts/install-speech-tools
 	cargo run --release --locked --package media --example detect_report -- $(ARGS)
 
-bench-calls: ## measure calls of the whole server (docs/performance.md; ARGS="attempts|complete|held|overload [rate] [seconds]")
+bench-calls: ## measure calls of the whole server (docs/performance.md; ARGS="attempts|complete|held|overload|bridge|bridge-rung [rate] [seconds]")
 	cargo build --release --locked --package outpace
 	ulimit -n "$$(ulimit -Hn)" && cargo run --release --locked --package outpace --example bench_calls -- $(ARGS)
 

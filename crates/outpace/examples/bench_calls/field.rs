@@ -14,6 +14,7 @@ use md5::{Digest, Md5};
 use crate::Result;
 use crate::message::{self, Message};
 use crate::server::{FIRST_EXTENSION, PASSWORD};
+use crate::sound::Sounds;
 
 /// Timer T1 and T2 of RFC 3261.
 const T1: Duration = Duration::from_millis(500);
@@ -70,10 +71,13 @@ pub struct Field {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
     prepared: Option<Work>,
+    sounds: Option<Arc<Sounds>>,
 }
 
 impl Field {
-    pub fn bind(agents: u32, customers: Customers) -> Result<Field> {
+    /// `talks`: customers and agents send sound, and it is seen when they hear each other.
+    pub fn bind(agents: u32, customers: Customers, talks: bool) -> Result<Field> {
+        let sounds = if talks { Some(Arc::new(Sounds::start()?)) } else { None };
         let sockets = [bind()?, bind()?];
         let carrier = sockets[0].local_addr()?;
         let (seen, stop) = (Arc::<Mutex<Seen>>::default(), Arc::<AtomicBool>::default());
@@ -89,8 +93,9 @@ impl Field {
             seen: seen.clone(),
             news: Seen::default(),
             server: carrier,
+            sounds: sounds.clone(),
         };
-        Ok(Field { carrier, seen, stop, thread: None, prepared: Some(work) })
+        Ok(Field { carrier, seen, stop, thread: None, prepared: Some(work), sounds })
     }
 
     /// Registers the phones and takes calls from now on.
@@ -104,6 +109,10 @@ impl Field {
             }
         })?);
         Ok(())
+    }
+
+    pub fn sounds(&self) -> Option<&Sounds> {
+        self.sounds.as_deref()
     }
 
     pub fn seen(&self) -> Seen {
@@ -143,6 +152,7 @@ struct Work {
     next: u64,
     seen: Arc<Mutex<Seen>>,
     news: Seen,
+    sounds: Option<Arc<Sounds>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -269,13 +279,20 @@ impl Work {
     fn answer(&mut self, id: &str) -> Result<()> {
         let Some(leg) = self.legs.get_mut(id) else { return Ok(()) };
         let (side, contact) = (leg.side, self.addresses[leg.side]);
-        let bytes = leg.invite.response(200, &leg.tag, contact, message::sdp());
+        let port = self.sounds.as_ref().map_or(message::SILENT, |sounds| sounds.ports[side]);
+        let bytes = leg.invite.response(200, &leg.tag, contact, &message::sdp(port));
+        let heard_at = leg.invite.audio_port;
         if side == CARRIER {
             self.news.answered += 1;
             let number = leg.invite.user().to_owned();
             self.by_number.insert(number, Instant::now());
         }
         self.send(side, &bytes)?;
+        match &self.sounds {
+            Some(sounds) if side == CARRIER => sounds.customer_answers(heard_at),
+            Some(sounds) => sounds.agent_answers(heard_at),
+            None => {}
+        }
         self.repeat_until_heard(id, bytes);
         Ok(())
     }
@@ -347,6 +364,9 @@ impl Work {
             && leg.is_up
         {
             self.news.over += 1;
+            if let Some(sounds) = &self.sounds {
+                sounds.over(leg.invite.audio_port);
+            }
             match leg.side {
                 CARRIER => {
                     self.news.customers_up -= 1;

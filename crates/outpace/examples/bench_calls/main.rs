@@ -1,4 +1,4 @@
-//! How many calls the whole server carries on this machine: `make bench-calls ARGS="attempts|complete|held|overload|soak …"`.
+//! How many calls the whole server carries on this machine: `make bench-calls ARGS="attempts|complete|held|overload|bridge|soak …"`.
 //!
 //! The server is the real program in a process of its own, with SQLite. This program is the carrier and the agents'
 //! phones: real SIP over UDP, no sound. Every result is then read back from the server's API and held against what the
@@ -11,6 +11,7 @@ mod overload;
 mod report;
 mod scenario;
 mod server;
+mod sound;
 
 use scenario::Scenario;
 
@@ -20,7 +21,7 @@ fn main() -> Result<()> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let program = server::program(&mut arguments)?;
     let names: Vec<&str> = match arguments.first().map(String::as_str) {
-        None | Some("all") => vec!["attempts", "complete", "held", "overload"],
+        None | Some("all") => vec!["attempts", "complete", "held", "overload", "bridge", "bridge-rung"],
         Some(name) => vec![name],
     };
     let numbers: Vec<u32> =

@@ -16,6 +16,8 @@ pub struct Message {
     pub cseq: String,
     pub contact: String,
     pub challenge: String,
+    /// Where the sender wants to hear; 0: nowhere that it says.
+    pub audio_port: u16,
 }
 
 impl Message {
@@ -48,6 +50,9 @@ impl Message {
                 message.challenge = value.to_owned();
             }
         }
+        let audio =
+            text.split_once("\r\nm=audio ").and_then(|(_, rest)| rest.split(' ').next()?.parse().ok());
+        message.audio_port = audio.unwrap_or_default();
         Some(message)
     }
 
@@ -130,8 +135,13 @@ fn user_of(rest: &str) -> &str {
     rest.split(['@', '>', ';']).next().unwrap_or_default()
 }
 
-/// G.711, on a port at which nobody listens: no sound is sent.
-pub fn sdp() -> &'static str {
-    "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 8\r\n\
-     a=rtpmap:8 PCMA/8000\r\na=sendrecv\r\n"
+/// The port of those who hear and send nothing.
+pub const SILENT: u16 = 9;
+
+/// G.711, heard at this port.
+pub fn sdp(port: u16) -> String {
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\n\
+         a=rtpmap:8 PCMA/8000\r\na=sendrecv\r\n"
+    )
 }

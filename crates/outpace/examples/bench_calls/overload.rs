@@ -90,7 +90,7 @@ impl<'a> Callers<'a> {
     fn call(&mut self, n: u32) -> Result<()> {
         let (n, target) = (n.to_string(), format!("sip:{CALLER_ID}@{}", self.server.sip));
         let to = format!("<{target}>");
-        let invite = message::end(self.head("INVITE", &target, &n, 1, &to), message::sdp());
+        let invite = message::end(self.head("INVITE", &target, &n, 1, &to), &message::sdp(message::SILENT));
         self.socket.send_to(&invite, self.server.sip)?;
         self.counted.placed += 1;
         self.calls.insert(n, Call { placed: Instant::now(), contact: None, to });

@@ -8,6 +8,7 @@ use crate::crm::Counted;
 use crate::field::Seen;
 use crate::scenario::Scenario;
 use crate::server::Server;
+use crate::sound::Sounds;
 
 pub type Cpu = BTreeMap<String, Duration>;
 
@@ -47,9 +48,8 @@ pub fn print(scenario: &Scenario, m: &Measured<'_>) -> Result<()> {
         "  by the API      {} called, {} answered, {} connected, {} abandoned",
         counted.called, counted.answered, counted.connected, counted.abandoned
     );
-    let dialogs = seen.customers_up + seen.agents_up;
     // What is held has no result yet.
-    if dialogs == 0 {
+    if seen.customers_up == 0 {
         println!(
             "  lost results    {} (attempts without one), {} (answers without one)",
             seen.invites as i64 - counted.called as i64,
@@ -62,11 +62,14 @@ pub fn print(scenario: &Scenario, m: &Measured<'_>) -> Result<()> {
     );
     let mut waits = seen.answer_to_agent_us.clone();
     waits.sort_unstable();
-    println!(
-        "  answer to agent p50 {:.1} ms, p99 {:.1} ms",
-        percentile_ms(&waits, 50),
-        percentile_ms(&waits, 99)
-    );
+    // Legs that are kept up are not offered calls one by one.
+    if !waits.is_empty() {
+        println!(
+            "  answer to agent p50 {:.1} ms, p99 {:.1} ms",
+            percentile_ms(&waits, 50),
+            percentile_ms(&waits, 99)
+        );
+    }
     print_threads(&m.cpu, seen.invites);
     let grown = m.peak.0.saturating_sub(m.memory.0);
     println!(
@@ -77,7 +80,7 @@ pub fn print(scenario: &Scenario, m: &Measured<'_>) -> Result<()> {
         m.server.threads()?
     );
     let dialogs = seen.customers_up + seen.agents_up;
-    if dialogs > 0 {
+    if seen.customers_up > 0 {
         println!(
             "  dialogs held    {dialogs}: {:.1} kB each (not counting the kernel's sockets)",
             grown as f64 / dialogs as f64
@@ -91,6 +94,17 @@ pub fn print(scenario: &Scenario, m: &Measured<'_>) -> Result<()> {
         println!("  NOT REACHED     {} a second were asked for", scenario.rate);
     }
     Ok(())
+}
+
+/// Each packet of sound may be up to 10 ms old when it is sent, and 1 ms when it is seen.
+pub fn print_opened(sounds: &Sounds) {
+    let (opened, never) = sounds.opened_us();
+    println!(
+        "  answer to both  p50 {:.1} ms, p99 {:.1} ms until each hears the other; {} calls, {never} never did",
+        percentile_ms(&opened, 50),
+        percentile_ms(&opened, 99),
+        opened.len()
+    );
 }
 
 /// CPU time of the server's threads for each call.

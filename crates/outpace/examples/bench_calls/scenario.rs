@@ -28,6 +28,10 @@ pub struct Scenario {
     pub no_answer: Duration,
     scale: &'static str,
     pacing: &'static str,
+    /// Agents' legs stay up between calls.
+    pub kept_up: bool,
+    /// Customers and agents send sound.
+    talks: bool,
     /// Incoming INVITEs a second that the server admits; 0: all.
     pub admitted: u32,
     kind: Kind,
@@ -54,6 +58,12 @@ impl Scenario {
             "complete" => Ok(Scenario::complete(number(0, 500), number(1, 30))),
             "held" => Ok(Scenario::held(number(0, 10_000))),
             "soak" => Ok(Scenario::soak(number(0, 10), number(1, 600))),
+            "bridge" => Ok(Scenario::bridge(number(0, 200), number(1, 20))),
+            "bridge-rung" => {
+                let rung = "as bridge, with phones that are rung for each call";
+                let scenario = Scenario::bridge(number(0, 200), number(1, 20));
+                Ok(Scenario { name: "bridge-rung", what: rung, kept_up: false, ..scenario })
+            }
             "overload" => Ok(Scenario::overload(number(0, 500), number(1, 20))),
             _ => Err(format!("there is no scenario {name}").into()),
         }
@@ -72,6 +82,8 @@ impl Scenario {
             scale: "1:20",
             pacing: "manual",
             admitted: 0,
+            kept_up: false,
+            talks: false,
             kind: Kind::Dialing,
         }
     }
@@ -103,6 +115,19 @@ impl Scenario {
         }
     }
 
+    /// As `attempts`, with agents who are always free and legs that stay up.
+    fn bridge(rate: u32, seconds: u32) -> Scenario {
+        Scenario {
+            name: "bridge",
+            what: "30 % answer and talk for 1 s, with sound, to an agent whose leg stays up; how soon they hear each other",
+            agents: rate,
+            customers: Customers { unanswered: 70, ring: (ms(1000), ms(3500)), talk: ms(1000) },
+            kept_up: true,
+            talks: true,
+            ..Scenario::attempts(rate, seconds)
+        }
+    }
+
     /// As `attempts`, for long, at a rate that the machine carries easily.
     fn soak(minutes: u32, rate: u32) -> Scenario {
         Scenario { name: "soak", kind: Kind::Soak, ..Scenario::attempts(rate, 60 * minutes) }
@@ -122,7 +147,7 @@ impl Scenario {
 
     pub fn run(&self, program: &Path) -> Result<()> {
         println!("{}: {}", self.name, self.what);
-        let mut field = Field::bind(self.agents, self.customers)?;
+        let mut field = Field::bind(self.agents, self.customers, self.talks)?;
         let server = Server::start(program, self, field.carrier)?;
         field.start(server.sip)?;
         wait_until(REGISTER, || field.seen().registered >= self.agents as usize)?;
@@ -144,7 +169,11 @@ impl Scenario {
             println!("  before          {before}\n  after           {}", Held::now(&server, &crm)?);
         }
         let measured = Measured { seen: field.seen(), counted, cpu, memory, peak, server: &server };
-        report::print(self, &measured)
+        report::print(self, &measured)?;
+        if let Some(sounds) = field.sounds() {
+            report::print_opened(sounds);
+        }
+        Ok(())
     }
 
     fn create_tasks(&self, crm: &Crm) -> Result<Vec<String>> {

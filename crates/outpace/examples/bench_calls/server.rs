@@ -148,7 +148,7 @@ fn configuration(
         "[server]\ndata = {data:?}\ndrain_s = 1\n[api]\nlisten = \"{api}\"\nrequests_per_second_max = 0\n\
          [sip]\nlisten = \"{sip}\"\ninvites_per_second_max = {admitted}\n\
          [media]\nport_first = 2000\nport_last = 32700\n\
-         [dialing]\nno_answer_s = {no_answer:.1}\nring_min_s = {no_answer:.1}\nwrap_up_s = 0.1\nmisses_max = 0\n\
+         [dialing]\nno_answer_s = {no_answer:.1}\nring_min_s = {no_answer:.1}\nwrap_up_s = 0.1\nmisses_max = 0\nagent_legs = \"{legs}\"\n\
          [[company]]\ncode = \"1\"\n[[company.app]]\nappid = \"{APPID}\"\naccesskey = \"{ACCESSKEY}\"\n\
          [[company.extension]]\nnumber = \"{FIRST_EXTENSION}\"\nlast = \"{last}\"\npassword = \"{PASSWORD}\"\n\
          [[company.group]]\nname = \"all\"\nmembers = {members:?}\nsign_in = true\n\
@@ -157,6 +157,7 @@ fn configuration(
          [[company.caller_id]]\nnumber = \"{CALLER_ID}\"\n",
         data = folder.join("data"),
         admitted = s.admitted,
+        legs = if s.kept_up { "kept_up" } else { "rung_per_call" },
         no_answer = s.no_answer.as_secs_f64(),
         rate = s.rate,
     )
