@@ -3,14 +3,12 @@
 mod harness;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use harness::TempDir;
 use harness::baresip::{Baresip, TONE_HZ};
+use harness::certificate::Certificate;
 use harness::floor::{extensions, numbers};
 use harness::peer::message::{Message, finish, sdp};
 use harness::peer::{Behaviour, Peer, What, digest};
@@ -19,8 +17,7 @@ use harness::rtp::{Sound, samples, tone_share};
 use harness::seconds;
 use harness::server::{Company, PASSWORD, Server, Setup};
 use harness::sipp::{Sipp, TCP};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::ServerName;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,56 +26,6 @@ use tokio_tungstenite::tungstenite::protocol::Message as Frame;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// A certificate for 127.0.0.1 that vouches for itself.
-struct Certificate {
-    cert: PathBuf,
-    key: PathBuf,
-}
-
-impl Certificate {
-    fn make(folder: &Path) -> Certificate {
-        let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
-        let made = Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"])
-            .args(["-days", "2", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"])
-            .args(["-addext", "basicConstraints=CA:FALSE", "-keyout"])
-            .arg(&key)
-            .arg("-out")
-            .arg(&cert)
-            .output()
-            .expect("openssl is installed");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        Certificate { cert, key }
-    }
-
-    fn acceptor(&self) -> tokio_rustls::TlsAcceptor {
-        let chain = vec![CertificateDer::from_pem_file(&self.cert).expect("a certificate")];
-        let key = PrivateKeyDer::from_pem_file(&self.key).expect("a key");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .expect("they belong together");
-        tokio_rustls::TlsAcceptor::from(Arc::new(config))
-    }
-
-    fn connector(&self) -> tokio_rustls::TlsConnector {
-        let mut roots = rustls::RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_file(&self.cert).expect("a certificate"))
-            .expect("it can be a root");
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        tokio_rustls::TlsConnector::from(Arc::new(config))
-    }
-}
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")

@@ -43,7 +43,9 @@ impl Floor {
         let server = (plan.setup)(Setup::new(&ports).company(company)).start();
         let crm = server.crm(0);
         let floor = Floor { server, crm, carrier, agents, ports };
-        floor.register(FIRST_AGENT, plan.agents);
+        if plan.agents > 0 {
+            floor.register(FIRST_AGENT, plan.agents);
+        }
         floor
     }
 

@@ -4,10 +4,14 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod baresip;
+pub mod certificate;
 pub mod crm;
+pub mod dnsmasq;
 pub mod floor;
 pub mod hearing;
 pub mod impairment;
+pub mod kamailio;
+pub mod linphone;
 pub mod peer;
 pub mod ports;
 pub mod receiver;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::message::{Message, finish, sdp};
-use super::{Behaviour, Dialog, Shared, Then, What, lock};
+use super::{Behaviour, Dialog, Shared, Then, What, lock, route_lines};
 use crate::harness::rtp::{PCMA, Rtp};
 
 const T1: Duration = Duration::from_millis(500);
@@ -122,6 +122,7 @@ impl Call {
             target: self.invite.contact(),
             to: self.from,
             cseq: 100,
+            routes: route_lines(self.invite.all("record-route")),
         };
         lock(&shared.dialogs).insert(self.invite.call_id().to_owned(), dialog);
     }
@@ -255,9 +256,7 @@ impl Call {
             self.invite.header("from"),
             self.invite.call_id(),
         );
-        for route in self.invite.all("record-route") {
-            text.push_str(&format!("Route: {route}\r\n"));
-        }
+        text.push_str(&route_lines(self.invite.all("record-route")));
         finish(text, "")
     }
 }

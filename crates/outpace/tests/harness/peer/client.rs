@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use super::message::{Message, finish, sdp};
-use super::{Dialog, Peer, digest, lock};
+use super::{Dialog, Peer, digest, lock, route_lines};
 use crate::harness::rtp::{PCMA, Rtp};
 
 /// A call that the peer placed and that was answered.
@@ -123,13 +123,17 @@ impl Peer {
                         rtp.set_remote(remote);
                     }
                     let uri = answer.contact();
-                    let ack = finish(line("ACK", &uri, &to, cseq), "");
+                    // RFC 3261 §12.1.2: in reverse order.
+                    let routes: Vec<&str> = answer.all("record-route").collect();
+                    let routes = route_lines(routes.into_iter().rev());
+                    let ack = finish(line("ACK", &uri, &to, cseq) + &routes, "");
                     self.socket.send_to(ack.as_bytes(), server).expect("127.0.0.1 can be reached");
                     let local = format!("<sip:{user}@{server}>;tag={tag:08x}");
-                    let dialog = Dialog { local, remote: to.clone(), target: uri.clone(), to: server, cseq };
+                    let (remote, target) = (to.clone(), uri.clone());
+                    let dialog = Dialog { local, remote, target, to: server, cseq, routes: routes.clone() };
                     lock(&self.shared.dialogs).insert(call_id.clone(), dialog);
                     // Others come in between.
-                    let bye = finish(line("BYE", &uri, &to, cseq + 50), "");
+                    let bye = finish(line("BYE", &uri, &to, cseq + 50) + &routes, "");
                     return Ok(Outgoing { call_id, rtp, bye, target: server });
                 }
                 status => {
@@ -156,11 +160,11 @@ impl Peer {
             dialog.cseq += 1;
             dialog.clone()
         };
-        let Dialog { local, remote, target, to, cseq } = dialog;
+        let Dialog { local, remote, target, to, cseq, routes } = dialog;
         let head = |method: &str| {
             format!(
                 "{method} {target} SIP/2.0\r\nVia: SIP/2.0/UDP {0};branch=z9hG4bK{1:016x};rport\r\nMax-Forwards: 70\r\n\
-                 From: {local}\r\nTo: {remote}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\nContact: <sip:phone@{0}>\r\n",
+                 From: {local}\r\nTo: {remote}\r\nCall-ID: {call_id}\r\nCSeq: {cseq} {method}\r\nContact: <sip:phone@{0}>\r\n{routes}",
                 self.address(),
                 fastrand::u64(..)
             )

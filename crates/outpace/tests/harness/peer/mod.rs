@@ -124,6 +124,8 @@ pub struct Dialog {
     pub target: String,
     pub to: SocketAddr,
     pub cseq: u32,
+    /// Header lines.
+    pub routes: String,
 }
 
 struct Shared {
@@ -263,6 +265,10 @@ impl Drop for Peer {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
     }
+}
+
+fn route_lines<'a>(routes: impl Iterator<Item = &'a str>) -> String {
+    routes.map(|route| format!("Route: {route}\r\n")).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
