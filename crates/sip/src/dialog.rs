@@ -3,6 +3,7 @@
 mod end;
 mod offer;
 mod refresh;
+mod reliable;
 mod route;
 mod uac;
 mod uas;
@@ -21,9 +22,8 @@ use std::time::Duration;
 
 /// Methods that we take in a dialog.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER";
-/// Extensions that we support; reliable provisional responses (RFC 3262) only from the far end.
+/// Extensions that we support.
 pub(crate) const SUPPORTED: &str = "timer, 100rel";
-pub(crate) const SUPPORTED_AS_SERVER: &str = "timer";
 /// Contacts of a 3xx that are handed on.
 const CONTACTS_MAX: usize = 5;
 /// A call that nobody answers, rejects or hangs up ends by itself after this.
@@ -152,6 +152,9 @@ pub(crate) struct Dialog {
     pub glares: u32,
     pub incoming: Option<Incoming>,
     pub unacknowledged: Option<Unacknowledged>,
+    /// Provisional responses of ours that the caller wants confirmed; and the CSeq number of the INVITE, once it has its 2xx.
+    pub provisional: Option<Box<reliable::Reliable>>,
+    pub invited_by: Option<u32>,
     pub session: SessionTimer,
     pub takes_update: bool,
     pub local_sdp: Vec<u8>,
@@ -192,6 +195,8 @@ impl Dialog {
             glares: 0,
             incoming: None,
             unacknowledged: None,
+            provisional: None,
+            invited_by: None,
             session: SessionTimer::new(session_expires),
             takes_update: false,
             local_sdp: Vec::new(),

@@ -200,7 +200,6 @@ pub enum Event {
         content_type: String,
         body: Vec<u8>,
     },
-
     /// REFER in the dialog (answered 202 already): the far end wants the other side of its call to be put through to this URI.
     /// Tell what came of it by `refer_result`.
     Refer {
@@ -438,6 +437,7 @@ impl Endpoint {
             DialogTimer::Unanswered => dialog.hang_up(core, now),
             DialogTimer::Silent => dialog.give_up_silent(core),
             DialogTimer::Provisional => dialog.remind(core, now),
+            DialogTimer::Unconfirmed => dialog.repeat_reliable(core, now),
             DialogTimer::Refresh => dialog.refresh(core, now),
             DialogTimer::Expire => dialog.lose(core, now),
             DialogTimer::OfferAgain => dialog.flush_offer(core, now),

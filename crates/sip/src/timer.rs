@@ -40,6 +40,8 @@ pub(crate) enum DialogTimer {
     Silent,
     /// Repeats a provisional response (RFC 3261 §13.3.1.1).
     Provisional,
+    /// A provisional response has no PRACK yet (RFC 3262).
+    Unconfirmed,
     /// RFC 4028: we refresh the session.
     Refresh,
     /// RFC 4028: the session was not refreshed.

@@ -1,8 +1,6 @@
 //! The called side of a dialog: their INVITE and our answer (RFC 3261 §13.3).
 
-use super::{
-    ALLOW, Dialog, Incoming, Phase, SUPPORTED_AS_SERVER, Side, UNANSWERED_MAX, Unacknowledged, route,
-};
+use super::{ALLOW, Dialog, Incoming, Phase, SUPPORTED, Side, UNANSWERED_MAX, Unacknowledged, route};
 use crate::core::Core;
 use crate::endpoint::{DialogId, EndedBy, Event, Flow};
 use crate::io::Io;
@@ -39,6 +37,8 @@ impl Dialog {
         let user = crate::message::Uri::parse(request.uri()).map_or(&b""[..], |uri| uri.user);
         dialog.contact_user = String::from_utf8_lossy(user).into_owned();
         let without_offer = request.sdp().is_empty();
+        // RFC 3262 §3: anywhere in the lower half, so that it can be counted up.
+        dialog.provisional = super::reliable::Reliable::wanted(&request, core.io.rng.u32(1..1 << 30));
         let server = core.servers.open(key, flow, request, Some(id));
         let (method, cseq) = (Method::Invite, dialog.remote_cseq);
         dialog.incoming = Some(Incoming { server, method, cseq, without_offer });
@@ -54,20 +54,33 @@ impl Dialog {
     /// 101 to 199.
     pub fn ring(&mut self, core: &mut Core, now: Duration, status: u16, sdp: Vec<u8>) {
         let Some(incoming) = self.open_invite().filter(|_| (101..=199).contains(&status)) else { return };
-        self.reply(core, now, incoming.server, status, None, sdp);
+        if self.provisional.is_some() {
+            self.ring_reliably(core, now, status, sdp);
+        } else {
+            self.reply(core, now, incoming.server, status, None, sdp);
+        }
         core.io.timers.set(self.timer(DialogTimer::Provisional), now + REMIND);
     }
 
     pub fn remind(&mut self, core: &mut Core, now: Duration) {
         let Some(incoming) = self.open_invite() else { return };
-        core.servers.remind(&mut core.io, incoming.server);
+        if self.provisional.is_some() {
+            self.remind_reliably(core, now);
+        } else {
+            core.servers.remind(&mut core.io, incoming.server);
+        }
         core.io.timers.set(self.timer(DialogTimer::Provisional), now + REMIND);
     }
 
     pub fn answer(&mut self, core: &mut Core, now: Duration, sdp: Vec<u8>) {
         let Some(incoming) = self.open_invite() else { return };
-        core.io.timers.cancel(self.timer(DialogTimer::Unanswered));
         core.io.timers.cancel(self.timer(DialogTimer::Provisional));
+        if self.answer_waits(&sdp) {
+            return;
+        }
+        core.io.timers.cancel(self.timer(DialogTimer::Unanswered));
+        self.stop_ringing_reliably(core);
+        self.invited_by = Some(incoming.cseq);
         self.accept_invite(core, now, incoming, sdp);
         self.phase = Phase::Answered;
     }
@@ -77,7 +90,9 @@ impl Dialog {
         let reply = self.session_reply(core, incoming.server);
         self.local_sdp = sdp.clone();
         let server = incoming.server;
-        self.reply(core, now, server, 200, reply, sdp);
+        let answered =
+            self.phase == Phase::Incoming && self.provisional.as_ref().is_some_and(|r| r.has_answered());
+        self.reply(core, now, server, 200, reply, if answered { Vec::new() } else { sdp });
         self.incoming = None;
         let answer_in_ack = incoming.without_offer;
         self.unacknowledged = Some(Unacknowledged { server, cseq: incoming.cseq, answer_in_ack });
@@ -103,12 +118,16 @@ impl Dialog {
             Some((request, _)) => request.fields(Name::RecordRoute).map(<[u8]>::to_vec).collect(),
             None => return,
         };
+        let rseq = self.provisional.as_ref().filter(|_| (101..200).contains(&status)).map(|r| r.rseq());
         let fill = |writer: &mut Writer, io: &Io| {
             for route in &routes {
                 writer.field("Record-Route", route);
             }
             writer.field("Contact", io.contact(self.flow.transport, &self.contact_user));
-            writer.field("Allow", ALLOW).field("Supported", SUPPORTED_AS_SERVER);
+            writer.field("Allow", ALLOW).field("Supported", SUPPORTED);
+            if let Some(rseq) = rseq {
+                writer.field("Require", "100rel").format("RSeq", format_args!("{rseq}"));
+            }
             if let Some(session) = session {
                 writer.field("Session-Expires", session.value);
                 if session.require {

@@ -1,5 +1,6 @@
 //! Requests of the far end within a dialog (RFC 3261 §12.2.2).
 
+use super::reliable::Confirmed;
 use super::{ALLOW, Dialog, Incoming, Phase};
 use crate::core::Core;
 use crate::endpoint::{Event, Flow};
@@ -56,12 +57,20 @@ impl Dialog {
             Method::Options => 200,
             Method::Refer => self.on_refer(core, &request),
             Method::Notify => 489,
-            Method::Prack => 481,
+            Method::Prack => return self.take_prack(core, now, flow, key, request),
             Method::Message | Method::Subscribe | Method::Publish | Method::Register => 405,
             Method::Ack | Method::Cancel => return,
             Method::Other => 501,
         };
         self.reply_once(core, now, flow, key, (request, status));
+    }
+
+    fn take_prack(&mut self, core: &mut Core, now: Duration, flow: Flow, key: Box<[u8]>, prack: Message) {
+        let (status, confirmed) = self.on_prack(&prack);
+        self.reply_once(core, now, flow, key, (prack, status));
+        if matches!(confirmed, Confirmed::Next) {
+            self.after_prack(core, now);
+        }
     }
 
     /// A transaction that is answered at once and has no body.

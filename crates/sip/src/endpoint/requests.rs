@@ -2,7 +2,7 @@
 
 use super::{Endpoint, Event, Flow};
 use crate::auth::Verdict;
-use crate::dialog::{ALLOW, Dialog, SUPPORTED_AS_SERVER, id_of_tag};
+use crate::dialog::{ALLOW, Dialog, SUPPORTED, id_of_tag};
 use crate::message::{Defect, Message, Method, Name, Uri, Writer, check_request};
 use crate::overload::Overload;
 use crate::registrar::{Refusal, record_user, wants_outbound};
@@ -134,7 +134,8 @@ impl Endpoint {
     fn extensions_are_known(&mut self, flow: Flow, request: &Message) -> bool {
         let known = |token: &[u8]| {
             let registering = request.method() == Some(Method::Register);
-            token.eq_ignore_ascii_case(b"timer") || (registering && token.eq_ignore_ascii_case(b"outbound"))
+            let is = |name: &[u8]| token.eq_ignore_ascii_case(name);
+            is(b"timer") || is(b"100rel") || (registering && is(b"outbound"))
         };
         let unknown: Vec<String> = request
             .list(Name::Require)
@@ -155,10 +156,7 @@ impl Endpoint {
             return;
         }
         let mut writer = self.stateless(flow, request, 200);
-        writer
-            .field("Allow", ALLOW)
-            .field("Supported", SUPPORTED_AS_SERVER)
-            .field("Accept", "application/sdp");
+        writer.field("Allow", ALLOW).field("Supported", SUPPORTED).field("Accept", "application/sdp");
         writer.field("Contact", self.core.io.contact(flow.transport, ""));
         self.core.io.send(flow, writer.finish());
     }
