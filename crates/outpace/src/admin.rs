@@ -343,7 +343,7 @@ fn trunk(store: &dyn Store, command: TrunkCommand) -> anyhow::Result<()> {
             let company = find(store, &of)?.id;
             ensure!(
                 crate::switch::names::transport(&transport).is_some(),
-                "transport must be udp, tcp or tls"
+                "transport must be udp, tcp, tls or auto"
             );
             let enabled = !disabled;
             let known = store.trunks(company)?.into_iter().find(|t| t.settings.name == name);

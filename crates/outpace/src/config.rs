@@ -85,6 +85,8 @@ pub struct Sip {
     pub tls_key: Option<PathBuf>,
     /// Pages that may open a WebSocket; empty: any.
     pub ws_origins: Vec<String>,
+    /// Who is asked for the hosts of trunks; empty: whom the system asks.
+    pub dns: Vec<SocketAddr>,
 }
 
 /// What phones are challenged with (RFC 8760).

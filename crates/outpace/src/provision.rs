@@ -107,7 +107,7 @@ fn check_trunk(trunk: &TrunkConfig) -> anyhow::Result<()> {
     ensure!(trunk.addresses.len() <= ADDRESSES_MAX, "at most {ADDRESSES_MAX} addresses");
     let names = trunk.addresses.iter().map(|a| a.transport.as_str()).filter(|t| !t.is_empty());
     for name in names.chain([trunk.transport.as_str()]) {
-        ensure!(names::transport(name).is_some(), "transport must be udp, tcp or tls, not {name:?}");
+        ensure!(names::transport(name).is_some(), "transport must be udp, tcp, tls or auto, not {name:?}");
     }
     ensure!((1..=30).contains(&trunk.silence_max_s), "silence_max_s must be from 1 to 30");
     let number = |s: &str| {

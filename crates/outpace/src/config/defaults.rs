@@ -44,6 +44,7 @@ impl Default for Sip {
             tls_cert: None,
             tls_key: None,
             ws_origins: Vec::new(),
+            dns: Vec::new(),
         }
     }
 }

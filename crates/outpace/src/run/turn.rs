@@ -111,7 +111,7 @@ impl Dialer {
             done,
             configured: config.company.iter().map(|c| (c.code.clone(), c.clone())).collect(),
             directory: Directory { companies: Vec::new() },
-            names: Names::start(),
+            names: Names::start(&config.sip.dns),
             load_next: 1,
             answers: BTreeMap::new(),
             request_next: 1,

@@ -1,5 +1,8 @@
 //! What trunks' host names stand for, looked up in the background: the run loop never waits for DNS.
 
+mod dns;
+mod locate;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -7,20 +10,24 @@ use std::time::Duration;
 use sip::Transport;
 use tokio::sync::{mpsc, watch};
 
+use locate::{Located, Locator};
+
 /// Answers on their way to the run loop.
 const FOUND_MAX: usize = 256;
-/// How long an answer is used.
-const KEEP: Duration = Duration::from_secs(30);
+/// An answer is used as long as it says, within these bounds.
+const KEEP_MIN: Duration = Duration::from_secs(5);
+const KEEP_MAX: Duration = Duration::from_secs(300);
 /// A name without an answer is asked for again after this.
 const RETRY: Duration = Duration::from_secs(2);
-const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A host as the settings of a trunk name it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct HostName {
     pub host: String,
     pub port: Option<u16>,
-    pub transport: Transport,
+    /// None: what its domain likes best.
+    pub transport: Option<Transport>,
 }
 
 /// One address that a name stands for.
@@ -40,12 +47,13 @@ pub struct Found {
     pub targets: Vec<Target>,
 }
 
-/// `udp`, `tcp` or `tls`: what a trunk can be reached by.
-pub fn transport(name: &str) -> Option<Transport> {
+/// `udp`, `tcp`, `tls`, or `auto` for what the domain of the address says: how a trunk can be reached. None: no such word.
+pub fn transport(name: &str) -> Option<Option<Transport>> {
     match name {
-        "udp" => Some(Transport::Udp),
-        "tcp" => Some(Transport::Tcp),
-        "tls" => Some(Transport::Tls),
+        "udp" => Some(Some(Transport::Udp)),
+        "tcp" => Some(Some(Transport::Tcp)),
+        "tls" => Some(Some(Transport::Tls)),
+        "auto" => Some(None),
         _ => None,
     }
 }
@@ -83,8 +91,9 @@ impl HostName {
     /// The address itself, when the name is one.
     pub fn literal(&self) -> Option<Target> {
         let ip: IpAddr = self.host.parse().ok()?;
-        let address = SocketAddr::new(ip, self.port.unwrap_or(default_port(self.transport)));
-        Some(Target { transport: self.transport, address, priority: 0, weight: 1 })
+        let transport = self.transport.unwrap_or(Transport::Udp);
+        let address = SocketAddr::new(ip, self.port.unwrap_or(default_port(transport)));
+        Some(Target { transport, address, priority: 0, weight: 1 })
     }
 
     /// As it stands in a URI.
@@ -101,10 +110,11 @@ pub struct Names {
 }
 
 impl Names {
-    pub fn start() -> Names {
+    /// `resolvers`: who is asked; empty: whom the system asks.
+    pub fn start(resolvers: &[SocketAddr]) -> Names {
         let (wanted, wanted_out) = watch::channel(BTreeSet::new());
         let (found_in, found) = mpsc::channel(FOUND_MAX);
-        tokio::spawn(look_up_all(wanted_out, found_in));
+        tokio::spawn(look_up_all(Locator::new(resolvers), wanted_out, found_in));
         Names { wanted, found }
     }
 
@@ -124,7 +134,11 @@ impl Names {
 }
 
 /// One task per name.
-async fn look_up_all(mut wanted: watch::Receiver<BTreeSet<HostName>>, found: mpsc::Sender<Found>) {
+async fn look_up_all(
+    locator: Locator,
+    mut wanted: watch::Receiver<BTreeSet<HostName>>,
+    found: mpsc::Sender<Found>,
+) {
     let mut tasks: BTreeMap<HostName, tokio::task::JoinHandle<()>> = BTreeMap::new();
     loop {
         let names = wanted.borrow_and_update().clone();
@@ -136,8 +150,8 @@ async fn look_up_all(mut wanted: watch::Receiver<BTreeSet<HostName>>, found: mps
             keep
         });
         for name in names {
-            let found = found.clone();
-            tasks.entry(name.clone()).or_insert_with(|| tokio::spawn(look_up(name, found)));
+            let (locator, found) = (locator.clone(), found.clone());
+            tasks.entry(name.clone()).or_insert_with(|| tokio::spawn(look_up(locator, name, found)));
         }
         if wanted.changed().await.is_err() {
             tasks.values().for_each(tokio::task::JoinHandle::abort);
@@ -146,12 +160,12 @@ async fn look_up_all(mut wanted: watch::Receiver<BTreeSet<HostName>>, found: mps
     }
 }
 
-async fn look_up(name: HostName, found: mpsc::Sender<Found>) {
-    let mut last: Vec<Target> = Vec::new();
+async fn look_up(locator: Locator, name: HostName, found: mpsc::Sender<Found>) {
+    let mut last: Option<Vec<Target>> = None;
     let mut warned = false;
     loop {
-        let targets = ask(&name).await;
-        if targets.is_empty() {
+        let located = tokio::time::timeout(LOOKUP_TIMEOUT, locator.locate(&name)).await;
+        let Ok(Ok(Located { targets, ttl })) = located else {
             // What was found before is used on: DNS that is down must not stop calls.
             if !warned {
                 tracing::warn!(host = %name.host, "a trunk's host has no address; it is asked for again");
@@ -159,25 +173,17 @@ async fn look_up(name: HostName, found: mpsc::Sender<Found>) {
             warned = true;
             tokio::time::sleep(RETRY).await;
             continue;
-        }
+        };
         warned = false;
-        if targets != last {
-            last.clone_from(&targets);
+        if last.as_ref() != Some(&targets) {
+            if targets.is_empty() {
+                tracing::warn!(host = %name.host, "a trunk's domain says that it takes no calls");
+            }
+            last = Some(targets.clone());
             if found.send(Found { name: name.clone(), targets }).await.is_err() {
                 return;
             }
         }
-        tokio::time::sleep(KEEP).await;
+        tokio::time::sleep(ttl.clamp(KEEP_MIN, KEEP_MAX)).await;
     }
-}
-
-async fn ask(name: &HostName) -> Vec<Target> {
-    let port = name.port.unwrap_or(default_port(name.transport));
-    let looked_up = tokio::net::lookup_host((name.host.as_str(), port));
-    let Ok(Ok(addresses)) = tokio::time::timeout(LOOKUP_TIMEOUT, looked_up).await else { return Vec::new() };
-    let target = |address| Target { transport: name.transport, address, priority: 0, weight: 1 };
-    let mut targets: Vec<Target> = addresses.map(target).collect();
-    targets.sort_by_key(|t| t.address);
-    targets.dedup();
-    targets
 }

@@ -131,7 +131,7 @@ impl Peer {
 
     fn names(&self) -> Vec<(HostName, u16, u16)> {
         let s = &self.trunk.settings;
-        let of = |text: &str| names::transport(text).unwrap_or(sip::Transport::Udp);
+        let of = |text: &str| names::transport(text).unwrap_or(Some(sip::Transport::Udp));
         let (host, port) = names::split(&s.address);
         let first = (HostName { host, port, transport: of(&s.transport) }, 0, 1);
         let name = |a: &TrunkAddress| {
