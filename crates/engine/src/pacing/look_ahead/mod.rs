@@ -6,6 +6,7 @@
 mod answer;
 mod budget;
 mod decision;
+mod outlook;
 mod price;
 mod set_up;
 mod stage;
@@ -14,12 +15,14 @@ mod tail;
 use std::time::Duration;
 
 pub use decision::{BoundBy, PacingDecision};
+pub use outlook::Load;
 
 use answer::{Answers, Flight, SLOTS_PER_SECOND};
 use budget::Budget;
+use outlook::{Outlook, Prepared};
 use set_up::SetUp;
 use stage::{NextRelease, Release, Stage};
-use tail::{Ahead, HORIZON, Seconds};
+use tail::{Ahead, EXACT_MAX, HORIZON, Seconds};
 
 /// Curves are made anew after so many seconds at the latest.
 const REBUILD_EVERY: f64 = 120.0;
@@ -29,15 +32,16 @@ const COLD_UNTIL: f64 = 150.0;
 const DRIFT: f64 = 0.025;
 /// Jumps of the share per minute.
 const JUMPS: f64 = 0.002;
-/// Probability that a window passes its cap because of one call more, at most.
-const OVERRUN_MAX: f64 = 0.000_005;
+/// Hours over the cap that all the calls of an hour may bring, were each at its limit. One call may bring this by the answers
+/// of an hour: a limit that is the same for each call would be broken more often by those who place more.
+const OVERRUNS_HOURLY: f64 = 0.000_1;
 /// The same should as many customers answer as can be feared.
 const OVERRUN_HIGH_MAX: f64 = 0.000_05;
 /// It is feared that soon as many answer again as did lately, less a quarter: a dip may be over at any time.
 const LATELY: f64 = 600.0;
 const OF_LATELY: f64 = 0.75;
 /// Standard deviations by which the share of answers is taken to be higher than believed.
-const DOUBT_WEIGHT: f64 = 1.0;
+const DOUBT_WEIGHT: f64 = 0.5;
 /// The share of answers is taken to be unsure by at least this part of it when a window may pass its cap.
 const DOUBT_MIN: f64 = 0.1;
 /// A late call rings on while the harm it may do is below so many times the risk that a new one may have.
@@ -88,13 +92,6 @@ pub struct Floor<'a> {
     pub room: u32,
 }
 
-/// Calls in flight: their number, and how likely they are answered in the next seconds.
-#[derive(Clone, Debug)]
-pub struct Load {
-    count: u32,
-    calls: Vec<(Seconds, u32)>,
-}
-
 /// Calls of one slot that may be given up.
 struct Late {
     slot: u64,
@@ -103,27 +100,11 @@ struct Late {
     arrival: Seconds,
 }
 
-/// What lies ahead of the decision.
-#[derive(Clone)]
-struct Outlook {
-    ahead: Ahead,
-    /// Answers to expect from the campaign's own calls.
-    answers: Seconds,
-    expected_free: f64,
-    calls_of_others: i64,
-}
-
-impl Outlook {
-    fn add(&mut self, q: &Seconds, calls: u32) {
-        self.ahead.add_calls(q, calls);
-        self.answers.iter_mut().zip(q).for_each(|(a, q)| *a += q * f64::from(calls));
-    }
-}
-
 /// What is looked at.
 struct Scene<'a> {
     floor: &'a Floor<'a>,
     others: &'a [Load],
+    agents: &'a Outlook,
 }
 
 /// What lies ahead should customers answer as often as can be feared: made when it is needed.
@@ -157,6 +138,7 @@ pub struct LookAhead {
     talks_ended: u32,
     /// Talks that had ended when the times of release were computed.
     talks_then: u32,
+    prepared: Option<Prepared>,
     last: PacingDecision,
 }
 
@@ -188,6 +170,7 @@ impl LookAhead {
             released_at: seconds,
             talks_ended: 0,
             talks_then: 0,
+            prepared: None,
             last: PacingDecision::default(),
         }
     }
@@ -269,20 +252,26 @@ impl LookAhead {
     /// Calls to place now. `others`: the calls in flight of campaigns that share the agents.
     pub fn decide(&mut self, floor: &Floor<'_>, others: &[Load]) -> PacingDecision {
         self.advance(floor);
-        let mut outlook = self.outlook(floor, others);
+        let Prepared { agents, all, .. } = self.prepare(floor, others);
+        let calls = (self.flight.total() + floor.reserved, others.iter().map(|o| o.count).sum());
+        let all = all.filter(|(own, of_others, _)| (*own, *of_others) == calls);
+        let mut outlook = all.map_or_else(
+            || agents.with_calls(others, &self.load(floor.now, floor.reserved)),
+            |(_, _, outlook)| outlook,
+        );
         let in_flight = self.flight.total() + floor.reserved;
         let start = PacingDecision {
             idle: floor.idle,
             expected_free: outlook.expected_free,
-            horizon_seconds: HORIZON as u32,
+            horizon_seconds: outlook.ahead.until() as u32,
             in_flight,
-            expected_answers: outlook.answers[HORIZON - 1],
+            expected_answers: outlook.answers[outlook.ahead.until() - 1],
             waiting: floor.waiting,
             alpha: self.budget.alpha(),
             answer_share: self.answers.share,
             ..PacingDecision::default()
         };
-        self.last = self.add_while_safe(&Scene { floor, others }, &mut outlook, start);
+        self.last = self.add_while_safe(&Scene { floor, others, agents: &agents }, &mut outlook, start);
         self.budget.is_bound = matches!(self.last.bound_by, BoundBy::HourBudget | BoundBy::DayBudget);
         self.last
     }
@@ -345,19 +334,24 @@ impl LookAhead {
         let doubt = self.answers.doubt.max(DOUBT_MIN);
         let chances = self.chances(0, self.share_feared());
         let harm = outlook.ahead.harm(&arrival(&chances), room, &outlook.answers, doubt);
-        if harm * chances[HORIZON - 1] > OVERRUN_MAX {
+        if harm * chances[HORIZON - 1] > self.overrun_max() {
             return true;
         }
         let share = self.answers.share_high.max(OF_LATELY * self.share_lately.0);
         let (high, counted) = worst.outlook.get_or_insert_with(|| {
             let own = self.load_below(scene.floor.now, scene.floor.reserved, usize::MAX, share);
-            (self.outlook_of(scene.floor, scene.others, own), 0)
+            (scene.agents.with_calls(scene.others, &own), 0)
         });
         let chances = self.chances(0, share);
         high.add(&chances, wanted - *counted);
         *counted = wanted;
         let harm = high.ahead.harm(&arrival(&chances), room, &high.answers, 0.0);
         harm * chances[HORIZON - 1] > OVERRUN_HIGH_MAX
+    }
+
+    /// Probability that a window passes its cap because of one call, at most.
+    fn overrun_max(&self) -> f64 {
+        OVERRUNS_HOURLY / self.budget.hourly_answers()
     }
 
     fn advance(&mut self, floor: &Floor<'_>) {
@@ -415,32 +409,34 @@ impl LookAhead {
         waited > REBUILD_EVERY || waited > 0.4 && is_cold || waited > 5.0 && grown
     }
 
-    fn outlook(&self, floor: &Floor<'_>, others: &[Load]) -> Outlook {
-        self.outlook_of(floor, others, self.load(floor.now, floor.reserved))
+    /// The agents, unless they were computed a moment ago.
+    fn prepare(&mut self, floor: &Floor<'_>, others: &[Load]) -> Prepared {
+        let calls_of_others: u32 = others.iter().map(|o| o.count).sum();
+        let (talking, wrapping_up) = (floor.talking.len(), floor.wrapping_up.len());
+        let calls = self.flight.total() + floor.reserved + calls_of_others;
+        let people = talking + wrapping_up + calls as usize;
+        let of = (floor.now, talking, wrapping_up, people > EXACT_MAX);
+        if let Some(prepared) = self.prepared.take_if(|prepared| prepared.of == of) {
+            return prepared;
+        }
+        Prepared { of, agents: self.outlook_of_agents(floor, people), all: None }
     }
 
-    fn outlook_of(&self, floor: &Floor<'_>, others: &[Load], own: Load) -> Outlook {
-        let calls_of_others: u32 = others.iter().map(|o| o.count).sum();
-        let busy = floor.talking.len() + floor.wrapping_up.len();
-        let people = busy + self.flight.total() as usize + floor.reserved as usize + calls_of_others as usize;
+    fn outlook_of_agents(&self, floor: &Floor<'_>, people: usize) -> Outlook {
+        // Whoever rings longer than a call must is ended at will: what comes after that is no risk of a new call.
+        let until = self.late_from().map_or(HORIZON, |from| from / SLOTS_PER_SECOND as usize + 2);
         let mut outlook = Outlook {
-            ahead: Ahead::new(people),
+            ahead: Ahead::new(people, until),
             answers: [0.0; HORIZON],
             expected_free: 0.0,
-            calls_of_others: i64::from(calls_of_others),
+            calls_of_others: 0,
         };
         let age = |since: &Duration| floor.now.saturating_sub(*since).as_secs_f64();
         let (talking, wrapping_up) = (floor.talking.iter().map(age), floor.wrapping_up.iter().map(age));
         for (free, count) in self.release.of_all(talking, wrapping_up) {
             let free = free.map(|g| g * floor.part);
-            outlook.expected_free += free[HORIZON - 1] * f64::from(count);
+            outlook.expected_free += free[outlook.ahead.until() - 1] * f64::from(count);
             outlook.ahead.add_agents(&free, count);
-        }
-        for (q, count) in others.iter().chain([&own]).flat_map(|load: &Load| load.calls.iter()) {
-            outlook.ahead.add_calls(q, *count);
-        }
-        for (q, count) in &own.calls {
-            outlook.answers.iter_mut().zip(q).for_each(|(a, q)| *a += q * f64::from(*count));
         }
         outlook
     }
@@ -467,10 +463,12 @@ impl LookAhead {
         if late.is_empty() {
             return Vec::new();
         }
-        let mut outlook =
-            self.outlook_of(floor, others, self.load_below(floor.now, floor.reserved, from, share));
+        let mut prepared = self.prepare(floor, others);
+        let young = self.load_below(floor.now, floor.reserved, from, share);
+        let mut outlook = prepared.agents.with_calls(others, &young);
         let room = i64::from(floor.idle) - i64::from(floor.waiting);
         if late.iter().map(|l| l.count).sum::<u32>() > LATE_ONE_BY_ONE {
+            self.prepared = Some(prepared);
             return self.too_late_of_many(&late, &outlook, room);
         }
         let mut too_late = Vec::new();
@@ -483,6 +481,11 @@ impl LookAhead {
                 }
             }
         }
+        // When those are gone, the others are what is in flight.
+        let gone = u32::try_from(too_late.len()).unwrap_or(u32::MAX);
+        let left = (self.flight.total() + floor.reserved).saturating_sub(gone);
+        prepared.all = Some((left, others.iter().map(|o| o.count).sum(), outlook));
+        self.prepared = Some(prepared);
         too_late
     }
 
@@ -518,7 +521,7 @@ impl LookAhead {
         }
         let left = self.budget.left().max(0);
         let doubt = self.answers.doubt.max(DOUBT_MIN);
-        outlook.ahead.harm(&late.arrival, room + left, answers, doubt) * answered > OVERRUN_MAX
+        outlook.ahead.harm(&late.arrival, room + left, answers, doubt) * answered > self.overrun_max()
     }
 
     /// The call that was placed then was given up for being too late.

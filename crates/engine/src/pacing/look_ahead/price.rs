@@ -6,7 +6,7 @@
 //! of a token at each number: what is lost later because it is gone.
 
 /// The rate that halves the idle time, by the cap of the hour.
-const HALF: f64 = 0.3;
+const HALF: f64 = 0.15;
 /// More tokens than these are told apart in steps.
 const TOKENS_MAX: usize = 64;
 const BISECTIONS: u32 = 40;

@@ -8,43 +8,63 @@ pub(super) type Seconds = [f64; HORIZON];
 
 /// Up to this many people the sums are convolved exactly.
 pub(super) const EXACT_MAX: usize = 64;
+/// A probability that changes nothing.
+const NEXT_TO_NOTHING: f64 = 1e-14;
 
 /// Answers less free agents, by the end of each of the next seconds.
 #[derive(Clone, Debug)]
-pub(super) enum Ahead {
-    /// `mass[i][k]`: probability that answers + agents still busy = i. `busy`: busy agents counted.
-    Exact { mass: Vec<Seconds>, busy: usize },
+pub(super) struct Ahead {
+    sums: Sums,
+    /// So many seconds are looked at.
+    until: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Sums {
+    /// `mass[i][k]`: probability that answers + agents still busy = i, next to nothing below `low`. `busy`: busy agents
+    /// counted.
+    Exact { mass: Vec<Seconds>, low: usize, busy: usize },
     /// Sums of means, variances and third central moments of calls and of agents.
     Moments(Box<[Seconds; 4]>),
 }
 
 impl Ahead {
-    pub(super) fn new(people: usize) -> Ahead {
+    /// `until`: whole seconds that matter, `HORIZON` at most.
+    pub(super) fn new(people: usize, until: usize) -> Ahead {
+        let until = until.min(HORIZON);
         if people > EXACT_MAX {
-            return Ahead::Moments(Box::new([[0.0; HORIZON]; 4]));
+            return Ahead { sums: Sums::Moments(Box::new([[0.0; HORIZON]; 4])), until };
         }
         let mut mass = Vec::with_capacity(people + 16);
         mass.push([1.0; HORIZON]);
-        Ahead::Exact { mass, busy: 0 }
+        Ahead { sums: Sums::Exact { mass, low: 0, busy: 0 }, until }
+    }
+
+    pub(super) fn until(&self) -> usize {
+        self.until
     }
 
     /// Customers who answer by then with probability `q`.
     pub(super) fn add_calls(&mut self, q: &Seconds, count: u32) {
-        match self {
-            Ahead::Exact { mass, .. } => (0..count).for_each(|_| convolve(mass, q)),
-            Ahead::Moments(sums) => add_moments(sums, q, f64::from(count), 1.0),
+        let q = &q[..self.until];
+        match &mut self.sums {
+            Sums::Exact { mass, low, .. } => (0..count).for_each(|_| convolve(mass, *low, q)),
+            Sums::Moments(sums) => add_moments(sums, q, f64::from(count), 1.0),
         }
     }
 
     /// Agents who are free by then with probability `g`.
     pub(super) fn add_agents(&mut self, g: &Seconds, count: u32) {
-        match self {
-            Ahead::Exact { mass, busy } => {
+        match &mut self.sums {
+            Sums::Exact { mass, low, busy } => {
                 let still_busy = g.map(|g| 1.0 - g);
-                (0..count).for_each(|_| convolve(mass, &still_busy));
+                for _ in 0..count {
+                    convolve(mass, *low, &still_busy[..self.until]);
+                    *low += usize::from(mass[*low][..self.until].iter().all(|p| *p < NEXT_TO_NOTHING));
+                }
                 *busy += count as usize;
             }
-            Ahead::Moments(sums) => add_moments(sums, g, f64::from(count), -1.0),
+            Sums::Moments(sums) => add_moments(sums, &g[..self.until], f64::from(count), -1.0),
         }
     }
 
@@ -52,15 +72,15 @@ impl Ahead {
     /// `spread`: standard deviation of the answers, relative to `answers`, from not knowing how many customers answer.
     fn lacking(&self, room: i64, answers: &Seconds, spread: f64) -> Seconds {
         let mut lacking = [0.0; HORIZON];
-        match self {
-            Ahead::Exact { mass, busy } => {
+        match &self.sums {
+            Sums::Exact { mass, busy, .. } => {
                 let from = room.saturating_add(i64::try_from(*busy).unwrap_or(i64::MAX));
                 for row in mass.iter().skip(usize::try_from(from).unwrap_or(0)) {
-                    lacking.iter_mut().zip(row).for_each(|(l, p)| *l += p);
+                    lacking.iter_mut().zip(&row[..self.until]).for_each(|(l, p)| *l += p);
                 }
             }
-            Ahead::Moments(sums) => {
-                for (k, lacking) in lacking.iter_mut().enumerate() {
+            Sums::Moments(sums) => {
+                for (k, lacking) in lacking.iter_mut().enumerate().take(self.until) {
                     let variance = sums[1][k] + (answers[k] * spread).powi(2);
                     *lacking = tail(sums[0][k], variance, [sums[2][k], sums[3][k]], room);
                 }
@@ -88,18 +108,18 @@ impl Ahead {
     }
 }
 
-fn convolve(mass: &mut Vec<Seconds>, q: &Seconds) {
+fn convolve(mass: &mut Vec<Seconds>, low: usize, q: &[f64]) {
     mass.push([0.0; HORIZON]);
-    for i in (1..mass.len()).rev() {
+    for i in (low + 1..mass.len()).rev() {
         let (low, high) = mass.split_at_mut(i);
         for ((to, from), q) in high[0].iter_mut().zip(&low[i - 1]).zip(q) {
             *to += (from - *to) * q;
         }
     }
-    mass[0].iter_mut().zip(q).for_each(|(m, q)| *m *= 1.0 - q);
+    mass[low].iter_mut().zip(q).for_each(|(m, q)| *m *= 1.0 - q);
 }
 
-fn add_moments(sums: &mut [Seconds; 4], q: &Seconds, count: f64, sign: f64) {
+fn add_moments(sums: &mut [Seconds; 4], q: &[f64], count: f64, sign: f64) {
     let [means, variances, of_calls, of_agents] = sums;
     let thirds = if sign > 0.0 { of_calls } else { of_agents };
     for (((mean, variance), third), q) in means.iter_mut().zip(variances).zip(thirds).zip(q) {
@@ -169,7 +189,7 @@ mod tests {
 
     #[test]
     fn the_exact_sum_counts_answers_less_free_agents() {
-        let mut ahead = Ahead::new(3);
+        let mut ahead = Ahead::new(3, HORIZON);
         ahead.add_calls(&[0.5; HORIZON], 2);
         ahead.add_agents(&[0.5; HORIZON], 1);
         // Answers 0, 1, 2 with 1/4, 1/2, 1/4; the agent is free with 1/2.
@@ -181,7 +201,7 @@ mod tests {
     #[test]
     fn far_out_the_tail_of_moments_is_never_too_low_nor_ten_times_too_high() {
         for (calls, q, agents, g) in [(180, 0.06, 18, 0.2), (70, 0.2, 20, 0.5), (150, 0.02, 40, 0.1)] {
-            let (mut exact, mut moments) = (Ahead::new(0), Ahead::new(EXACT_MAX + 1));
+            let (mut exact, mut moments) = (Ahead::new(0, HORIZON), Ahead::new(EXACT_MAX + 1, HORIZON));
             for ahead in [&mut exact, &mut moments] {
                 ahead.add_calls(&[q; HORIZON], calls);
                 ahead.add_agents(&[g; HORIZON], agents);
@@ -195,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_late_answer_harms_those_who_answer_after_it() {
-        let mut ahead = Ahead::new(1);
+        let mut ahead = Ahead::new(1, HORIZON);
         let mut q = NONE;
         q[20..].fill(0.5);
         ahead.add_calls(&q, 1);
@@ -205,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_tail_of_moments_is_close_to_the_exact_one() {
-        let (mut exact, mut moments) = (Ahead::new(0), Ahead::new(EXACT_MAX + 1));
+        let (mut exact, mut moments) = (Ahead::new(0, HORIZON), Ahead::new(EXACT_MAX + 1, HORIZON));
         for ahead in [&mut exact, &mut moments] {
             ahead.add_calls(&[0.2; HORIZON], 40);
             ahead.add_agents(&[0.1; HORIZON], 30);
