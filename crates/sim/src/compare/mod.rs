@@ -2,6 +2,7 @@
 //! engine's own controller. Every pacer meets the same customers.
 
 mod chart;
+mod list;
 mod ours;
 mod pacers;
 mod run;

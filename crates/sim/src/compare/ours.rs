@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::look_ahead::{Floor, LookAhead, Rules};
+use engine::look_ahead::{Floor, Load, LookAhead, Rules};
 
 use super::pacers::{Pacer, View};
 use super::shift::{Micros, RING_MIN, SECOND};
@@ -43,11 +43,11 @@ impl Ours {
             now: Duration::from_micros(view.now),
             idle: view.idle,
             waiting: view.waiting,
-            reserved: 0,
+            reserved: view.reserved,
             talking: &self.talking,
             wrapping_up: &self.wrapping_up,
             part: 1.0,
-            room: 10_000,
+            room: view.room,
         };
         with(&mut self.pacer, &floor)
     }
@@ -64,14 +64,14 @@ impl Pacer for Ours {
             return 0;
         }
         self.looked_at = view.now;
-        self.look(view, |pacer, floor| pacer.decide(floor, &[]).wanted)
+        self.look(view, |pacer, floor| pacer.decide(floor, view.others).wanted)
     }
 
     fn too_late(&mut self, view: &View<'_>) -> Vec<u64> {
         if !self.gives_up || self.is_too_soon(view) {
             return Vec::new();
         }
-        self.look(view, |pacer, floor| pacer.too_late(floor, &[]))
+        self.look(view, |pacer, floor| pacer.too_late(floor, view.others))
     }
 
     fn given_up(&mut self, now: Micros, placed: Micros) {
@@ -80,6 +80,14 @@ impl Pacer for Ours {
 
     fn placed(&mut self, now: Micros) {
         self.pacer.placed(Duration::from_micros(now));
+    }
+
+    fn rings(&mut self, now: Micros, placed: Micros) {
+        self.pacer.rings(Duration::from_micros(now), Duration::from_micros(placed));
+    }
+
+    fn load(&self, now: Micros, reserved: u32) -> Option<Load> {
+        Some(self.pacer.load(Duration::from_micros(now), reserved))
     }
 
     fn answered(&mut self, now: Micros, placed: Micros) {

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use engine::look_ahead::Load;
+
 use super::shift::{Micros, SECOND};
 
 /// What a pacer sees.
@@ -11,22 +13,37 @@ pub struct View<'a> {
     /// Half a second has passed; else something happened.
     pub is_tick: bool,
     pub idle: u32,
+    /// Campaigns that share the agents.
+    pub campaigns: u32,
+    /// Answered calls without an agent, of all campaigns and of this one.
     pub waiting: u32,
-    /// Dialing or ringing.
+    pub own_waiting: u32,
+    /// Wished for, dialing or ringing.
     pub in_flight: u32,
+    /// Of them, those that are not placed yet.
+    pub reserved: u32,
+    /// Numbers that may be called now.
+    pub room: u32,
     /// Since when.
     pub talking: &'a [Micros],
     pub wrapping_up: &'a [Micros],
+    /// The calls in flight of the other campaigns, where these look ahead too.
+    pub others: &'a [Load],
 }
 
 impl View<'_> {
+    /// Its part of the idle agents.
+    fn idle_part(&self) -> f64 {
+        f64::from(self.idle) / f64::from(self.campaigns)
+    }
+
     fn agents(&self) -> f64 {
         f64::from(self.idle) + (self.talking.len() + self.wrapping_up.len()) as f64
     }
 
     /// This many calls in all, less those that are there.
     fn up_to(&self, calls: f64) -> u32 {
-        (calls as i64 - i64::from(self.in_flight) - i64::from(self.waiting)).clamp(0, 10_000) as u32
+        (calls as i64 - i64::from(self.in_flight) - i64::from(self.own_waiting)).clamp(0, 10_000) as u32
     }
 }
 
@@ -39,6 +56,11 @@ pub trait Pacer {
     }
     fn given_up(&mut self, _now: Micros, _placed: Micros) {}
     fn placed(&mut self, _now: Micros) {}
+    fn rings(&mut self, _now: Micros, _placed: Micros) {}
+    /// Its calls in flight, as others count with them.
+    fn load(&self, _now: Micros, _reserved: u32) -> Option<Load> {
+        None
+    }
     fn answered(&mut self, _now: Micros, _placed: Micros) {}
     fn failed(&mut self, _now: Micros, _placed: Micros) {}
     /// The trunk failed. Most do not tell that from customers who do not answer.
@@ -59,7 +81,7 @@ pub struct Progressive;
 
 impl Pacer for Progressive {
     fn wanted(&mut self, view: &View<'_>) -> u32 {
-        view.up_to(f64::from(view.idle))
+        view.up_to(view.idle_part())
     }
 }
 
@@ -68,7 +90,7 @@ pub struct FixedRatio(pub f64);
 
 impl Pacer for FixedRatio {
     fn wanted(&mut self, view: &View<'_>) -> u32 {
-        view.up_to((self.0 * f64::from(view.idle)).floor())
+        view.up_to((self.0 * view.idle_part()).floor())
     }
 }
 
@@ -305,7 +327,7 @@ impl Pacer for SilentCalls {
         let answered = self.ended.hits.max(1) as f64;
         let failed = (self.ended.events.len() - self.ended.hits) as f64;
         let each = if self.ended.events.len() < 20 { 1.0 } else { 1.0 + self.boldness * failed / answered };
-        view.up_to((f64::from(view.idle) * each).floor())
+        view.up_to((view.idle_part() * each).floor())
     }
 
     fn answered(&mut self, now: Micros, _placed: Micros) {
@@ -343,7 +365,7 @@ impl Pacer for AdaptiveIdleRatio {
             let error = ((0.025 - mean) / 0.025).clamp(-2.0, 1.0);
             self.ratio = (self.ratio * (0.02 * error).exp()).clamp(1.0, 15.0);
         }
-        view.up_to((self.ratio * f64::from(view.idle)).floor())
+        view.up_to((self.ratio * view.idle_part()).floor())
     }
 
     fn served(&mut self, now: Micros, is_abandoned: bool) {

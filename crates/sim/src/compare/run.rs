@@ -53,6 +53,11 @@ fn pacer(name: &str, setting: &Setting) -> Box<dyn Pacer> {
     }
 }
 
+/// One for each campaign.
+fn pacers(name: &str, setting: &Setting) -> Vec<Box<dyn Pacer>> {
+    setting.campaigns.iter().map(|_| pacer(name, setting)).collect()
+}
+
 /// One line of the comparison's world.
 #[derive(Clone, Debug)]
 pub struct Row {
@@ -152,6 +157,8 @@ pub struct Summary {
     pub calls_per_shift: f64,
     /// Calls placed for one that is connected.
     pub calls_per_connected: f64,
+    /// Persons taken for machines, by all who answered.
+    pub hung_up_on: f64,
 }
 
 impl Summary {
@@ -166,6 +173,7 @@ impl Summary {
             hours_over: outcomes.iter().filter(|o| o.worst_hour > cap + 1e-9).count(),
             shifts_over: outcomes.iter().filter(|o| o.is_over_cap).count(),
             idle_per_call: Estimate::of(outcomes, |o| o.idle_per_call),
+            hung_up_on: outcomes.iter().map(|o| o.hung_up_on).sum::<f64>() / outcomes.len() as f64,
             calls_per_shift: outcomes.iter().map(|o| o.dialed as f64).sum::<f64>() / outcomes.len() as f64,
             calls_per_connected: outcomes.iter().map(|o| o.dialed as f64).sum::<f64>()
                 / outcomes.iter().map(|o| o.connected as f64).sum::<f64>().max(1.0),
@@ -210,7 +218,7 @@ fn shifts(row: &Row, name: &str, seeds: Range<u64>, threads: usize) -> Vec<Outco
                         return;
                     }
                     let setting = row.setting(seed);
-                    let outcome = Shift::new(&setting, seed).run(&mut *pacer(name, &setting));
+                    let outcome = Shift::new(&setting, seed).run(&mut pacers(name, &setting));
                     done.lock().expect("no shift panics").push((seed, outcome));
                 }
             });
@@ -225,4 +233,57 @@ fn shifts(row: &Row, name: &str, seeds: Range<u64>, threads: usize) -> Vec<Outco
         eprintln!("{}, {name}: an hour passed the cap with seed {}", row.name, over.join(", "));
     }
     done.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::weather::{ListSize, Missed};
+    use super::*;
+
+    fn shift(setting: &Setting, name: &str, seed: u64) -> Outcome {
+        Shift::new(setting, seed).run(&mut pacers(name, setting))
+    }
+
+    /// In these an hour passed the cap while each call had a limit of its own, however many were placed.
+    #[test]
+    fn no_hour_passes_the_cap_in_the_shifts_in_which_one_once_did() {
+        for (agents, seed) in [(20, 600_014), (5, 5032), (5, 5065), (5, 5090)] {
+            let outcome = shift(&Setting::new(agents, 0.3), "ours", seed);
+            assert!(outcome.worst_hour <= 0.03 + 1e-9, "{agents} agents, seed {seed}: {outcome:?}");
+            assert!(!outcome.is_over_cap && outcome.utilisation > 0.75, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_shift_ends_with_its_list_and_calls_no_number_too_often() {
+        let list = ListSize { numbers: 800, attempts: 2, pause: 600.0 };
+        let setting = Setting { list, ..Setting::new(10, 0.3) };
+        for name in ["ours", "idle-ratio", "progressive"] {
+            let outcome = shift(&setting, name, 3);
+            assert!((1000..=1600).contains(&outcome.dialed), "{name}: {outcome:?}");
+            assert!((350..=500).contains(&outcome.connected), "{name}: {outcome:?}");
+        }
+    }
+
+    #[test]
+    fn campaigns_that_share_agents_keep_the_cap_each() {
+        let setting = Setting { campaigns: vec![1.0, 0.5], hours: 3.0, ..Setting::new(10, 0.3) };
+        let outcome = shift(&setting, "ours", 4);
+        assert!(outcome.worst_hour <= 0.03 && outcome.utilisation > 0.75, "{outcome:?}");
+    }
+
+    #[test]
+    fn what_goes_wrong_shows() {
+        let plain = shift(&Setting { hours: 2.0, ..Setting::new(10, 0.3) }, "progressive", 5);
+        assert_eq!((plain.hung_up_on, plain.abandoned), (0.0, 0.0));
+        let missed = Missed { share: 0.3, seconds: 3.0, away: 20.0 };
+        let mut setting = Setting { hours: 2.0, missed, ..Setting::new(10, 0.3) };
+        setting.mistaken.persons = 0.1;
+        let outcome = shift(&setting, "progressive", 5);
+        assert!((0.05..0.2).contains(&outcome.hung_up_on), "{outcome:?}");
+        // Who was offered an agent that does not answer for longer than he waits is lost.
+        assert!((0.1..0.4).contains(&outcome.abandoned), "{outcome:?}");
+        let slow = Setting { hours: 2.0, set_up: 4.0, store: 1.0, ..Setting::new(10, 0.3) };
+        assert!(shift(&slow, "progressive", 5).utilisation < plain.utilisation);
+    }
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 
 use fastrand::Rng;
 
+use super::list::List;
 use super::pacers::{Pacer, View};
-use super::weather::{Fate, Setting};
+use super::weather::{Fate, Setting, happens, micros};
 
 pub type Micros = u64;
 
@@ -17,10 +18,14 @@ pub const RING_MIN: f64 = 15.0;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Event {
     Tick,
+    Place(u32),
+    Rings(u32),
     Answer(u32),
     Fail(u32),
     TrunkFails(u32),
     GiveUp(u32),
+    OfferEnds(u32),
+    ComesBack(u32),
     TalkEnds(u32),
     WrapUpEnds(u32),
     Presence(u32),
@@ -29,6 +34,8 @@ enum Event {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Seat {
     Idle,
+    /// Is offered a call, and will not take it.
+    Offered,
     Talking,
     WrapUp,
     Away,
@@ -41,6 +48,27 @@ struct Agent {
     wrap_up: Micros,
     /// Leaves when the present work is over.
     is_leaving: bool,
+    /// Back at work only after a missed offer's time away.
+    is_away: bool,
+}
+
+struct Call {
+    placed: Micros,
+    rings_at: Micros,
+    campaign: usize,
+    /// How often the number was called.
+    attempts: u32,
+    fate: Fate,
+}
+
+struct Campaign {
+    in_flight: u32,
+    /// Calls that are wished for, but not placed.
+    reserved: u32,
+    waiting: u32,
+    list: List,
+    /// When each person's answer was served or lost, and whether it was lost.
+    answers: Vec<(Micros, bool)>,
 }
 
 /// What a shift came to.
@@ -59,6 +87,8 @@ pub struct Outcome {
     pub dialed: u64,
     /// In the whole shift.
     pub connected: u64,
+    /// Persons taken for machines, by all persons who answered.
+    pub hung_up_on: f64,
 }
 
 pub struct Shift<'a> {
@@ -69,9 +99,8 @@ pub struct Shift<'a> {
     queue: BinaryHeap<Reverse<(Micros, u64, Event)>>,
     next: u64,
     agents: Vec<Agent>,
-    /// When each call was placed.
-    placed: Vec<Micros>,
-    in_flight: u32,
+    calls: Vec<Call>,
+    campaigns: Vec<Campaign>,
     ringing: BTreeSet<u32>,
     waiting: VecDeque<u32>,
     talking: Vec<Micros>,
@@ -81,16 +110,17 @@ pub struct Shift<'a> {
 
 #[derive(Default)]
 struct Books {
-    /// When each person's answer was served or lost, and whether it was lost.
-    answers: Vec<(Micros, bool)>,
     busy: f64,
     signed_in: f64,
     counted_at: Micros,
     connected: u64,
+    hung_up_on: u32,
 }
 
 const COUNTED_FROM: Micros = 1800 * SECOND;
 const TICK: Micros = SECOND / 2;
+/// An agent hears that it is a machine after so long.
+const MACHINE_TALK: Micros = 8 * SECOND;
 
 impl<'a> Shift<'a> {
     pub fn new(setting: &'a Setting, seed: u64) -> Shift<'a> {
@@ -103,18 +133,26 @@ impl<'a> Shift<'a> {
             queue: BinaryHeap::new(),
             next: 0,
             agents: Vec::new(),
-            placed: Vec::new(),
-            in_flight: 0,
+            calls: Vec::new(),
+            campaigns: Vec::new(),
             ringing: BTreeSet::new(),
             waiting: VecDeque::new(),
             talking: Vec::new(),
             wrapping_up: Vec::new(),
             books: Books::default(),
         };
-        let agent = |_| Agent { seat: Seat::Idle, since: 0, wrap_up: 0, is_leaving: false };
+        let agent = |_| Agent { seat: Seat::Idle, since: 0, wrap_up: 0, is_leaving: false, is_away: false };
         shift.agents = (0..setting.agents).map(agent).collect();
+        let campaign = |_: &f64| Campaign {
+            in_flight: 0,
+            reserved: 0,
+            waiting: 0,
+            list: List::new(setting.list),
+            answers: Vec::new(),
+        };
+        shift.campaigns = setting.campaigns.iter().map(campaign).collect();
         for (n, (at, _)) in (0..).zip(&setting.presence) {
-            shift.after((at * 1e6) as Micros, Event::Presence(n));
+            shift.after(micros(*at), Event::Presence(n));
         }
         shift
     }
@@ -124,37 +162,67 @@ impl<'a> Shift<'a> {
         self.queue.push(Reverse((self.now + delay, self.next, event)));
     }
 
-    pub fn run(mut self, pacer: &mut dyn Pacer) -> Outcome {
-        let end = (self.setting.hours * 3600.0 * 1e6) as Micros;
+    /// `pacers`: one for each campaign.
+    pub fn run(mut self, pacers: &mut [Box<dyn Pacer>]) -> Outcome {
+        let end = micros(self.setting.hours * 3600.0);
         self.after(0, Event::Tick);
-        if pacer.foresees() {
-            (0..self.agents.len()).for_each(|_| self.place_foreseen(0, pacer));
+        if pacers[0].foresees() {
+            (0..self.agents.len()).for_each(|_| self.place_foreseen(0, &mut *pacers[0]));
         }
         while let Some(Reverse((at, _, event))) = self.queue.pop() {
-            if at >= end {
+            if at >= end || self.is_through() {
                 break;
             }
             self.now = at;
-            self.happen(event, pacer);
+            self.happen(event, pacers);
             if event == Event::Tick {
                 self.after(TICK, Event::Tick);
             }
-            let view = self.view(event == Event::Tick);
-            let too_late = pacer.too_late(&view);
-            self.give_up(&too_late, pacer);
-            let view = self.view(event == Event::Tick);
-            let wanted = pacer.wanted(&view);
-            let room = self.setting.calls_max.saturating_sub(self.in_flight);
-            for _ in 0..wanted.min(room) {
-                self.place(pacer);
+            for turn in 0..pacers.len() {
+                // Whoever is first changes, so that nobody is always last.
+                let campaign = (turn + self.next as usize) % pacers.len();
+                self.pace(campaign, pacers.len() - turn, event == Event::Tick, pacers);
             }
         }
-        self.now = end;
         self.count_time();
         self.outcome()
     }
 
-    fn view(&mut self, is_tick: bool) -> View<'_> {
+    /// No campaign has numbers left. Until then the time counts.
+    fn is_through(&self) -> bool {
+        self.campaigns.iter().all(|c| c.list.is_used_up() && c.in_flight + c.reserved + c.waiting == 0)
+    }
+
+    /// `still`: campaigns that have not had their turn, this one included.
+    fn pace(&mut self, campaign: usize, still: usize, is_tick: bool, pacers: &mut [Box<dyn Pacer>]) {
+        let now = self.now;
+        let others = pacers.iter().enumerate().filter(|(n, _)| *n != campaign);
+        let others: Vec<_> = others.filter_map(|(n, p)| p.load(now, self.campaigns[n].reserved)).collect();
+        let pacer = &mut *pacers[campaign];
+        let mut view = self.view(is_tick, campaign);
+        view.others = &others;
+        let too_late = pacer.too_late(&view);
+        self.give_up(&too_late, campaign, pacer);
+        let mut view = self.view(is_tick, campaign);
+        view.others = &others;
+        let mut wanted = pacer.wanted(&view);
+        if !others.is_empty() {
+            wanted = wanted.div_ceil(u32::try_from(still).unwrap_or(1));
+        }
+        let in_flight: u32 = self.campaigns.iter().map(|c| c.in_flight + c.reserved).sum();
+        let room = self.setting.calls_max.saturating_sub(in_flight);
+        let ready = self.campaigns[campaign].list.ready(now);
+        for _ in 0..wanted.min(room).min(ready) {
+            if self.setting.store > 0.0 {
+                self.campaigns[campaign].reserved += 1;
+                self.after(micros(self.setting.store), Event::Place(u32::try_from(campaign).unwrap_or(0)));
+            } else {
+                self.place(campaign, pacer);
+            }
+        }
+    }
+
+    fn view(&mut self, is_tick: bool, campaign: usize) -> View<'_> {
         self.talking.clear();
         self.wrapping_up.clear();
         let mut idle = 0;
@@ -162,53 +230,77 @@ impl<'a> Shift<'a> {
             match agent.seat {
                 Seat::Idle => idle += 1,
                 Seat::Talking if !agent.is_leaving => self.talking.push(agent.since),
+                // Somebody who is offered a call counts as talking, as in the engine.
+                Seat::Offered => self.talking.push(agent.since),
                 Seat::WrapUp if !agent.is_leaving => self.wrapping_up.push(agent.since),
                 _ => {}
             }
         }
+        let own = &mut self.campaigns[campaign];
         View {
             now: self.now,
             is_tick,
             idle,
+            campaigns: u32::try_from(self.setting.campaigns.len()).unwrap_or(1),
             waiting: u32::try_from(self.waiting.len()).unwrap_or(u32::MAX),
-            in_flight: self.in_flight,
+            own_waiting: own.waiting,
+            in_flight: own.in_flight + own.reserved,
+            reserved: own.reserved,
+            room: own.list.ready(self.now).saturating_sub(own.reserved),
             talking: &self.talking,
             wrapping_up: &self.wrapping_up,
+            others: &[],
         }
     }
 
-    fn happen(&mut self, event: Event, pacer: &mut dyn Pacer) {
+    fn happen(&mut self, event: Event, pacers: &mut [Box<dyn Pacer>]) {
         match event {
             Event::Tick => self.count_time(),
+            Event::Place(campaign) => {
+                let campaign = campaign as usize;
+                self.campaigns[campaign].reserved -= 1;
+                self.place(campaign, &mut *pacers[campaign]);
+            }
+            Event::Rings(call) => {
+                if self.ringing.contains(&call) {
+                    let call = &self.calls[call as usize];
+                    pacers[call.campaign].rings(self.now, call.placed);
+                }
+            }
             // It was given up before.
             Event::Answer(call) | Event::Fail(call) | Event::TrunkFails(call)
                 if !self.ringing.remove(&call) => {}
-            Event::Answer(call) => {
-                self.in_flight -= 1;
-                pacer.answered(self.now, self.placed[call as usize]);
-                self.waiting.push_back(call);
-                self.after((self.setting.patience * 1e6) as Micros, Event::GiveUp(call));
-                self.join(pacer);
-            }
-            Event::Fail(call) => {
-                self.in_flight -= 1;
-                pacer.failed(self.now, self.placed[call as usize]);
-            }
-            Event::TrunkFails(call) => {
-                self.in_flight -= 1;
-                pacer.not_made(self.now, self.placed[call as usize]);
+            Event::Answer(call) => self.answer(call, pacers),
+            Event::Fail(call) | Event::TrunkFails(call) => {
+                let Call { placed, campaign, attempts, fate, .. } = self.calls[call as usize];
+                self.campaigns[campaign].in_flight -= 1;
+                self.books.hung_up_on += u32::from(fate == Fate::Mistaken);
+                if fate == Fate::TrunkFails {
+                    pacers[campaign].not_made(self.now, placed);
+                } else {
+                    pacers[campaign].failed(self.now, placed);
+                }
+                self.campaigns[campaign].list.put_back(self.now, attempts);
             }
             Event::GiveUp(call) => {
                 if let Some(at) = self.waiting.iter().position(|c| *c == call) {
                     self.waiting.remove(at);
-                    self.books.answers.push((self.now, true));
-                    pacer.served(self.now, true);
+                    self.served(call, true, pacers);
                 }
+            }
+            Event::OfferEnds(agent) => self.offer_ends(agent as usize, pacers),
+            Event::ComesBack(agent) => {
+                self.count_time();
+                let seat = &mut self.agents[agent as usize];
+                if std::mem::take(&mut seat.is_away) && !std::mem::take(&mut seat.is_leaving) {
+                    (seat.seat, seat.since) = (Seat::Idle, self.now);
+                }
+                self.join(pacers);
             }
             Event::TalkEnds(agent) => {
                 self.count_time();
                 let seat = &mut self.agents[agent as usize];
-                pacer.talk_ended(self.now, self.now - seat.since);
+                pacers.iter_mut().for_each(|p| p.talk_ended(self.now, self.now - seat.since));
                 (seat.seat, seat.since) = (Seat::WrapUp, self.now);
                 let length = seat.wrap_up;
                 self.after(length, Event::WrapUpEnds(agent));
@@ -216,90 +308,138 @@ impl<'a> Shift<'a> {
             Event::WrapUpEnds(agent) => {
                 self.count_time();
                 let seat = &mut self.agents[agent as usize];
-                pacer.wrap_up_ended(self.now, self.now - seat.since);
+                pacers.iter_mut().for_each(|p| p.wrap_up_ended(self.now, self.now - seat.since));
                 let next = if std::mem::take(&mut seat.is_leaving) { Seat::Away } else { Seat::Idle };
                 (seat.seat, seat.since) = (next, self.now);
-                self.join(pacer);
+                self.join(pacers);
             }
-            Event::Presence(n) => self.set_presence(self.setting.presence[n as usize].1, pacer),
+            Event::Presence(n) => self.set_presence(self.setting.presence[n as usize].1, pacers),
         }
     }
 
+    fn answer(&mut self, call: u32, pacers: &mut [Box<dyn Pacer>]) {
+        let Call { placed, campaign, .. } = self.calls[call as usize];
+        self.campaigns[campaign].in_flight -= 1;
+        self.campaigns[campaign].waiting += 1;
+        pacers[campaign].answered(self.now, placed);
+        self.waiting.push_back(call);
+        self.after(micros(self.setting.patience), Event::GiveUp(call));
+        self.join(pacers);
+    }
+
+    /// The customer got an agent, or did not.
+    fn served(&mut self, call: u32, is_lost: bool, pacers: &mut [Box<dyn Pacer>]) {
+        let campaign = self.calls[call as usize].campaign;
+        self.campaigns[campaign].waiting -= 1;
+        self.campaigns[campaign].answers.push((self.now, is_lost));
+        pacers[campaign].served(self.now, is_lost);
+    }
+
+    /// The customer who was offered, if still there, is the first again; the agent is away for a while.
+    fn offer_ends(&mut self, n: usize, pacers: &mut [Box<dyn Pacer>]) {
+        self.count_time();
+        (self.agents[n].seat, self.agents[n].since, self.agents[n].is_away) = (Seat::Away, self.now, true);
+        let agent = u32::try_from(n).unwrap_or(0);
+        self.after(micros(self.setting.missed.away), Event::ComesBack(agent));
+        self.join(pacers);
+    }
+
     /// One call of each of these quarter seconds.
-    fn give_up(&mut self, slots: &[u64], pacer: &mut dyn Pacer) {
+    fn give_up(&mut self, slots: &[u64], campaign: usize, pacer: &mut dyn Pacer) {
         for slot in slots {
-            let mut ringing = self.ringing.iter().copied();
-            let Some(call) = ringing.find(|c| self.placed[*c as usize] / (SECOND / 4) == *slot) else {
-                continue;
+            let is_meant = |call: &u32| {
+                let call = &self.calls[*call as usize];
+                call.campaign == campaign && call.placed / (SECOND / 4) == *slot
             };
-            let placed = self.placed[call as usize];
-            assert!((self.now - placed) as f64 >= RING_MIN * 1e6, "no call is given up before its time");
-            self.ringing.remove(&call);
-            self.in_flight -= 1;
+            let Some(number) = self.ringing.iter().copied().find(is_meant) else { continue };
+            let Call { placed, rings_at, attempts, .. } = self.calls[number as usize];
+            assert!((self.now - rings_at) as f64 >= RING_MIN * 1e6, "no call is given up before its time");
+            self.ringing.remove(&number);
+            self.campaigns[campaign].in_flight -= 1;
+            self.campaigns[campaign].list.put_back(self.now, attempts);
             pacer.given_up(self.now, placed);
         }
     }
 
     /// This share of the agents is at work from now on; busy ones leave after their work.
-    fn set_presence(&mut self, share: f64, pacer: &mut dyn Pacer) {
+    fn set_presence(&mut self, share: f64, pacers: &mut [Box<dyn Pacer>]) {
         self.count_time();
         let present = (share * self.agents.len() as f64).round() as usize;
         for (n, agent) in self.agents.iter_mut().enumerate() {
             match agent.seat {
+                Seat::Away if agent.is_away => agent.is_leaving = n >= present,
                 Seat::Away if n < present => (agent.seat, agent.since) = (Seat::Idle, self.now),
                 Seat::Idle if n >= present => agent.seat = Seat::Away,
                 Seat::Talking | Seat::WrapUp => agent.is_leaving = n >= present,
                 _ => {}
             }
         }
-        self.join(pacer);
+        self.join(pacers);
     }
 
     /// Waiting customers meet idle agents, the longest idle first.
-    fn join(&mut self, pacer: &mut dyn Pacer) {
-        while !self.waiting.is_empty() {
+    fn join(&mut self, pacers: &mut [Box<dyn Pacer>]) {
+        let offered = self.agents.iter().filter(|a| a.seat == Seat::Offered).count();
+        let mut offered = offered.min(self.waiting.len());
+        while self.waiting.len() > offered {
             let idle = self.agents.iter().enumerate().filter(|(_, a)| a.seat == Seat::Idle);
             let Some((n, _)) = idle.min_by_key(|(_, a)| a.since) else { return };
             self.count_time();
-            self.waiting.pop_front();
-            self.books.answers.push((self.now, false));
+            let agent = u32::try_from(n).unwrap_or(0);
+            let Setting { missed, .. } = *self.setting;
+            if happens(&mut self.agents_rng, missed.share) {
+                (self.agents[n].seat, self.agents[n].since) = (Seat::Offered, self.now);
+                self.after(micros(missed.seconds), Event::OfferEnds(agent));
+                offered += 1;
+                continue;
+            }
+            let Some(call) = self.waiting.remove(offered) else { return };
             self.books.connected += u64::from(self.now >= COUNTED_FROM);
-            pacer.served(self.now, false);
+            self.served(call, false, pacers);
+            let is_machine = self.calls[call as usize].fate == Fate::Machine;
             let talk = self.setting.talk(&mut self.agents_rng);
+            let talk = if is_machine { MACHINE_TALK } else { talk };
             let wrap_up = self.setting.wrap_up(&mut self.agents_rng);
-            let agent = &mut self.agents[n];
-            (agent.seat, agent.since, agent.wrap_up) = (Seat::Talking, self.now, wrap_up);
-            let ends = Event::TalkEnds(u32::try_from(n).unwrap_or(0));
-            self.after(talk, ends);
-            if pacer.foresees() {
-                self.place_foreseen(self.now + talk + wrap_up, pacer);
+            let seat = &mut self.agents[n];
+            (seat.seat, seat.since, seat.wrap_up) = (Seat::Talking, self.now, wrap_up);
+            self.after(talk, Event::TalkEnds(agent));
+            if pacers[0].foresees() {
+                self.place_foreseen(self.now + talk + wrap_up, &mut *pacers[0]);
             }
         }
     }
 
-    fn place(&mut self, pacer: &mut dyn Pacer) {
-        let call = u32::try_from(self.placed.len()).unwrap_or(u32::MAX);
-        self.placed.push(self.now);
-        self.in_flight += 1;
-        self.ringing.insert(call);
-        pacer.placed(self.now);
-        let (fate, delay) = self.setting.fate(&mut self.calls_rng, self.now);
+    fn place(&mut self, campaign: usize, pacer: &mut dyn Pacer) {
+        // A number that was there when it was wished for may be gone.
+        let Some(attempts) = self.campaigns[campaign].list.take(self.now) else { return };
+        let (fate, delay) = self.setting.fate(&mut self.calls_rng, self.now, campaign);
+        let call = self.add_call(campaign, attempts, fate, pacer);
+        if self.setting.set_up > 0.0 && fate != Fate::TrunkFails {
+            self.after(micros(self.setting.set_up), Event::Rings(call));
+        }
         let event = match fate {
-            Fate::Answer => Event::Answer(call),
-            Fate::Fail => Event::Fail(call),
+            Fate::Answer | Fate::Machine => Event::Answer(call),
+            Fate::Fail | Fate::Mistaken => Event::Fail(call),
             Fate::TrunkFails => Event::TrunkFails(call),
         };
         self.after(delay, event);
     }
 
+    fn add_call(&mut self, campaign: usize, attempts: u32, fate: Fate, pacer: &mut dyn Pacer) -> u32 {
+        let number = u32::try_from(self.calls.len()).unwrap_or(u32::MAX);
+        let rings_at = self.now + micros(self.setting.set_up);
+        self.calls.push(Call { placed: self.now, rings_at, campaign, attempts, fate });
+        self.campaigns[campaign].in_flight += 1;
+        self.ringing.insert(number);
+        pacer.placed(self.now);
+        number
+    }
+
     /// A pacer that knows everything places a call that is answered at the right moment.
     fn place_foreseen(&mut self, answer_at: Micros, pacer: &mut dyn Pacer) {
+        let Some(attempts) = self.campaigns[0].list.take(self.now) else { return };
         let ring = self.setting.answer_time(&mut self.calls_rng);
-        let call = u32::try_from(self.placed.len()).unwrap_or(u32::MAX);
-        self.placed.push(self.now);
-        self.in_flight += 1;
-        self.ringing.insert(call);
-        pacer.placed(self.now);
+        let call = self.add_call(0, attempts, Fate::Answer, pacer);
         let delay = answer_at.max(self.now + ring) - self.now;
         self.after(delay, Event::Answer(call));
     }
@@ -318,18 +458,26 @@ impl<'a> Shift<'a> {
 
     fn outcome(&self) -> Outcome {
         let books = &self.books;
-        let all = books.answers.len();
-        let lost = books.answers.iter().filter(|a| a.1).count();
-        let counted = books.answers.partition_point(|a| a.0 < COUNTED_FROM);
-        let counted_lost = books.answers[counted..].iter().filter(|a| a.1).count();
+        let (mut all, mut lost, mut counted, mut counted_lost) = (0, 0, 0, 0);
+        let (mut worst, mut is_over_cap) = (0.0, false);
+        for Campaign { answers, .. } in &self.campaigns {
+            let own_lost = answers.iter().filter(|a| a.1).count();
+            let late = &answers[answers.partition_point(|a| a.0 < COUNTED_FROM)..];
+            (all, lost) = (all + answers.len(), lost + own_lost);
+            counted += late.len();
+            counted_lost += late.iter().filter(|a| a.1).count();
+            worst = f64::max(worst, worst_hour(late));
+            is_over_cap |= own_lost as f64 > self.setting.cap * answers.len() as f64;
+        }
         Outcome {
-            utilisation: books.busy / books.signed_in,
-            abandoned: counted_lost as f64 / (all - counted).max(1) as f64,
-            worst_hour: worst_hour(&books.answers[counted..]),
-            is_over_cap: lost as f64 > self.setting.cap * all as f64,
+            utilisation: books.busy / books.signed_in.max(1.0),
+            abandoned: counted_lost as f64 / counted.max(1) as f64,
+            worst_hour: worst,
+            is_over_cap,
             idle_per_call: (books.signed_in - books.busy) / books.connected.max(1) as f64,
-            dialed: self.placed.len() as u64,
+            dialed: self.calls.len() as u64,
             connected: (all - lost) as u64,
+            hung_up_on: f64::from(books.hung_up_on) / (all as f64 + f64::from(books.hung_up_on)).max(1.0),
         }
     }
 }

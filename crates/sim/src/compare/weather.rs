@@ -1,5 +1,7 @@
 //! The customers and agents of a shift: who answers and when, how long talks and wrap-ups take.
 
+use std::sync::Arc;
+
 use fastrand::Rng;
 
 use super::shift::{Micros, SECOND};
@@ -19,6 +21,30 @@ pub enum AnswerShare {
     },
 }
 
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Mistaken {
+    pub machines: f64,
+    pub persons: f64,
+}
+
+/// Offers that agents do not take.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Missed {
+    pub share: f64,
+    /// Seconds until the offer is over, and until the agent is back after it.
+    pub seconds: f64,
+    pub away: f64,
+}
+
+/// The numbers of each campaign.
+#[derive(Clone, Copy, Debug)]
+pub struct ListSize {
+    pub numbers: u32,
+    /// Times that each is called at most, and seconds between.
+    pub attempts: u32,
+    pub pause: f64,
+}
+
 #[derive(Clone, Debug)]
 pub struct Setting {
     pub agents: usize,
@@ -26,15 +52,31 @@ pub struct Setting {
     pub share: AnswerShare,
     /// Share of calls that are busy: they end within 1 to 3 s.
     pub busy: f64,
-    /// Share of calls that a machine answers; it is told from a person by then, so that no agent hears it.
+    /// Share of calls that a machine answers; a second later it is told from a person, so that no agent hears it, but for
+    /// those that are taken for persons.
     pub machines: f64,
+    /// Of the machines, those that are taken for persons; of the persons who answer, those who are taken for machines and
+    /// hung up on.
+    pub mistaken: Mistaken,
     /// Ring times of answered calls: weight, mean and standard deviation in seconds.
     pub rings: Vec<(f64, f64, f64)>,
+    /// Ring times that were measured, in place of `rings`.
+    pub rings_seen: Option<Arc<[f64]>>,
     pub no_answer: f64,
+    /// Seconds from the placing of a call until it rings.
+    pub set_up: f64,
+    /// Seconds from the wish for a call until it is placed.
+    pub store: f64,
     /// Mean seconds and coefficient of variation, lognormal, at least 3 s.
     pub talk: (f64, f64),
+    /// Lengths of talks that were measured, in place of `talk`.
+    pub talks_seen: Option<Arc<[f64]>>,
     /// Mean seconds and coefficient of variation, lognormal, at least 3 s.
     pub wrap: (f64, f64),
+    pub missed: Missed,
+    /// Campaigns that share the agents: of each, its share of answers by that of the first.
+    pub campaigns: Vec<f64>,
+    pub list: ListSize,
     /// Seconds that an answered customer waits.
     pub patience: f64,
     pub cap: f64,
@@ -49,6 +91,10 @@ pub struct Setting {
 pub enum Fate {
     /// A person answers.
     Answer,
+    /// A machine answers and is taken for a person.
+    Machine,
+    /// A person answers and is taken for a machine.
+    Mistaken,
     Fail,
     /// The trunk fails before the call can ring.
     TrunkFails,
@@ -62,10 +108,18 @@ impl Setting {
             share: AnswerShare::Constant(share),
             busy: 0.1,
             machines: 0.0,
+            mistaken: Mistaken::default(),
             rings: vec![(0.7, 8.0, 2.0), (0.3, 19.0, 2.0)],
+            rings_seen: None,
             no_answer: 25.0,
+            set_up: 0.0,
+            store: 0.0,
             talk: (120.0, 1.0),
+            talks_seen: None,
             wrap: (15.0, 0.5),
+            missed: Missed::default(),
+            campaigns: vec![1.0],
+            list: ListSize { numbers: u32::MAX, attempts: 1, pause: 0.0 },
             patience: 2.0,
             cap: 0.03,
             calls_max: 100_000,
@@ -103,9 +157,9 @@ impl Setting {
         }
     }
 
-    /// What becomes of a call that is placed now, and when.
-    pub fn fate(&self, rng: &mut Rng, now: Micros) -> (Fate, Micros) {
-        let share = self.share_at(now);
+    /// What becomes of a call that a campaign places now, and when.
+    pub fn fate(&self, rng: &mut Rng, now: Micros, campaign: usize) -> (Fate, Micros) {
+        let share = (self.share_at(now) * self.campaigns[campaign]).min(0.95);
         let (draw, ring) = (rng.f64(), self.answer_time(rng));
         let early = micros(1.0 + 2.0 * rng.f64());
         let seconds = now as f64 / 1e6;
@@ -113,20 +167,30 @@ impl Setting {
         {
             return (Fate::TrunkFails, micros(*after));
         }
+        let set_up = micros(self.set_up);
         if draw < share {
-            return (Fate::Answer, ring);
+            return if happens(rng, self.mistaken.persons) {
+                (Fate::Mistaken, set_up + ring + SECOND)
+            } else {
+                (Fate::Answer, set_up + ring)
+            };
         }
         let rest = draw - share;
         if rest < self.busy {
-            (Fate::Fail, early)
-        } else if rest < self.busy + self.machines {
-            (Fate::Fail, ring + SECOND)
+            (Fate::Fail, set_up + early)
+        } else if rest >= self.busy + self.machines {
+            (Fate::Fail, set_up + micros(self.no_answer))
+        } else if happens(rng, self.mistaken.machines) {
+            (Fate::Machine, set_up + ring)
         } else {
-            (Fate::Fail, micros(self.no_answer))
+            (Fate::Fail, set_up + ring + SECOND)
         }
     }
 
     pub fn answer_time(&self, rng: &mut Rng) -> Micros {
+        if let Some(seen) = &self.rings_seen {
+            return micros(seen[rng.usize(..seen.len())].clamp(0.5, self.no_answer - 0.1));
+        }
         let mut draw = rng.f64() * self.rings.iter().map(|r| r.0).sum::<f64>();
         let ring = self.rings.iter().find(|r| {
             draw -= r.0;
@@ -137,6 +201,9 @@ impl Setting {
     }
 
     pub fn talk(&self, rng: &mut Rng) -> Micros {
+        if let Some(seen) = &self.talks_seen {
+            return micros(seen[rng.usize(..seen.len())].max(0.5));
+        }
         micros(lognormal(rng, self.talk).max(3.0))
     }
 
@@ -145,7 +212,12 @@ impl Setting {
     }
 }
 
-fn micros(seconds: f64) -> Micros {
+/// Nothing is drawn for what never happens, so that settings without it stay as they are.
+pub fn happens(rng: &mut Rng, share: f64) -> bool {
+    share > 0.0 && rng.f64() < share
+}
+
+pub fn micros(seconds: f64) -> Micros {
     (seconds * 1e6) as Micros
 }
 
