@@ -38,6 +38,8 @@ pub struct Server {
     pub drain_s: u64,
     /// File of the key with which passwords in the database are sealed; none: they are there in clear.
     pub seal_key: Option<PathBuf>,
+    /// Whether telephone numbers are sealed with it as well.
+    pub seal_numbers: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
@@ -450,6 +452,10 @@ impl Config {
                 "dialing.{name} must be between 0 and 86400, not {s}"
             );
         }
+        anyhow::ensure!(
+            self.server.seal_key.is_some() || !self.server.seal_numbers,
+            "server.seal_numbers needs server.seal_key"
+        );
         anyhow::ensure!(
             self.media.port_first < self.media.port_last,
             "media.port_first must be below media.port_last"

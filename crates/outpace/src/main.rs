@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+use store::KeepNumbers;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Config;
@@ -101,7 +102,7 @@ fn main() -> anyhow::Result<()> {
                 load(config.as_deref()).map(|_| println!("the configuration is good"))
             }
             Verb::Admin { config, command } => {
-                let store = run::open_store(&load(config.as_deref())?)?;
+                let store = run::open_store(&load(config.as_deref())?, KeepNumbers::AsTheyAre)?;
                 admin::run(&*store, command)
             }
             Verb::Plan { config, args } => {

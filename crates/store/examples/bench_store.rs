@@ -1,6 +1,6 @@
 //! How fast the SQLite store is on this machine: `cargo run --release --example bench_store -p store [folder]`.
-//! A second argument `rules` leaves all but the rules out. Makes a database in the folder (the temporary one when not
-//! given) and removes it in the end.
+//! A second argument `rules` leaves all but the rules out, without and with telephone numbers sealed; `sealed` measures all
+//! with them sealed. Makes databases in the folder (the temporary one when not given) and removes them in the end.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,27 +19,77 @@ const RETRY: RetryRule =
 fn main() {
     let folder = std::env::args().nth(1).map_or_else(std::env::temp_dir, PathBuf::from);
     let folder = folder.join(format!("bench-store-{}", std::process::id()));
-    run(&folder.join("bench.db"));
+    std::fs::create_dir_all(&folder).expect("a folder can be made there");
+    println!("| what | p50 | p99 |\n| --- | --- | --- |");
+    match std::env::args().nth(2).as_deref() {
+        Some("rules") => {
+            compliance(&open(&folder, KeepNumbers::Clear), "");
+            compliance(&open(&folder, KeepNumbers::Sealed), ", numbers sealed");
+        }
+        Some("sealed") => run(&open(&folder, KeepNumbers::Sealed), ", numbers sealed"),
+        _ => run(&open(&folder, KeepNumbers::Clear), ""),
+    }
     std::fs::remove_dir_all(&folder).expect("the folder was made by this program");
 }
 
-fn run(path: &Path) {
-    let store = SqliteStore::open(path).expect("a new database");
-    println!("| what | p50 | p99 |\n| --- | --- | --- |");
-    if std::env::args().nth(2).as_deref() == Some("rules") {
-        return compliance(&store);
-    }
-    let company = company(&store, "1");
-    create(&store, company);
-    let big = fill(&store, company);
-    pages(&store, big);
-    dial(&store, big, 1, 400);
-    dial(&store, big, 8, 4_000);
-    campaigns(&store, company);
-    compliance(&store);
+/// A new database.
+fn open(folder: &Path, keep: KeepNumbers) -> SqliteStore {
+    let key = folder.join("seal.key");
+    std::fs::write(&key, "0f".repeat(32)).expect("the folder was made by this program");
+    let key = SealKey::read(&key).expect("64 digits");
+    SqliteStore::open_sealed(&folder.join(format!("{keep:?}.db")), Some(key), keep).expect("a new database")
+}
+
+fn run(store: &SqliteStore, how: &str) {
+    let company = company(store, "1");
+    create(store, company);
+    let big = fill(store, company);
+    pages(store, big);
+    dial(store, big, 1, 400);
+    dial(store, big, 8, 4_000);
+    bills(store, company);
+    campaigns(store, company);
+    compliance(store, how);
     let begun = Instant::now();
     store.verify().expect("the counters are what counting gives");
     println!("| every counter counted again | {:?} | |", begun.elapsed());
+}
+
+/// What was dialed is fetched by eight clients at once: each bill by one of them.
+fn bills(store: &SqliteStore, company: CompanyId) {
+    let filter = BillFilter {
+        from: Timestamp(0),
+        to: Timestamp(i64::MAX),
+        fetched: None,
+        method: None,
+        is_inbound: None,
+        extensions: Vec::new(),
+        number: String::new(),
+        user_id: String::new(),
+        member_id: String::new(),
+        ext: String::new(),
+        custom_uuid: String::new(),
+        taskid: String::new(),
+    };
+    let begun = Instant::now();
+    let fetched: Vec<i64> = std::thread::scope(|scope| {
+        let fetch = || {
+            let mut all = Vec::new();
+            loop {
+                let (_, bills) = store.fetch_bills(company, &filter, 100).expect("fetched");
+                if bills.is_empty() {
+                    return all;
+                }
+                all.extend(bills.into_iter().map(|bill| bill.id));
+            }
+        };
+        let clients: Vec<_> = (0..8).map(|_| scope.spawn(fetch)).collect();
+        clients.into_iter().flat_map(|client| client.join().expect("it fetched")).collect()
+    });
+    let took = begun.elapsed();
+    let each_once: std::collections::BTreeSet<i64> = fetched.iter().copied().collect();
+    assert_eq!((fetched.len(), each_once.len()), (4_400, 4_400), "each bill once, and all of them");
+    println!("| 4 400 bills fetched by 8 clients at once, 100 at a time, each once | {took:?} | |");
 }
 
 fn company(store: &SqliteStore, code: &str) -> CompanyId {
@@ -57,7 +107,7 @@ fn company(store: &SqliteStore, code: &str) -> CompanyId {
 
 /// What the rules add to a lease: 100 000 listed numbers and 100 prefixes, hours, two caps, a lock-out. In a folder in
 /// memory (`/dev/shm`) the disk's own time does not hide it.
-fn compliance(store: &SqliteStore) {
+fn compliance(store: &SqliteStore, how: &str) {
     const LISTED: u64 = 100_000;
     let (free, ruled) = (company(store, "free"), company(store, "ruled"));
     let caps = vec![Cap { calls: 3, hours: 24 }, Cap { calls: 10, hours: 720 }];
@@ -71,7 +121,7 @@ fn compliance(store: &SqliteStore) {
     for batch in numbers.chunks(5_000) {
         store.add_dnc(T0, list, batch).expect("stored");
     }
-    println!("| put 100 000 numbers on a do-not-call list | {:?} | |", begun.elapsed());
+    println!("| put 100 000 numbers on a do-not-call list{how} | {:?} | |", begun.elapsed());
     let prefixes: Vec<DncEntry> = (0..100).map(|n| DncEntry::Prefix(format!("+99{n:02}"))).collect();
     store.add_dnc(T0, list, &prefixes).expect("stored");
     static NEXT: AtomicU64 = AtomicU64::new(1 << 32);
@@ -80,7 +130,7 @@ fn compliance(store: &SqliteStore) {
         let rows = leads(0, 3 * BATCH);
         let campaign = store.create_campaign(T0, &new, &rows).expect("stored").campaign.id;
         for count in [20, 100] {
-            measured(&format!("lease of {count} leads, {what}"), 200, |_| {
+            measured(&format!("lease of {count} leads, {what}{how}"), 200, |_| {
                 let slot = |_| {
                     let call = CallId::from_parts(NEXT.fetch_add(1, Ordering::Relaxed), 0);
                     LeaseSlot { call, trunk: TrunkId(1), caller_id: "021".to_owned() }

@@ -38,7 +38,7 @@ pub use outbox::{EVENT_LIFETIME, Event, LegState, LegStatus, PushKind, PushSetti
 pub use quality::{CallQuality, LegQuality, Measured};
 pub use rows::*;
 pub use rule::{LEASE_MAX, PAGE_MAX, lead_id, seq_of};
-pub use sqlite::{SealKey, SqliteStore};
+pub use sqlite::{KeepNumbers, SealKey, SqliteStore};
 pub use trunk::{TrunkAddress, TrunkDetails};
 
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,13 @@ use super::*;
 
 impl Default for Server {
     fn default() -> Server {
-        Server { data: "data".into(), store: StoreKind::Sqlite, drain_s: 120, seal_key: None }
+        Server {
+            data: "data".into(),
+            store: StoreKind::Sqlite,
+            drain_s: 120,
+            seal_key: None,
+            seal_numbers: false,
+        }
     }
 }
 

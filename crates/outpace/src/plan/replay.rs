@@ -2,7 +2,7 @@
 
 use anyhow::{Context, ensure};
 use engine::{Outcome, Timestamp};
-use store::{Call, Store};
+use store::{Call, KeepNumbers, Store};
 
 use super::load::{Length, Load};
 use crate::config::Config;
@@ -16,7 +16,7 @@ const CALLS_MIN: usize = 30;
 
 /// `load` with answers, ring times and talk times of the campaign; the number of agents and the hours stay.
 pub fn load(config: &Config, taskid: &str, load: Load) -> anyhow::Result<Load> {
-    let store = open_store(config)?;
+    let store = open_store(config, KeepNumbers::AsTheyAre)?;
     let campaign = store
         .companies()?
         .into_iter()

@@ -17,7 +17,7 @@ use anyhow::Context;
 use media::detect::{Library, Plan, Plans};
 use media::{Relay, RelayConfig, Sound};
 use sip::{DigestOffer, Endpoint, EndpointConfig};
-use store::{SealKey, SqliteStore, Store, mem::MemStore};
+use store::{KeepNumbers, SealKey, SqliteStore, Store, mem::MemStore};
 use tokio::sync::mpsc;
 
 use crate::api::upload::{self, Uploads};
@@ -55,7 +55,8 @@ pub struct Running {
 /// Opens the store, provisions what the config names, starts SIP, media, engines and the API.
 pub async fn start(config: Config) -> anyhow::Result<Running> {
     let lock = lock_data(&config)?;
-    let store = open_store(&config)?;
+    let keep = if config.server.seal_numbers { KeepNumbers::Sealed } else { KeepNumbers::Clear };
+    let store = open_store(&config, keep)?;
     let generated = provision::apply(&*store, &config.company).context("provisioning")?;
     let (commands, commands_out) = mpsc::channel(COMMANDS_MAX);
     let archive = Arc::new(Archive::open(&config)?);
@@ -120,7 +121,8 @@ fn lock_data(config: &Config) -> anyhow::Result<Option<File>> {
     Ok(Some(file))
 }
 
-pub fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
+/// Beside a server that may run, telephone numbers are kept as they are.
+pub fn open_store(config: &Config, keep: KeepNumbers) -> anyhow::Result<Arc<dyn Store>> {
     match config.server.store {
         StoreKind::Memory => Ok(Arc::new(MemStore::new())),
         StoreKind::Sqlite => {
@@ -130,7 +132,7 @@ pub fn open_store(config: &Config) -> anyhow::Result<Arc<dyn Store>> {
             let path = data.join("outpace.sqlite");
             let key = config.server.seal_key.as_deref().map(SealKey::read).transpose();
             let key = key.context("server.seal_key")?;
-            let store = SqliteStore::open_sealed(&path, key)
+            let store = SqliteStore::open_sealed(&path, key, keep)
                 .with_context(|| format!("cannot open the database {}", path.display()))?;
             Ok(Arc::new(store))
         }

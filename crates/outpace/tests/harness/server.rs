@@ -175,6 +175,8 @@ pub struct Setup {
     pub recording: String,
     pub detection: String,
     drain_s: u32,
+    /// Further lines of `[server]`.
+    pub server_keys: String,
     /// What is logged where `OUTPACE_LOG` does not say.
     pub log: &'static str,
     pub companies: Vec<Company>,
@@ -196,6 +198,7 @@ impl Setup {
             recording: String::new(),
             detection: String::new(),
             drain_s: 20,
+            server_keys: String::new(),
             log: "info",
             companies: Vec::new(),
         }
@@ -238,7 +241,14 @@ impl Setup {
     fn toml(&self) -> String {
         let data = self.dir.path().join("data");
         let mut t = format!(
-            "[server]\ndata = \"{}\"\nstore = \"sqlite\"\ndrain_s = {}\n[api]\nlisten = \"{host}:{}\"\n\
+            "[server]
+data = \"{}\"
+store = \"sqlite\"
+drain_s = {}
+{}
+[api]
+listen = \"{host}:{}\"
+\
              [sip]
 listen = \"{host}:{}\"
 {}
@@ -257,6 +267,7 @@ port_last = {}
 {}",
             data.display(),
             self.drain_s,
+            self.server_keys,
             self.api_port,
             self.sip_port,
             self.sip_keys,

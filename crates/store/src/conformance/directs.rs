@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn new_direct(scene: &Scene<'_>, n: u64) -> NewDirect {
+pub(super) fn new_direct(scene: &Scene<'_>, n: u64) -> NewDirect {
     NewDirect {
         call: call_id(n),
         kind: DirectKind::Click,
@@ -19,7 +19,7 @@ fn new_direct(scene: &Scene<'_>, n: u64) -> NewDirect {
     }
 }
 
-fn talked(scene: &Scene<'_>, n: u64) -> DirectRecord {
+pub(super) fn talked(scene: &Scene<'_>, n: u64) -> DirectRecord {
     DirectRecord {
         call: call_id(n),
         agent: Some(scene.agent.id),

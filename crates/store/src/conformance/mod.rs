@@ -6,6 +6,7 @@ mod calls;
 mod campaigns;
 mod compliance;
 mod directs;
+mod everything;
 mod forgetting;
 mod leads;
 mod pages;
@@ -22,6 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::*;
+pub(crate) use everything::{fill, told};
 use scene::*;
 
 /// A folder of its own, removed when dropped.
@@ -38,6 +40,25 @@ impl Folder {
 
     pub(crate) fn database(&self) -> PathBuf {
         self.0.join("outpace.db")
+    }
+
+    /// Whether the bytes are in one of its files.
+    pub(crate) fn has_on_disk(&self, text: &str) -> bool {
+        self.files().iter().any(|bytes| bytes.windows(text.len()).any(|w| w == text.as_bytes()))
+    }
+
+    /// What in its files looks like a number of `scene::number`, which has 138 and six or more zeros or so.
+    pub(crate) fn numbers_on_disk(&self) -> Vec<String> {
+        let files = self.files();
+        let runs = files.iter().flat_map(|bytes| bytes.split(|b| !b.is_ascii_digit()));
+        let numbers = runs.filter(|run| (11..=15).contains(&run.len()));
+        let numbers = numbers.map(|run| String::from_utf8_lossy(run).into_owned());
+        numbers.filter(|run| run.contains("1380000")).collect()
+    }
+
+    fn files(&self) -> Vec<Vec<u8>> {
+        let files = std::fs::read_dir(&self.0).expect("the folder is there");
+        files.map(|f| std::fs::read(f.expect("readable").path()).expect("readable")).collect()
     }
 }
 
@@ -58,6 +79,20 @@ fn with_sqlite(behaviour: fn(&dyn Store)) {
     store.verify().expect("the counters are what counting gives");
 }
 
+/// Telephone numbers sealed. Nothing that looks like one may be in the files then; `area`: where what is put on lists are
+/// whole numbers as beginnings, which are not sealed.
+fn with_sealed_sqlite(behaviour: fn(&dyn Store), area: &str) {
+    let folder = Folder::new();
+    let key = SealKey::of_bytes(&[9; 32]);
+    let store = SqliteStore::open_sealed(&folder.database(), Some(key), KeepNumbers::Sealed);
+    let store = store.expect("a new database");
+    behaviour(&store);
+    store.verify().expect("the counters are what counting gives");
+    if area != "random" {
+        assert_eq!(folder.numbers_on_disk(), Vec::<String>::new());
+    }
+}
+
 macro_rules! conformance {
     ($($area:ident { $($behaviour:ident)* })*) => {
         mod mem_store {$(
@@ -73,6 +108,15 @@ macro_rules! conformance {
                 #[test]
                 fn $behaviour() {
                     crate::conformance::with_sqlite(crate::conformance::$area::$behaviour);
+                }
+            )*}
+        )*}
+        mod sqlite_store_sealed {$(
+            mod $area {$(
+                #[test]
+                fn $behaviour() {
+                    let behaviour = crate::conformance::$area::$behaviour;
+                    crate::conformance::with_sealed_sqlite(behaviour, stringify!($area));
                 }
             )*}
         )*}

@@ -245,10 +245,15 @@ impl<'a> Life<'a> {
             let model = self.model.add_dnc(self.now, model, std::slice::from_ref(&entry));
             self.same("list", model, self.store.add_dnc(self.now, store, &[entry]));
         } else {
-            let rows = |s: &dyn Store, list| s.list_dnc(list, "", 2);
-            let (listed, found) = (rows(self.model, model), rows(self.store, store));
-            let entries: Vec<DncEntry> =
-                self.same("listed", listed, found).unwrap_or_default().into_iter().map(|r| r.entry).collect();
+            let entries = |s: &dyn Store, list| {
+                let mut entries: Vec<DncEntry> =
+                    s.list_dnc(list, "", 100)?.into_iter().map(|row| row.entry).collect();
+                entries.sort_by_key(ToString::to_string);
+                entries.truncate(2);
+                Ok(entries)
+            };
+            let (listed, found) = (entries(self.model, model), entries(self.store, store));
+            let entries = self.same("listed", listed, found).unwrap_or_default();
             let model = self.model.remove_dnc(model, &entries);
             self.same("unlist", model, self.store.remove_dnc(store, &entries));
         }

@@ -1,13 +1,15 @@
 //! Bills.
 
-use rusqlite::{Connection, Row, ToSql, named_params, params_from_iter};
+use std::borrow::Cow;
+
+use rusqlite::{Row, ToSql, named_params, params_from_iter};
 
 use super::campaigns::{any_of, text_or_none};
 use super::column::*;
 use super::*;
 
 /// Of a call that has just been finished, whose lead has its result.
-pub(super) fn add(db: &Connection, record: &CallRecord, result: &LeadResult) -> Result<Bill> {
+pub(super) fn add(db: &Db, record: &CallRecord, result: &LeadResult) -> Result<Bill> {
     let sql = "INSERT INTO bills (company, call, taskid, round, number, caller_id, extension, user_id, member_id, ext,
             custom_uuid, dialed_at, answered_at, ended_at, waiting_seconds, talk_seconds, cause, hangup_by, keys)
         SELECT calls.company, calls.id, campaigns.taskid, leads.round, calls.number, calls.caller_id, :extension,
@@ -23,18 +25,18 @@ pub(super) fn add(db: &Connection, record: &CallRecord, result: &LeadResult) -> 
         ":call": call_blob(record.call), ":extension": result.extension.as_deref().unwrap_or_default(),
         ":waiting_seconds": result.waiting_seconds, ":talk_seconds": result.talk_seconds, ":keys": record.keys,
     };
-    Ok(db.prepare_cached(sql)?.query_row(values, bill_row)?)
+    Ok(db.prepare_cached(sql)?.query_row(values, |row| bill_row(db, row))?)
 }
 
 /// A bill that was made already; with its id.
-pub(super) fn put(db: &Connection, bill: &Bill) -> Result<Bill> {
+pub(super) fn put(db: &Db, bill: &Bill) -> Result<Bill> {
     let sql = "INSERT INTO bills (company, call, method, taskid, round, number, caller_id, extension, user_id, member_id,
             ext, custom_uuid, dialed_at, answered_at, ended_at, waiting_seconds, talk_seconds, cause, hangup_by, keys)
         VALUES (:company, :call, :method, :taskid, :round, :number, :caller_id, :extension, :user_id, :member_id, :ext,
             :custom_uuid, :dialed_at, :answered_at, :ended_at, :waiting_seconds, :talk_seconds, :cause, :hangup_by, :keys)";
     db.prepare_cached(sql)?.execute(named_params! {
         ":company": bill.company.0, ":call": call_blob(bill.call), ":method": bill.method, ":taskid": bill.taskid,
-        ":round": bill.round, ":number": bill.number.as_str(), ":caller_id": bill.caller_id,
+        ":round": bill.round, ":number": db.numbers.number(bill.number.as_str())?, ":caller_id": bill.caller_id,
         ":extension": bill.extension, ":user_id": bill.user_id, ":member_id": bill.member_id, ":ext": bill.ext,
         ":custom_uuid": bill.custom_uuid, ":dialed_at": bill.dialed_at.0,
         ":answered_at": bill.answered_at.map(|t| t.0), ":ended_at": bill.ended_at.0,
@@ -44,7 +46,7 @@ pub(super) fn put(db: &Connection, bill: &Bill) -> Result<Bill> {
     Ok(Bill { id: db.last_insert_rowid(), ..bill.clone() })
 }
 
-fn bill_row(row: &Row<'_>) -> rusqlite::Result<Bill> {
+fn bill_row(db: &Db, row: &Row<'_>) -> rusqlite::Result<Bill> {
     Ok(Bill {
         id: row.get("id")?,
         company: CompanyId(row.get("company")?),
@@ -52,7 +54,7 @@ fn bill_row(row: &Row<'_>) -> rusqlite::Result<Bill> {
         method: row.get("method")?,
         taskid: row.get("taskid")?,
         round: row.get("round")?,
-        number: number_at(row, "number")?,
+        number: db.numbers.number_at(row, "number")?,
         caller_id: row.get("caller_id")?,
         extension: row.get("extension")?,
         user_id: row.get("user_id")?,
@@ -73,23 +75,18 @@ fn bill_row(row: &Row<'_>) -> rusqlite::Result<Bill> {
     })
 }
 
-pub(super) fn count(db: &Connection, company: CompanyId, filter: &BillFilter) -> Result<u64> {
-    let (condition, values) = condition(company, filter);
+pub(super) fn count(db: &Db, company: CompanyId, filter: &BillFilter) -> Result<u64> {
+    let (condition, values) = condition(db, company, filter)?;
     let sql = format!("SELECT count(*) FROM bills WHERE {condition}");
     Ok(db.prepare_cached(&sql)?.query_row(params_from_iter(&values), |row| row.get(0))?)
 }
 
-pub(super) fn page(
-    db: &Connection,
-    company: CompanyId,
-    filter: &BillFilter,
-    page: Page,
-) -> Result<Vec<Bill>> {
-    let (condition, mut values) = condition(company, filter);
+pub(super) fn page(db: &Db, company: CompanyId, filter: &BillFilter, page: Page) -> Result<Vec<Bill>> {
+    let (condition, mut values) = condition(db, company, filter)?;
     values.push(Box::new(page.limit.min(rule::PAGE_MAX)));
     values.push(Box::new(i64::try_from(page.offset).unwrap_or(i64::MAX)));
     let sql = format!("{BILL} WHERE {condition} ORDER BY dialed_at, id LIMIT ? OFFSET ?");
-    rows(db, &sql, params_from_iter(&values), bill_row)
+    rows(db, &sql, params_from_iter(&values), |row| bill_row(db, row))
 }
 
 const BILL: &str =
@@ -99,13 +96,13 @@ const BILL: &str =
     FROM bills";
 
 pub(super) fn after(
-    db: &Connection,
+    db: &Db,
     company: CompanyId,
     filter: &BillFilter,
     after: Option<(Timestamp, i64)>,
     limit: u32,
 ) -> Result<Vec<Bill>> {
-    let (mut condition, mut values) = condition(company, filter);
+    let (mut condition, mut values) = condition(db, company, filter)?;
     if let Some((at, id)) = after {
         condition += " AND (dialed_at, id) > (?, ?)";
         values.push(Box::new(at.0));
@@ -113,16 +110,11 @@ pub(super) fn after(
     }
     values.push(Box::new(limit.min(rule::PAGE_MAX)));
     let sql = format!("{BILL} WHERE {condition} ORDER BY dialed_at, id LIMIT ?");
-    rows(db, &sql, params_from_iter(&values), bill_row)
+    rows(db, &sql, params_from_iter(&values), |row| bill_row(db, row))
 }
 
 /// One after the other, as the writer is one: what this call takes the next one does not see any more.
-pub(super) fn fetch(
-    db: &Connection,
-    company: CompanyId,
-    filter: &BillFilter,
-    limit: u32,
-) -> Result<Vec<Bill>> {
+pub(super) fn fetch(db: &Db, company: CompanyId, filter: &BillFilter, limit: u32) -> Result<Vec<Bill>> {
     let mut found = page(db, company, filter, Page { offset: 0, limit })?;
     let mut mark = db.prepare_cached("UPDATE bills SET fetched = 1 WHERE id = ?1")?;
     for bill in &mut found {
@@ -133,7 +125,7 @@ pub(super) fn fetch(
 }
 
 /// The text hangs only on which filters there are, so that the prepared statements stay few.
-fn condition(company: CompanyId, filter: &BillFilter) -> (String, Vec<Box<dyn ToSql>>) {
+fn condition(db: &Db, company: CompanyId, filter: &BillFilter) -> Result<(String, Vec<Box<dyn ToSql>>)> {
     let mut text = "company = ? AND dialed_at >= ? AND dialed_at <= ?".to_owned();
     let mut values: Vec<Box<dyn ToSql>> =
         vec![Box::new(company.0), Box::new(filter.from.0), Box::new(filter.to.0)];
@@ -150,6 +142,10 @@ fn condition(company: CompanyId, filter: &BillFilter) -> (String, Vec<Box<dyn To
         text += " AND method = ?";
         values.push(Box::new(method));
     }
+    let number = match filter.number.as_str() {
+        "" => Cow::Borrowed(""),
+        number => db.numbers.number(number)?,
+    };
     let mut and = |condition: &str, value: Option<Box<dyn ToSql>>| {
         if let Some(value) = value {
             text += " AND ";
@@ -158,13 +154,13 @@ fn condition(company: CompanyId, filter: &BillFilter) -> (String, Vec<Box<dyn To
         }
     };
     and("extension IN rarray(?)", any_of(filter.extensions.iter().cloned()));
-    and("number = ?", text_or_none(&filter.number));
+    and("number = ?", text_or_none(&number));
     and("user_id = ?", text_or_none(&filter.user_id));
     and("member_id = ?", text_or_none(&filter.member_id));
     and("ext = ?", text_or_none(&filter.ext));
     and("custom_uuid = ?", text_or_none(&filter.custom_uuid));
     and("taskid = ?", text_or_none(&filter.taskid));
-    (text, values)
+    Ok((text, values))
 }
 
 #[cfg(test)]
@@ -191,7 +187,7 @@ mod tests {
                 custom_uuid: String::new(),
                 taskid: String::new(),
             };
-            let (condition, values) = condition(CompanyId(1), &filter);
+            let (condition, values) = condition(&db, CompanyId(1), &filter).unwrap();
             let sql = format!(
                 "EXPLAIN QUERY PLAN SELECT * FROM bills WHERE {condition} ORDER BY dialed_at, id LIMIT 9"
             );

@@ -1,6 +1,6 @@
 //! Leases and calls.
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{OptionalExtension, Row, named_params, params};
 
 use super::column::*;
 use super::compliance::Notes;
@@ -10,7 +10,7 @@ use crate::permit::Judge;
 use rule::LeadState;
 
 pub(super) fn lease(
-    db: &Connection,
+    db: &Db,
     now: Timestamp,
     campaign: CampaignId,
     slots: &[LeaseSlot],
@@ -34,7 +34,7 @@ pub(super) fn lease(
     for (lead, slot) in due.into_iter().zip(slots) {
         take.execute([lead.id.0])?;
         let attempt = lead.attempts + 1;
-        let number = lead.number.as_str();
+        let number = db.numbers.number(lead.number.as_str())?;
         let (call, lead_id) = (call_blob(slot.call), lead.id.0);
         let values = params![
             call,
@@ -58,7 +58,7 @@ pub(super) fn lease(
     Ok((leased, leads::supply(db, now, campaign, status, &rules)?))
 }
 
-pub(super) fn give_back(db: &Connection, calls: &[CallId]) -> Result<()> {
+pub(super) fn give_back(db: &Db, calls: &[CallId]) -> Result<()> {
     let sql = "DELETE FROM calls WHERE id = ?1 AND ended_at IS NULL
         RETURNING campaign, lead, company, number, dialed_at";
     let mut delete = db.prepare_cached(sql)?;
@@ -66,8 +66,11 @@ pub(super) fn give_back(db: &Connection, calls: &[CallId]) -> Result<()> {
     let mut put_back = db.prepare_cached(sql)?;
     for call in calls {
         let row = |row: &Row<'_>| {
-            let dial =
-                (time_at(row, "dialed_at")?, CompanyId(row.get("company")?), number_at(row, "number")?);
+            let dial = (
+                time_at(row, "dialed_at")?,
+                CompanyId(row.get("company")?),
+                db.numbers.number_at(row, "number")?,
+            );
             Ok((CampaignId(row.get("campaign")?), LeadId(row.get("lead")?), dial))
         };
         let returned = delete.query_row([call_blob(*call)], row).optional()?;
@@ -80,7 +83,7 @@ pub(super) fn give_back(db: &Connection, calls: &[CallId]) -> Result<()> {
 }
 
 pub(super) fn finish(
-    db: &Connection,
+    db: &Db,
     now: Timestamp,
     record: &CallRecord,
     retry: &RetryRule,
@@ -108,7 +111,7 @@ pub(super) fn finish(
     due_again(db, lead)
 }
 
-fn close(db: &Connection, r: &CallRecord) -> Result<()> {
+fn close(db: &Db, r: &CallRecord) -> Result<()> {
     let sql = "UPDATE calls SET trunk = :trunk, caller_id = :caller_id, dialed_at = :dialed_at,
             ringing_at = :ringing_at, answered_at = :answered_at, bridged_at = :bridged_at, ended_at = :ended_at,
             agent = :agent, outcome = :outcome, cause = :cause, notice = :notice, hangup_by = :hangup_by,
@@ -125,13 +128,7 @@ fn close(db: &Connection, r: &CallRecord) -> Result<()> {
 }
 
 /// The lead of an open call, so it is in flight: its result, what comes next, and the counters.
-fn store_result(
-    db: &Connection,
-    now: Timestamp,
-    lead: LeadId,
-    result: &LeadResult,
-    retry: &RetryRule,
-) -> Result<()> {
+fn store_result(db: &Db, now: Timestamp, lead: LeadId, result: &LeadResult, retry: &RetryRule) -> Result<()> {
     let sql = "SELECT leads.attempts, leads.not_after, leads.outcome, campaigns.attempts_max
         FROM leads JOIN campaigns ON campaigns.id = leads.campaign WHERE leads.id = ?1";
     let (chances, old) = db.prepare_cached(sql)?.query_row([lead.0], |row| {
@@ -162,27 +159,22 @@ fn store_result(
 }
 
 /// None too when the lead is gone or its campaign has ended.
-fn due_again(db: &Connection, lead: LeadId) -> Result<Option<Timestamp>> {
+fn due_again(db: &Db, lead: LeadId) -> Result<Option<Timestamp>> {
     let sql = "SELECT leads.due_at FROM leads JOIN campaigns ON campaigns.id = leads.campaign
         WHERE leads.id = ?1 AND leads.state = 'pending' AND campaigns.status <> 'ended'";
     Ok(db.prepare_cached(sql)?.query_row([lead.0], |row| time_at(row, "due_at")).optional()?)
 }
 
-pub(super) fn rescue(
-    db: &Connection,
-    now: Timestamp,
-    company: CompanyId,
-    retry: &RetryRule,
-) -> Result<Vec<CallId>> {
+pub(super) fn rescue(db: &Db, now: Timestamp, company: CompanyId, retry: &RetryRule) -> Result<Vec<CallId>> {
     let sql = "SELECT * FROM calls WHERE company = ?1 AND ended_at IS NULL ORDER BY id";
-    let open = rows(db, sql, [company.0], call_row)?;
+    let open = rows(db, sql, [company.0], |row| call_row(db, row))?;
     for call in &open {
         finish(db, now, &rule::lost(call, now), retry)?;
     }
     Ok(open.into_iter().map(|c| c.id).collect())
 }
 
-pub(super) fn answered_since(db: &Connection, campaign: CampaignId, since: Timestamp) -> Result<(u32, u32)> {
+pub(super) fn answered_since(db: &Db, campaign: CampaignId, since: Timestamp) -> Result<(u32, u32)> {
     campaigns::status(db, campaign)?;
     let sql = "SELECT count(*), count(*) FILTER (WHERE outcome = 'abandoned') FROM calls
         WHERE campaign = ?1 AND ended_at >= ?2 AND outcome IN ('connected', 'abandoned')";
@@ -190,26 +182,21 @@ pub(super) fn answered_since(db: &Connection, campaign: CampaignId, since: Times
     Ok(query.query_row([campaign.0, since.0], |row| Ok((row.get(0)?, row.get(1)?)))?)
 }
 
-pub(super) fn list(
-    db: &Connection,
-    campaign: CampaignId,
-    after: Option<CallId>,
-    limit: u32,
-) -> Result<Vec<Call>> {
+pub(super) fn list(db: &Db, campaign: CampaignId, after: Option<CallId>, limit: u32) -> Result<Vec<Call>> {
     campaigns::status(db, campaign)?;
     // Every id is greater than the empty one.
     let after = after.map(call_blob);
     let after: &[u8] = after.as_ref().map_or(&[], |id| id);
     let sql = "SELECT * FROM calls WHERE campaign = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
-    rows(db, sql, params![campaign.0, after, limit.min(rule::PAGE_MAX)], call_row)
+    rows(db, sql, params![campaign.0, after, limit.min(rule::PAGE_MAX)], |row| call_row(db, row))
 }
 
-pub(super) fn call_row(row: &Row<'_>) -> rusqlite::Result<Call> {
+pub(super) fn call_row(db: &Db, row: &Row<'_>) -> rusqlite::Result<Call> {
     let mut call = Call {
         id: call_at(row, "id")?,
         campaign: CampaignId(row.get("campaign")?),
         lead: LeadId(row.get("lead")?),
-        number: number_at(row, "number")?,
+        number: db.numbers.number_at(row, "number")?,
         attempt: row.get("attempt")?,
         trunk: TrunkId(row.get("trunk")?),
         caller_id: row.get("caller_id")?,

@@ -1,17 +1,12 @@
 //! Campaigns: creation, ends, recalls, lists.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, named_params, params, params_from_iter};
+use rusqlite::{OptionalExtension, Row, ToSql, named_params, params, params_from_iter};
 
 use super::column::*;
 use super::*;
 
-pub(super) fn create(
-    db: &Connection,
-    now: Timestamp,
-    new: &NewCampaign,
-    leads: &[NewLead],
-) -> Result<Created> {
+pub(super) fn create(db: &Db, now: Timestamp, new: &NewCampaign, leads: &[NewLead]) -> Result<Created> {
     rule::check_new(new, leads)?;
     let rules = rule::new_rules(compliance::rules(db, new.company, &new.call_windows))?;
     let id = insert(db, now, new)?;
@@ -23,7 +18,7 @@ pub(super) fn create(
     Ok(Created { campaign, duplicates: skipped.duplicates, on_dnc: skipped.on_dnc })
 }
 
-pub(super) fn insert(db: &Connection, now: Timestamp, new: &NewCampaign) -> Result<CampaignId> {
+pub(super) fn insert(db: &Db, now: Timestamp, new: &NewCampaign) -> Result<CampaignId> {
     let sql = "INSERT INTO campaigns (company, taskid, name, client_id, group_id, group_name, scale, manual,
             calls_max, not_before, run_until, caller_ids, attempts_max, abandon_max, amd, status, created_at, started_at,
             call_windows)
@@ -58,12 +53,7 @@ pub(super) fn insert(db: &Connection, now: Timestamp, new: &NewCampaign) -> Resu
     Ok(CampaignId(id))
 }
 
-pub(super) fn append(
-    db: &Connection,
-    now: Timestamp,
-    campaign: CampaignId,
-    leads: &[NewLead],
-) -> Result<Appended> {
+pub(super) fn append(db: &Db, now: Timestamp, campaign: CampaignId, leads: &[NewLead]) -> Result<Appended> {
     let settings = existing(db, campaign)?.settings;
     if settings.status == CampaignStatus::Ended {
         return Err(StoreError::Refused("the campaign has ended"));
@@ -75,7 +65,7 @@ pub(super) fn append(
 }
 
 /// The columns that a command, an end or a recall changes.
-pub(super) fn update(db: &Connection, campaign: &Campaign) -> Result<()> {
+pub(super) fn update(db: &Db, campaign: &Campaign) -> Result<()> {
     let sql =
         "UPDATE campaigns SET status = ?2, not_before = ?3, run_until = ?4, started_at = ?5, ended_at = ?6,
             end_reason = ?7
@@ -94,7 +84,7 @@ pub(super) fn update(db: &Connection, campaign: &Campaign) -> Result<()> {
 }
 
 pub(super) fn set_status(
-    db: &Connection,
+    db: &Db,
     now: Timestamp,
     id: CampaignId,
     status: CampaignStatus,
@@ -109,12 +99,7 @@ pub(super) fn set_status(
     Ok(campaign)
 }
 
-pub(super) fn end(
-    db: &Connection,
-    now: Timestamp,
-    id: CampaignId,
-    why: EndReason,
-) -> Result<Option<Campaign>> {
+pub(super) fn end(db: &Db, now: Timestamp, id: CampaignId, why: EndReason) -> Result<Option<Campaign>> {
     let mut campaign = existing(db, id)?;
     if campaign.settings.status == CampaignStatus::Ended {
         return Ok(Some(campaign));
@@ -128,7 +113,7 @@ pub(super) fn end(
     Ok(Some(campaign))
 }
 
-pub(super) fn recall(db: &Connection, now: Timestamp, id: CampaignId, recall: &Recall) -> Result<Campaign> {
+pub(super) fn recall(db: &Db, now: Timestamp, id: CampaignId, recall: &Recall) -> Result<Campaign> {
     let mut campaign = existing(db, id)?;
     rule::check_recall(&campaign, recall)?;
     let delta = leads::recall(db, id, recall.which)?.ok_or(StoreError::NotFound("lead"))?;
@@ -190,7 +175,7 @@ fn counters(row: &Row<'_>) -> rusqlite::Result<Counters> {
     })
 }
 
-fn with_extensions(db: &Connection, mut campaign: Campaign) -> Result<Campaign> {
+fn with_extensions(db: &Db, mut campaign: Campaign) -> Result<Campaign> {
     if let Assignment::Extensions(list) = &mut campaign.settings.assignment {
         let sql = "SELECT agent, number FROM campaign_extensions WHERE campaign = ?1 ORDER BY position";
         *list = rows(db, sql, [campaign.id.0], |row| Ok((AgentId(row.get(0)?), row.get(1)?)))?;
@@ -198,21 +183,21 @@ fn with_extensions(db: &Connection, mut campaign: Campaign) -> Result<Campaign> 
     Ok(campaign)
 }
 
-fn select(db: &Connection, rest: &str, values: &[&dyn ToSql]) -> Result<Vec<Campaign>> {
+fn select(db: &Db, rest: &str, values: &[&dyn ToSql]) -> Result<Vec<Campaign>> {
     let found = rows(db, &format!("SELECT {COLUMNS} FROM campaigns {rest}"), values, campaign_row)?;
     found.into_iter().map(|c| with_extensions(db, c)).collect()
 }
 
-pub(super) fn by_id(db: &Connection, id: CampaignId) -> Result<Option<Campaign>> {
+pub(super) fn by_id(db: &Db, id: CampaignId) -> Result<Option<Campaign>> {
     Ok(select(db, "WHERE id = ?1", &[&id.0])?.pop())
 }
 
-pub(super) fn existing(db: &Connection, id: CampaignId) -> Result<Campaign> {
+pub(super) fn existing(db: &Db, id: CampaignId) -> Result<Campaign> {
     by_id(db, id)?.ok_or(StoreError::NotFound("campaign"))
 }
 
 /// Status and company: what a lease needs.
-pub(super) fn status(db: &Connection, id: CampaignId) -> Result<(CampaignStatus, CompanyId)> {
+pub(super) fn status(db: &Db, id: CampaignId) -> Result<(CampaignStatus, CompanyId)> {
     let mut query = db.prepare_cached("SELECT status, company FROM campaigns WHERE id = ?1")?;
     let found = query.query_row([id.0], |row| {
         Ok((parsed(row, "status", status_from_name)?, CompanyId(row.get("company")?)))
@@ -220,12 +205,12 @@ pub(super) fn status(db: &Connection, id: CampaignId) -> Result<(CampaignStatus,
     found.optional()?.ok_or(StoreError::NotFound("campaign"))
 }
 
-pub(super) fn by_taskid(db: &Connection, company: CompanyId, taskid: &str) -> Result<Option<Campaign>> {
+pub(super) fn by_taskid(db: &Db, company: CompanyId, taskid: &str) -> Result<Option<Campaign>> {
     Ok(select(db, "WHERE taskid = ?1 AND company = ?2 AND unpublished IS NULL", &[&taskid, &company.0])?
         .pop())
 }
 
-pub(super) fn open(db: &Connection, company: CompanyId) -> Result<Vec<Campaign>> {
+pub(super) fn open(db: &Db, company: CompanyId) -> Result<Vec<Campaign>> {
     select(
         db,
         "WHERE company = ?1 AND status <> 'ended' AND unpublished IS NULL ORDER BY created_at, id",
@@ -234,7 +219,7 @@ pub(super) fn open(db: &Connection, company: CompanyId) -> Result<Vec<Campaign>>
 }
 
 pub(super) fn list(
-    db: &Connection,
+    db: &Db,
     company: CompanyId,
     filter: &CampaignFilter,
     page: Page,
@@ -250,7 +235,7 @@ pub(super) fn list(
 }
 
 pub(super) fn before(
-    db: &Connection,
+    db: &Db,
     company: CompanyId,
     filter: &CampaignFilter,
     before: Option<CampaignId>,

@@ -64,10 +64,6 @@ pub(super) fn time_or_none(row: &Row<'_>, column: &str) -> rusqlite::Result<Opti
     row.get::<_, Option<i64>>(column).map(|t| t.map(Timestamp))
 }
 
-pub(super) fn number_at(row: &Row<'_>, column: &str) -> rusqlite::Result<PhoneNumber> {
-    parsed(row, column, |text| PhoneNumber::parse(text).ok())
-}
-
 /// A text column that `parse` reads.
 pub(super) fn parsed<T>(
     row: &Row<'_>,

@@ -1,13 +1,14 @@
 //! What companies have to keep, their do-not-call lists, and what is counted for both.
 
 use engine::compliance::{AbandonWindow, Cap, Holidays, Profile};
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{OptionalExtension, Row, named_params, params};
 
 use super::column::*;
+use super::numbers::MARK;
 use super::*;
 use crate::permit::{self, Books, Judge};
 
-pub(super) fn put(db: &Connection, company: CompanyId, settings: &ComplianceSettings) -> Result<()> {
+pub(super) fn put(db: &Db, company: CompanyId, settings: &ComplianceSettings) -> Result<()> {
     let zone = zone_of(db, company)?;
     Rules::new(settings, &zone, &[]).map_err(|e| StoreError::Failed(e.to_string()))?;
     if self::settings(db, company)? != *settings {
@@ -17,7 +18,7 @@ pub(super) fn put(db: &Connection, company: CompanyId, settings: &ComplianceSett
     rekey(db, company)
 }
 
-fn write(db: &Connection, company: CompanyId, settings: &ComplianceSettings) -> Result<()> {
+fn write(db: &Db, company: CompanyId, settings: &ComplianceSettings) -> Result<()> {
     let sql = "INSERT INTO compliance (company, profile, country, windows, holidays, holidays_are, caps, lockout_h,
             ring_min_s, abandon_max, abandon_windows, keep_personal_days, keep_recordings_days)
         VALUES (:company, :profile, :country, :windows, :holidays, :holidays_are, :caps, :lockout_h, :ring_min_s,
@@ -40,7 +41,7 @@ fn write(db: &Connection, company: CompanyId, settings: &ComplianceSettings) -> 
     Ok(())
 }
 
-pub(super) fn settings(db: &Connection, company: CompanyId) -> Result<ComplianceSettings> {
+pub(super) fn settings(db: &Db, company: CompanyId) -> Result<ComplianceSettings> {
     let mut query = db.prepare_cached("SELECT * FROM compliance WHERE company = ?1")?;
     let found = query.query_row([company.0], |row| {
         Ok(ComplianceSettings {
@@ -76,25 +77,25 @@ fn cap_from(text: &str) -> Option<Cap> {
     Some(Cap { calls: calls.parse().ok()?, hours: hours.parse().ok()? })
 }
 
-fn zone_of(db: &Connection, company: CompanyId) -> Result<String> {
+fn zone_of(db: &Db, company: CompanyId) -> Result<String> {
     let mut query = db.prepare_cached("SELECT time_zone FROM companies WHERE id = ?1")?;
     query.query_row([company.0], |row| row.get(0)).optional()?.ok_or(StoreError::NotFound("company"))
 }
 
 /// The company's rules, narrowed by the windows of a campaign.
-pub(super) fn rules(db: &Connection, company: CompanyId, windows: &[String]) -> Result<Rules> {
+pub(super) fn rules(db: &Db, company: CompanyId, windows: &[String]) -> Result<Rules> {
     let settings = settings(db, company)?;
     Rules::new(&settings, &zone_of(db, company)?, windows).map_err(|e| StoreError::Failed(e.to_string()))
 }
 
-pub(super) fn campaign_rules(db: &Connection, company: CompanyId, campaign: CampaignId) -> Result<Rules> {
+pub(super) fn campaign_rules(db: &Db, company: CompanyId, campaign: CampaignId) -> Result<Rules> {
     let mut query = db.prepare_cached("SELECT call_windows FROM campaigns WHERE id = ?1")?;
     let windows: String = query.query_row([campaign.0], |row| row.get(0))?;
     rules(db, company, &text_list(&windows))
 }
 
 /// What waits for a rule is due now, to be asked for again.
-fn wake_waiting(db: &Connection, company: CompanyId) -> Result<()> {
+fn wake_waiting(db: &Db, company: CompanyId) -> Result<()> {
     let sql = "UPDATE leads SET rule = NULL, due_at = iif(attempts = 0, ?2, ?2 + 1)
         WHERE state = 'pending' AND rule IS NOT NULL
             AND campaign IN (SELECT id FROM campaigns WHERE company = ?1)";
@@ -103,7 +104,7 @@ fn wake_waiting(db: &Connection, company: CompanyId) -> Result<()> {
 }
 
 /// After the company's country may have changed: lists keep their meaning.
-pub(super) fn rekey(db: &Connection, company: CompanyId) -> Result<()> {
+pub(super) fn rekey(db: &Db, company: CompanyId) -> Result<()> {
     let rules = rules(db, company, &[])?;
     let mut query = db.prepare_cached("SELECT country FROM dnc_countries WHERE company = ?1")?;
     let known: Option<String> = query.query_row([company.0], |row| row.get(0)).optional()?;
@@ -118,7 +119,7 @@ pub(super) fn rekey(db: &Connection, company: CompanyId) -> Result<()> {
     db.prepare_cached(sql)?.execute(params![company.0, permit::ANY_ZONES])?;
     let sql = "DELETE FROM dnc WHERE company = ?1 RETURNING campaign, entry, added_at";
     let listed = rows(db, sql, [company.0], |row| {
-        Ok((row.get::<_, i64>(0)?, parsed(row, "entry", entry_from)?, Timestamp(row.get(2)?)))
+        Ok((row.get::<_, i64>(0)?, entry_at(db, row)?, Timestamp(row.get(2)?)))
     })?;
     for (campaign, entry, added_at) in listed {
         insert(db, company, campaign, &entry, &rules, added_at)?;
@@ -126,8 +127,17 @@ pub(super) fn rekey(db: &Connection, company: CompanyId) -> Result<()> {
     Ok(())
 }
 
-fn entry_from(text: &str) -> Option<DncEntry> {
-    DncEntry::parse(text).ok()
+fn entry_at(db: &Db, row: &Row<'_>) -> rusqlite::Result<DncEntry> {
+    parsed(row, "entry", |text| DncEntry::parse(&db.numbers.open(text)?).ok())
+}
+
+/// The key of an entry as its column has it. Beginnings of numbers are not sealed, as what begins alike would not be found.
+fn entry_key(db: &Db, entry: &DncEntry, rules: &Rules) -> Result<String> {
+    let key = entry.key(rules);
+    match entry {
+        DncEntry::Number(_) => Ok(db.numbers.key(&key)?.into_owned()),
+        DncEntry::Prefix(_) => Ok(key),
+    }
 }
 
 /// Every campaign's is 0.
@@ -136,7 +146,7 @@ fn list_id(list: Option<CampaignId>) -> i64 {
 }
 
 fn insert(
-    db: &Connection,
+    db: &Db,
     company: CompanyId,
     campaign: i64,
     entry: &DncEntry,
@@ -145,12 +155,13 @@ fn insert(
 ) -> Result<usize> {
     let sql = "INSERT INTO dnc (company, campaign, is_prefix, key, entry, added_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
-    let key = entry.key(rules);
-    let values = params![company.0, campaign, entry.is_prefix(), key, entry.to_string(), added_at.0];
+    let (key, shown) = (entry_key(db, entry, rules)?, entry.to_string());
+    let shown = if entry.is_prefix() { shown.into() } else { db.numbers.number(&shown)? };
+    let values = params![company.0, campaign, entry.is_prefix(), key, shown, added_at.0];
     Ok(db.prepare_cached(sql)?.execute(values)?)
 }
 
-fn check_list(db: &Connection, list: DncList) -> Result<()> {
+fn check_list(db: &Db, list: DncList) -> Result<()> {
     let Some(campaign) = list.campaign else { return Ok(()) };
     match campaigns::status(db, campaign)? {
         (_, company) if company == list.company => Ok(()),
@@ -158,7 +169,7 @@ fn check_list(db: &Connection, list: DncList) -> Result<()> {
     }
 }
 
-pub(super) fn add(db: &Connection, now: Timestamp, list: DncList, entries: &[DncEntry]) -> Result<u64> {
+pub(super) fn add(db: &Db, now: Timestamp, list: DncList, entries: &[DncEntry]) -> Result<u64> {
     check_list(db, list)?;
     let rules = rules(db, list.company, &[])?;
     rekey(db, list.company)?;
@@ -169,7 +180,7 @@ pub(super) fn add(db: &Connection, now: Timestamp, list: DncList, entries: &[Dnc
     Ok(added)
 }
 
-pub(super) fn remove(db: &Connection, list: DncList, entries: &[DncEntry]) -> Result<u64> {
+pub(super) fn remove(db: &Db, list: DncList, entries: &[DncEntry]) -> Result<u64> {
     check_list(db, list)?;
     let rules = rules(db, list.company, &[])?;
     rekey(db, list.company)?;
@@ -178,24 +189,28 @@ pub(super) fn remove(db: &Connection, list: DncList, entries: &[DncEntry]) -> Re
     let mut removed = 0;
     for entry in entries {
         let campaign = list_id(list.campaign);
-        let values = params![list.company.0, campaign, entry.is_prefix(), entry.key(&rules)];
+        let values = params![list.company.0, campaign, entry.is_prefix(), entry_key(db, entry, &rules)?];
         removed += delete.execute(values)? as u64;
     }
     Ok(removed)
 }
 
-pub(super) fn list(db: &Connection, list: DncList, after: &str, limit: u32) -> Result<Vec<DncRow>> {
+pub(super) fn list(db: &Db, list: DncList, after: &str, limit: u32) -> Result<Vec<DncRow>> {
     check_list(db, list)?;
-    let (is_prefix, key) = (after.starts_with('1'), after.get(1..).unwrap_or(""));
+    let (is_prefix, place) = (after.starts_with('1'), after.get(1..).unwrap_or(""));
+    // Places go into URLs, so they are without the mark of what is sealed; a key in clear begins with a digit.
+    let is_sealed = place.starts_with(|c: char| !c.is_ascii_digit());
+    let key = if is_sealed { format!("{MARK}{place}") } else { place.to_owned() };
     let sql = "SELECT is_prefix, key, entry, added_at FROM dnc
         WHERE company = ?1 AND campaign = ?2 AND (is_prefix, key) > (?3, ?4)
         ORDER BY is_prefix, key LIMIT ?5";
     let limit = limit.min(rule::PAGE_MAX);
     let values = params![list.company.0, list_id(list.campaign), is_prefix, key, limit];
     rows(db, sql, values, |row| {
+        let key: String = row.get("key")?;
         Ok(DncRow {
-            place: format!("{}{}", row.get::<_, i64>("is_prefix")?, row.get::<_, String>("key")?),
-            entry: parsed(row, "entry", entry_from)?,
+            place: format!("{}{}", row.get::<_, i64>("is_prefix")?, key.trim_start_matches(MARK)),
+            entry: entry_at(db, row)?,
             added_at: time_at(row, "added_at")?,
         })
     })
@@ -203,14 +218,14 @@ pub(super) fn list(db: &Connection, list: DncList, after: &str, limit: u32) -> R
 
 /// Reads what was noted, skipping lists that are empty.
 pub(super) struct Notes<'a> {
-    db: &'a Connection,
+    db: &'a Db,
     company: CompanyId,
     /// Of all campaigns and of one: whether there are numbers, and prefixes.
     lists: [(i64, [bool; 2]); 2],
 }
 
 impl<'a> Notes<'a> {
-    pub(super) fn open(db: &'a Connection, company: CompanyId, campaign: Option<CampaignId>) -> Result<Self> {
+    pub(super) fn open(db: &'a Db, company: CompanyId, campaign: Option<CampaignId>) -> Result<Self> {
         let sql = "SELECT 1 FROM dnc WHERE company = ?1 AND campaign = ?2 AND is_prefix = ?3 LIMIT 1";
         let mut exists = db.prepare_cached(sql)?;
         let mut lists = [(0, [false; 2]), (list_id(campaign), [false; 2])];
@@ -233,7 +248,8 @@ impl Books for Notes<'_> {
         if !self.has(list, false) {
             return Ok(false);
         }
-        Ok(self.db.prepare_cached(LISTED)?.exists(params![self.company.0, list_id(list), key])?)
+        let values = params![self.company.0, list_id(list), self.db.numbers.key(key)?];
+        Ok(self.db.prepare_cached(LISTED)?.exists(values)?)
     }
 
     fn prefix_before(&self, list: Option<CampaignId>, key: &str) -> Result<Option<String>> {
@@ -246,11 +262,13 @@ impl Books for Notes<'_> {
     }
 
     fn dials(&self, key: &str, limit: usize) -> Result<Vec<Timestamp>> {
+        let key = self.db.numbers.key(key)?;
         rows(self.db, DIALS, params![self.company.0, key, limit], |row| row.get(0).map(Timestamp))
     }
 
     fn last_abandoned(&self, key: &str) -> Result<Option<Timestamp>> {
         let mut query = self.db.prepare_cached(LAST_ABANDONED)?;
+        let key = self.db.numbers.key(key)?;
         let at: Option<i64> =
             query.query_row(params![self.company.0, key], |row| row.get(0)).optional()?.flatten();
         Ok(at.map(Timestamp))
@@ -263,12 +281,7 @@ const PREFIX_BEFORE: &str = "SELECT key FROM dnc
 const DIALS: &str = "SELECT at FROM dials WHERE company = ?1 AND key = ?2 ORDER BY at DESC LIMIT ?3";
 const LAST_ABANDONED: &str = "SELECT max(at) FROM abandoned_calls WHERE company = ?1 AND key = ?2";
 
-pub(super) fn may_call(
-    db: &Connection,
-    now: Timestamp,
-    company: CompanyId,
-    number: &PhoneNumber,
-) -> Result<Permit> {
+pub(super) fn may_call(db: &Db, now: Timestamp, company: CompanyId, number: &PhoneNumber) -> Result<Permit> {
     let rules = rules(db, company, &[])?;
     let books = Notes::open(db, company, None)?;
     Judge::new(&rules, books, None, now).permit(number, &rules.key(number), "")
@@ -276,7 +289,7 @@ pub(super) fn may_call(
 
 /// By hand when `lead` is None.
 pub(super) fn refused(
-    db: &Connection,
+    db: &Db,
     now: Timestamp,
     company: CompanyId,
     lead: Option<LeadId>,
@@ -286,13 +299,14 @@ pub(super) fn refused(
     let sql =
         "INSERT INTO refusals (company, campaign, lead, number, rule, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let campaign = lead.map(|lead| rule::campaign_of(lead).0);
-    let values = params![company.0, campaign, lead.map(|lead| lead.0), number.as_str(), rule.name(), now.0];
+    let number = db.numbers.number(number.as_str())?;
+    let values = params![company.0, campaign, lead.map(|lead| lead.0), number, rule.name(), now.0];
     db.prepare_cached(sql)?.execute(values)?;
     Ok(())
 }
 
 pub(super) fn refusals(
-    db: &Connection,
+    db: &Db,
     company: CompanyId,
     campaign: Option<CampaignId>,
     after: i64,
@@ -303,73 +317,58 @@ pub(super) fn refusals(
     match campaign {
         None => {
             let sql = format!("SELECT * FROM refusals WHERE company = ?1 AND id > ?2 {order}");
-            rows(db, &sql, params![company.0, after, limit], refusal)
+            rows(db, &sql, params![company.0, after, limit], |row| refusal(db, row))
         }
         Some(campaign) => {
             let sql =
                 format!("SELECT * FROM refusals WHERE campaign = ?4 AND company = ?1 AND id > ?2 {order}");
-            rows(db, &sql, params![company.0, after, limit, campaign.0], refusal)
+            rows(db, &sql, params![company.0, after, limit, campaign.0], |row| refusal(db, row))
         }
     }
 }
 
-fn refusal(row: &Row<'_>) -> rusqlite::Result<Refusal> {
+fn refusal(db: &Db, row: &Row<'_>) -> rusqlite::Result<Refusal> {
     Ok(Refusal {
         id: row.get("id")?,
         company: CompanyId(row.get("company")?),
         campaign: row.get::<_, Option<i64>>("campaign")?.map(CampaignId),
         lead: row.get::<_, Option<i64>>("lead")?.map(LeadId),
-        number: number_at(row, "number")?,
+        number: db.numbers.number_at(row, "number")?,
         rule: parsed(row, "rule", Rule::from_name)?,
         at: time_at(row, "at")?,
     })
 }
 
-pub(super) fn count_dial(
-    db: &Connection,
-    now: Timestamp,
-    company: CompanyId,
-    number: &PhoneNumber,
-) -> Result<()> {
+pub(super) fn count_dial(db: &Db, now: Timestamp, company: CompanyId, number: &PhoneNumber) -> Result<()> {
     let key = rules(db, company, &[])?.key(number);
     note_dial(db, now, company, &key)?;
     forget(db, now)
 }
 
-pub(super) fn note_dial(db: &Connection, now: Timestamp, company: CompanyId, key: &str) -> Result<()> {
+pub(super) fn note_dial(db: &Db, now: Timestamp, company: CompanyId, key: &str) -> Result<()> {
     let sql = "INSERT INTO dials (company, key, at) VALUES (?1, ?2, ?3)";
-    db.prepare_cached(sql)?.execute(params![company.0, key, now.0])?;
+    db.prepare_cached(sql)?.execute(params![company.0, db.numbers.key(key)?, now.0])?;
     Ok(())
 }
 
 /// A call was never placed after all.
-pub(super) fn take_back_dial(
-    db: &Connection,
-    at: Timestamp,
-    company: CompanyId,
-    number: &PhoneNumber,
-) -> Result<()> {
+pub(super) fn take_back_dial(db: &Db, at: Timestamp, company: CompanyId, number: &PhoneNumber) -> Result<()> {
     let key = rules(db, company, &[])?.key(number);
     let sql = "DELETE FROM dials WHERE id =
         (SELECT id FROM dials WHERE company = ?1 AND key = ?2 AND at = ?3 LIMIT 1)";
-    db.prepare_cached(sql)?.execute(params![company.0, key, at.0])?;
+    db.prepare_cached(sql)?.execute(params![company.0, db.numbers.key(&key)?, at.0])?;
     Ok(())
 }
 
-pub(super) fn note_abandoned(
-    db: &Connection,
-    at: Timestamp,
-    company: CompanyId,
-    number: &PhoneNumber,
-) -> Result<()> {
+pub(super) fn note_abandoned(db: &Db, at: Timestamp, company: CompanyId, number: &PhoneNumber) -> Result<()> {
     let key = rules(db, company, &[])?.key(number);
     let sql = "INSERT INTO abandoned_calls (company, key, at) VALUES (?1, ?2, ?3)";
-    db.prepare_cached(sql)?.execute(params![company.0, key, at.0])?;
+    db.prepare_cached(sql)?.execute(params![company.0, db.numbers.key(&key)?, at.0])?;
     Ok(())
 }
 
 /// A few rows that are too old for every cap and lock-out. There are never more than come in: the oldest are the first.
-pub(super) fn forget(db: &Connection, now: Timestamp) -> Result<()> {
+pub(super) fn forget(db: &Db, now: Timestamp) -> Result<()> {
     let old =
         Timestamp(now.0.saturating_sub(i64::try_from(permit::REMEMBERED.as_micros()).unwrap_or(i64::MAX)));
     for table in ["dials", "abandoned_calls"] {
@@ -386,13 +385,13 @@ pub(super) fn forget(db: &Connection, now: Timestamp) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn note_zones(db: &Connection, campaign: CampaignId, zones: &str) -> Result<()> {
+pub(super) fn note_zones(db: &Db, campaign: CampaignId, zones: &str) -> Result<()> {
     let sql = "INSERT OR IGNORE INTO campaign_zones (campaign, zones) VALUES (?1, ?2)";
     db.prepare_cached(sql)?.execute(params![campaign.0, zones])?;
     Ok(())
 }
 
-pub(super) fn zones(db: &Connection, campaign: CampaignId) -> Result<Vec<String>> {
+pub(super) fn zones(db: &Db, campaign: CampaignId) -> Result<Vec<String>> {
     rows(db, "SELECT zones FROM campaign_zones WHERE campaign = ?1", [campaign.0], |row| row.get(0))
 }
 

@@ -29,12 +29,13 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (10, include_str!("../../migrations/sqlite/0010_deletions.sql")),
     (12, include_str!("../../migrations/sqlite/0012_callers.sql")),
     (13, include_str!("../../migrations/sqlite/0013_keys.sql")),
+    (14, include_str!("../../migrations/sqlite/0014_sealing.sql")),
     (15, include_str!("../../migrations/sqlite/0015_quality.sql")),
 ];
 
 /// Creates the database where there is none; only its owner may read it, for it holds the passwords of extensions.
-/// With a key the passwords in it are sealed.
-pub(super) fn open_writer_with(path: &Path, key: Option<&SealKey>) -> Result<Connection> {
+/// With a key the passwords in it are sealed, and telephone numbers kept as `keep` says.
+pub(super) fn open_writer_with(path: &Path, key: Option<&SealKey>, keep: KeepNumbers) -> Result<Db> {
     create_file(path).map_err(|e| StoreError::Failed(format!("{}: {e}", path.display())))?;
     let db = open(path, "PRAGMA cache_size = -32000", key)?;
     let mode: String = db.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
@@ -44,21 +45,27 @@ pub(super) fn open_writer_with(path: &Path, key: Option<&SealKey>) -> Result<Con
     // FULL: a commit is on the disk before it is answered. The log is cut back after it has grown.
     db.execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;")?;
     migrate(&db)?;
-    seal::seal_all(&db, key)?;
+    if seal::seal_all(&db, key)? > 0 {
+        convert::note_stale(&db)?;
+    }
+    let db = convert::settle(db, key, keep)?;
+    if keep != KeepNumbers::AsTheyAre {
+        convert::rewrite_stale(&db)?;
+    }
     Ok(db)
 }
 
-pub(super) fn open_reader_with(path: &Path, key: Option<&SealKey>) -> Result<Connection> {
-    open(path, "PRAGMA cache_size = -8000; PRAGMA query_only = ON;", key)
+pub(super) fn open_reader_with(path: &Path, key: Option<&SealKey>) -> Result<Db> {
+    convert::beside(open(path, "PRAGMA cache_size = -8000; PRAGMA query_only = ON;", key)?, key)
 }
 
 #[cfg(test)]
-pub(super) fn open_writer(path: &Path) -> Result<Connection> {
-    open_writer_with(path, None)
+pub(super) fn open_writer(path: &Path) -> Result<Db> {
+    open_writer_with(path, None, KeepNumbers::AsTheyAre)
 }
 
 #[cfg(test)]
-pub(super) fn open_reader(path: &Path) -> Result<Connection> {
+pub(super) fn open_reader(path: &Path) -> Result<Db> {
     open_reader_with(path, None)
 }
 
@@ -73,7 +80,7 @@ fn create_file(path: &Path) -> std::io::Result<()> {
     options.open(path).map(drop)
 }
 
-fn open(path: &Path, pragmas: &str, key: Option<&SealKey>) -> Result<Connection> {
+pub(super) fn open(path: &Path, pragmas: &str, key: Option<&SealKey>) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY_TIMEOUT)?;

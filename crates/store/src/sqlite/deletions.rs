@@ -1,11 +1,11 @@
 //! Extensions, trunks and caller ids that are deleted.
 
-use rusqlite::{Connection, OptionalExtension, ToSql, params};
+use rusqlite::{OptionalExtension, ToSql, params};
 
 use super::column::text_list;
 use super::*;
 
-pub(super) fn extension(db: &Connection, company: CompanyId, number: &str) -> Result<()> {
+pub(super) fn extension(db: &Db, company: CompanyId, number: &str) -> Result<()> {
     let sql = "SELECT id, enabled FROM extensions WHERE company = ?1 AND number = ?2";
     let id = disabled(db, sql, company, number, "extension", rule::STILL_ENABLED_EXTENSION)?;
     let campaigns = "SELECT 1 FROM campaign_extensions JOIN campaigns ON campaigns.id = campaign
@@ -26,7 +26,7 @@ pub(super) fn extension(db: &Connection, company: CompanyId, number: &str) -> Re
     Ok(())
 }
 
-pub(super) fn trunk(db: &Connection, company: CompanyId, name: &str) -> Result<()> {
+pub(super) fn trunk(db: &Db, company: CompanyId, name: &str) -> Result<()> {
     let sql = "SELECT id, enabled FROM trunks WHERE company = ?1 AND name = ?2";
     let id = disabled(db, sql, company, name, "trunk", rule::STILL_ENABLED_TRUNK)?;
     let calls = "SELECT 1 FROM calls WHERE company = ?1 AND ended_at IS NULL AND trunk = ?2";
@@ -36,7 +36,7 @@ pub(super) fn trunk(db: &Connection, company: CompanyId, name: &str) -> Result<(
     Ok(())
 }
 
-pub(super) fn caller_id(db: &Connection, company: CompanyId, number: &str) -> Result<()> {
+pub(super) fn caller_id(db: &Db, company: CompanyId, number: &str) -> Result<()> {
     let sql = "DELETE FROM caller_ids WHERE company = ?1 AND number = ?2";
     found(db.prepare_cached(sql)?.execute(params![company.0, number])?, "caller id")?;
     let open = "SELECT caller_ids FROM campaigns WHERE company = ?1 AND status <> 'ended'";
@@ -49,7 +49,7 @@ pub(super) fn caller_id(db: &Connection, company: CompanyId, number: &str) -> Re
 
 /// The id of one that is disabled.
 fn disabled(
-    db: &Connection,
+    db: &Db,
     sql: &str,
     company: CompanyId,
     name: &str,
@@ -65,7 +65,7 @@ fn disabled(
     }
 }
 
-fn refuse_if(db: &Connection, sql: &str, values: &[&dyn ToSql], why: &'static str) -> Result<()> {
+fn refuse_if(db: &Db, sql: &str, values: &[&dyn ToSql], why: &'static str) -> Result<()> {
     match db.prepare_cached(sql)?.exists(values)? {
         true => Err(StoreError::Refused(why)),
         false => Ok(()),

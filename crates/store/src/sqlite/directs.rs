@@ -1,6 +1,6 @@
 //! Calls that are no campaign's.
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{OptionalExtension, Row, named_params, params};
 
 use super::column::*;
 use super::*;
@@ -9,13 +9,13 @@ use crate::bill::direct_bill;
 /// In place of an agent's id, which begin with 1.
 const NOBODY: i64 = 0;
 
-pub(super) fn open(db: &Connection, company: CompanyId, call: &NewDirect) -> Result<()> {
+pub(super) fn open(db: &Db, company: CompanyId, call: &NewDirect) -> Result<()> {
     let sql = "INSERT INTO direct_calls (id, company, kind, agent, number, caller_id, user_id, member_id, ext, custom_uuid,
             dialed_at)
         VALUES (:id, :company, :kind, :agent, :number, :caller_id, :user_id, :member_id, :ext, :custom_uuid, :dialed_at)";
     let values = named_params! {
         ":id": call_blob(call.call), ":company": company.0, ":kind": call.kind.name(), ":agent": call.agent.map_or(NOBODY, |a| a.0),
-        ":number": call.number.as_str(), ":caller_id": call.caller_id, ":user_id": call.tags.user_id,
+        ":number": db.numbers.number(call.number.as_str())?, ":caller_id": call.caller_id, ":user_id": call.tags.user_id,
         ":member_id": call.tags.member_id, ":ext": call.tags.ext, ":custom_uuid": call.tags.custom_uuid,
         ":dialed_at": call.dialed_at.0,
     };
@@ -23,7 +23,7 @@ pub(super) fn open(db: &Connection, company: CompanyId, call: &NewDirect) -> Res
     Ok(())
 }
 
-pub(super) fn finish(db: &Connection, now: Timestamp, record: &DirectRecord) -> Result<()> {
+pub(super) fn finish(db: &Db, now: Timestamp, record: &DirectRecord) -> Result<()> {
     let sql =
         "SELECT *, (SELECT filename FROM recordings WHERE recordings.call = direct_calls.id) AS recording
         FROM direct_calls WHERE id = ?1";
@@ -31,7 +31,7 @@ pub(super) fn finish(db: &Connection, now: Timestamp, record: &DirectRecord) -> 
     let found = query.query_row([call_blob(record.call)], |row| {
         let recording: Option<String> = row.get("recording")?;
         let ended_at = time_or_none(row, "ended_at")?;
-        Ok((CompanyId(row.get("company")?), direct_row(row)?, ended_at, recording.unwrap_or_default()))
+        Ok((CompanyId(row.get("company")?), direct_row(db, row)?, ended_at, recording.unwrap_or_default()))
     });
     let (company, call, ended_at, recording) = found.optional()?.ok_or(StoreError::NotFound("call"))?;
     if ended_at.is_some() {
@@ -49,7 +49,7 @@ pub(super) fn finish(db: &Connection, now: Timestamp, record: &DirectRecord) -> 
     outbox::call_finished(db, now, &bill)
 }
 
-fn close(db: &Connection, r: &DirectRecord) -> Result<()> {
+fn close(db: &Db, r: &DirectRecord) -> Result<()> {
     let sql = "UPDATE direct_calls SET agent = :agent, trunk = :trunk, ringing_at = :ringing_at,
             answered_at = :answered_at, bridged_at = :bridged_at, ended_at = :ended_at, outcome = :outcome,
             cause = :cause, hangup_by = :hangup_by, sip_status = :sip_status
@@ -63,9 +63,9 @@ fn close(db: &Connection, r: &DirectRecord) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn rescue(db: &Connection, now: Timestamp, company: CompanyId) -> Result<Vec<CallId>> {
+pub(super) fn rescue(db: &Db, now: Timestamp, company: CompanyId) -> Result<Vec<CallId>> {
     let sql = "SELECT * FROM direct_calls WHERE company = ?1 AND ended_at IS NULL ORDER BY id";
-    let open = rows(db, sql, [company.0], direct_row)?;
+    let open = rows(db, sql, [company.0], |row| direct_row(db, row))?;
     for call in &open {
         finish(db, now, &rule::lost_direct(call, now))?;
     }
@@ -74,7 +74,7 @@ pub(super) fn rescue(db: &Connection, now: Timestamp, company: CompanyId) -> Res
 
 /// What is not known of this call stays as it was.
 pub(super) fn remember(
-    db: &Connection,
+    db: &Db,
     at: Timestamp,
     company: CompanyId,
     number: &PhoneNumber,
@@ -85,14 +85,14 @@ pub(super) fn remember(
         ON CONFLICT (company, key) DO UPDATE SET
             campaign = coalesce(excluded.campaign, campaign), agent = coalesce(excluded.agent, agent), at = excluded.at";
     let (campaign, agent) = (call.campaign.map(|c| c.0), call.agent.map(|a| a.0));
-    db.prepare_cached(sql)?.execute(params![company.0, key, campaign, agent, at.0])?;
+    db.prepare_cached(sql)?.execute(params![company.0, db.numbers.key(&key)?, campaign, agent, at.0])?;
     Ok(())
 }
 
-pub(super) fn last(db: &Connection, company: CompanyId, number: &PhoneNumber) -> Result<LastCall> {
+pub(super) fn last(db: &Db, company: CompanyId, number: &PhoneNumber) -> Result<LastCall> {
     let key = compliance::rules(db, company, &[])?.key(number);
     let sql = "SELECT campaign, agent FROM last_calls WHERE company = ?1 AND key = ?2";
-    let found = db.prepare_cached(sql)?.query_row(params![company.0, key], |row| {
+    let found = db.prepare_cached(sql)?.query_row(params![company.0, db.numbers.key(&key)?], |row| {
         let (campaign, agent): (Option<i64>, Option<i64>) = (row.get(0)?, row.get(1)?);
         Ok(LastCall { campaign: campaign.map(CampaignId), agent: agent.map(AgentId) })
     });
@@ -100,18 +100,18 @@ pub(super) fn last(db: &Connection, company: CompanyId, number: &PhoneNumber) ->
 }
 
 /// What an extension state says of the call, with its company.
-pub(super) fn facts(db: &Connection, call: CallId) -> Result<Option<(CompanyId, NewDirect)>> {
+pub(super) fn facts(db: &Db, call: CallId) -> Result<Option<(CompanyId, NewDirect)>> {
     let mut query = db.prepare_cached("SELECT * FROM direct_calls WHERE id = ?1")?;
-    let row = |row: &Row<'_>| Ok((CompanyId(row.get("company")?), direct_row(row)?));
+    let row = |row: &Row<'_>| Ok((CompanyId(row.get("company")?), direct_row(db, row)?));
     Ok(query.query_row([call_blob(call)], row).optional()?)
 }
 
-fn direct_row(row: &Row<'_>) -> rusqlite::Result<NewDirect> {
+fn direct_row(db: &Db, row: &Row<'_>) -> rusqlite::Result<NewDirect> {
     Ok(NewDirect {
         call: call_at(row, "id")?,
         kind: parsed(row, "kind", DirectKind::from_name)?,
         agent: Some(row.get("agent")?).filter(|id| *id != NOBODY).map(AgentId),
-        number: number_at(row, "number")?,
+        number: db.numbers.number_at(row, "number")?,
         caller_id: row.get("caller_id")?,
         tags: CallTags {
             user_id: row.get("user_id")?,

@@ -1,6 +1,6 @@
 //! Personal data that has been kept long enough.
 
-use rusqlite::{Connection, params};
+use rusqlite::params;
 
 use super::column::call_blob;
 use super::*;
@@ -24,7 +24,7 @@ const OLD: [&str; 7] = [
         SELECT id FROM qualities WHERE company = ?1 AND id < ?2 LIMIT ?3)",
 ];
 
-pub(super) fn forget(db: &Connection, company: CompanyId, before: Timestamp, limit: u32) -> Result<u64> {
+pub(super) fn forget(db: &Db, company: CompanyId, before: Timestamp, limit: u32) -> Result<u64> {
     let campaigns = "UPDATE campaigns SET forgotten = 1
         WHERE company = ?1 AND ended_at < ?2 AND forgotten = 0";
     db.prepare_cached(campaigns)?.execute(params![company.0, before.0])?;

@@ -1,11 +1,11 @@
 //! Groups and their members.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::column::{broken, unreadable};
 use super::*;
 
-pub(super) fn add_group(db: &Connection, g: &NewGroup) -> Result<Group> {
+pub(super) fn add_group(db: &Db, g: &NewGroup) -> Result<Group> {
     let sql = "INSERT INTO agent_groups (company, name, enabled, strategy, remark, automatic)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
         RETURNING *";
@@ -14,7 +14,7 @@ pub(super) fn add_group(db: &Connection, g: &NewGroup) -> Result<Group> {
     added.map_err(|e| broken(e, "group", "company"))
 }
 
-pub(super) fn edit_group(db: &Connection, g: &Group) -> Result<()> {
+pub(super) fn edit_group(db: &Db, g: &Group) -> Result<()> {
     let sql = "UPDATE agent_groups SET name = ?2, enabled = ?3, strategy = ?4, remark = ?5, automatic = ?6
         WHERE id = ?1";
     let values = params![g.id.0, g.name, g.enabled, g.strategy.code(), g.remark, g.automatic];
@@ -22,7 +22,7 @@ pub(super) fn edit_group(db: &Connection, g: &Group) -> Result<()> {
     found(edited, "group")
 }
 
-pub(super) fn delete_group(db: &Connection, company: CompanyId, group: GroupId) -> Result<()> {
+pub(super) fn delete_group(db: &Db, company: CompanyId, group: GroupId) -> Result<()> {
     let sql = "DELETE FROM agent_groups WHERE id = ?1 AND company = ?2";
     found(db.prepare_cached(sql)?.execute([group.0, company.0])?, "group")?;
     let uses = "SELECT 1 FROM campaigns WHERE group_id = ?1 AND status <> 'ended'";
@@ -47,7 +47,7 @@ fn group_row(row: &Row<'_>) -> rusqlite::Result<Group> {
     })
 }
 
-pub(super) fn groups(db: &Connection, company: CompanyId) -> Result<Vec<Group>> {
+pub(super) fn groups(db: &Db, company: CompanyId) -> Result<Vec<Group>> {
     let sql = "SELECT * FROM agent_groups WHERE company = ?1 ORDER BY id";
     let mut groups = rows(db, sql, [company.0], group_row)?;
     for group in &mut groups {
@@ -60,7 +60,7 @@ pub(super) fn groups(db: &Connection, company: CompanyId) -> Result<Vec<Group>> 
     Ok(groups)
 }
 
-pub(super) fn put_member(db: &Connection, group: GroupId, agent: AgentId, signed_in: SignIn) -> Result<()> {
+pub(super) fn put_member(db: &Db, group: GroupId, agent: AgentId, signed_in: SignIn) -> Result<()> {
     let mut company = db.prepare_cached("SELECT company FROM agent_groups WHERE id = ?1")?;
     let company: Option<i64> = company.query_row([group.0], |row| row.get(0)).optional()?;
     let company = company.ok_or(StoreError::NotFound("group"))?;
@@ -75,7 +75,7 @@ pub(super) fn put_member(db: &Connection, group: GroupId, agent: AgentId, signed
     Ok(())
 }
 
-pub(super) fn delete_member(db: &Connection, group: GroupId, agent: AgentId) -> Result<()> {
+pub(super) fn delete_member(db: &Db, group: GroupId, agent: AgentId) -> Result<()> {
     let sql = "DELETE FROM group_members WHERE group_id = ?1 AND agent = ?2";
     if db.prepare_cached(sql)?.execute([group.0, agent.0])? == 1 {
         return Ok(());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::column::*;
 use super::compliance::Notes;
@@ -35,7 +35,7 @@ impl Delta {
         }
     }
 
-    pub(super) fn apply(&self, db: &Connection, campaign: CampaignId) -> Result<()> {
+    pub(super) fn apply(&self, db: &Db, campaign: CampaignId) -> Result<()> {
         let sql = "UPDATE campaigns SET total = total + ?2, called = called + ?3, connected = connected + ?4,
                 abandoned = abandoned + ?5, pending = pending + ?6, in_flight = in_flight + ?7
             WHERE id = ?1";
@@ -49,7 +49,7 @@ impl Delta {
 
 /// `rules`: the campaign's.
 pub(super) fn add(
-    db: &Connection,
+    db: &Db,
     now: Timestamp,
     (company, campaign): (CompanyId, CampaignId),
     rules: &Rules,
@@ -74,7 +74,7 @@ pub(super) fn add(
         let stored = insert.execute(params![
             rule::lead_id(campaign, seq + 1).0,
             campaign.0,
-            lead.number.as_str(),
+            db.numbers.number(lead.number.as_str())?,
             lead.not_after.map(|t| t.0),
             lead.user_id,
             lead.member_id,
@@ -100,7 +100,7 @@ pub(super) fn add(
     Ok(skipped)
 }
 
-pub(super) fn list(db: &Connection, campaign: CampaignId, page: Page) -> Result<(u64, Vec<Lead>)> {
+pub(super) fn list(db: &Db, campaign: CampaignId, page: Page) -> Result<(u64, Vec<Lead>)> {
     let mut total =
         db.prepare_cached("SELECT CASE forgotten WHEN 0 THEN total ELSE 0 END FROM campaigns WHERE id = ?1")?;
     let total: Option<u64> = total.query_row([campaign.0], |row| row.get(0)).optional()?;
@@ -114,16 +114,17 @@ pub(super) fn list(db: &Connection, campaign: CampaignId, page: Page) -> Result<
 }
 
 /// Beginning with this sequence number.
-pub(super) fn from(db: &Connection, campaign: CampaignId, first: u64, limit: u32) -> Result<Vec<Lead>> {
+pub(super) fn from(db: &Db, campaign: CampaignId, first: u64, limit: u32) -> Result<Vec<Lead>> {
     let (_, end) = range(campaign);
     let values = params![rule::lead_id(campaign, first).0, end, limit.min(rule::PAGE_MAX)];
-    rows(db, PAGE, values, lead_row)
+    rows(db, PAGE, values, |row| lead_row(db, row))
 }
 
-pub(super) fn of_number(db: &Connection, campaign: CampaignId, number: &PhoneNumber) -> Result<Option<Lead>> {
+pub(super) fn of_number(db: &Db, campaign: CampaignId, number: &PhoneNumber) -> Result<Option<Lead>> {
     campaigns::status(db, campaign)?;
     let mut query = db.prepare_cached("SELECT * FROM leads WHERE campaign = ?1 AND number = ?2")?;
-    Ok(query.query_row(params![campaign.0, number.as_str()], lead_row).optional()?)
+    let number = db.numbers.number(number.as_str())?;
+    Ok(query.query_row(params![campaign.0, number], |row| lead_row(db, row)).optional()?)
 }
 
 /// The ids of a campaign's leads: from the first, to before the second.
@@ -131,9 +132,9 @@ pub(super) const fn range(campaign: CampaignId) -> (i64, i64) {
     (rule::lead_id(campaign, 0).0, rule::lead_id(CampaignId(campaign.0 + 1), 0).0)
 }
 
-fn lead_row(row: &Row<'_>) -> rusqlite::Result<Lead> {
+fn lead_row(db: &Db, row: &Row<'_>) -> rusqlite::Result<Lead> {
     let lead = NewLead {
-        number: number_at(row, "number")?,
+        number: db.numbers.number_at(row, "number")?,
         not_after: time_or_none(row, "not_after")?,
         user_id: row.get("user_id")?,
         member_id: row.get("member_id")?,
@@ -169,7 +170,7 @@ fn result(row: &Row<'_>) -> rusqlite::Result<LeadResult> {
 }
 
 /// Puts the called leads that match back to not called. None: there is none.
-pub(super) fn recall(db: &Connection, campaign: CampaignId, which: RecallWhich) -> Result<Option<Delta>> {
+pub(super) fn recall(db: &Db, campaign: CampaignId, which: RecallWhich) -> Result<Option<Delta>> {
     let (first, end) = range(campaign);
     let sql = "SELECT outcome, count(*), count(*) FILTER (WHERE state = 'pending') FROM leads
         WHERE id >= ?1 AND id < ?2 AND outcome IS NOT NULL AND state <> 'in_flight' GROUP BY outcome";
@@ -194,7 +195,7 @@ pub(super) fn recall(db: &Connection, campaign: CampaignId, which: RecallWhich) 
     Ok(Some(delta))
 }
 
-pub(super) fn delete(db: &Connection, campaign: CampaignId, numbers: &[PhoneNumber]) -> Result<u64> {
+pub(super) fn delete(db: &Db, campaign: CampaignId, numbers: &[PhoneNumber]) -> Result<u64> {
     campaigns::status(db, campaign)?;
     let sql = "DELETE FROM leads
         WHERE campaign = ?1 AND number = ?2 AND outcome IS NULL AND state <> 'in_flight'
@@ -204,10 +205,8 @@ pub(super) fn delete(db: &Connection, campaign: CampaignId, numbers: &[PhoneNumb
     let mut delta = Delta::default();
     for number in numbers {
         let row = |row: &Row<'_>| Ok((LeadId(row.get(0)?), row.get::<_, bool>(1)?));
-        let Some((lead, pending)) = delete.query_row(params![campaign.0, number.as_str()], row).optional()?
-        else {
-            continue;
-        };
+        let values = params![campaign.0, db.numbers.number(number.as_str())?];
+        let Some((lead, pending)) = delete.query_row(values, row).optional()? else { continue };
         hole.execute(params![campaign.0, rule::seq_of(lead)])?;
         delta.total -= 1;
         delta.pending -= i64::from(pending);
@@ -240,7 +239,7 @@ impl Aside {
 /// Up to `count` leads to call now, in the order of the lease, their dials counted; sets aside those that may not be
 /// called. Those that are taken stay pending.
 pub(super) fn take_due(
-    db: &Connection,
+    db: &Db,
     now: Timestamp,
     judge: &mut Judge<'_, Notes<'_>>,
     (company, campaign): (CompanyId, CampaignId),
@@ -262,7 +261,7 @@ pub(super) fn take_due(
                 aside.expired.push(id);
                 continue;
             }
-            let number = number_at(row, "number")?;
+            let number = db.numbers.number_at(row, "number")?;
             let key = judge.rules.key(&number);
             let zone =
                 row.get_ref("time_zone")?.as_str().map_err(|_| StoreError::Failed("time_zone".into()))?;
@@ -281,7 +280,7 @@ pub(super) fn take_due(
 }
 
 fn set_aside(
-    db: &Connection,
+    db: &Db,
     now: Timestamp,
     (company, campaign): (CompanyId, CampaignId),
     aside: &Aside,
@@ -299,7 +298,7 @@ fn set_aside(
 }
 
 /// A pending lead is not called: the rules forbid it.
-fn refuse(db: &Connection, lead: LeadId, rule: Rule) -> Result<()> {
+fn refuse(db: &Db, lead: LeadId, rule: Rule) -> Result<()> {
     let mut old = db.prepare_cached("SELECT outcome FROM leads WHERE id = ?1")?;
     let old: Option<String> = old.query_row([lead.0], |row| row.get(0))?;
     let sql = "UPDATE leads SET state = 'called', rule = ?2, outcome = ?3, cause = ?4, notice = NULL, extension = NULL,
@@ -313,7 +312,7 @@ fn refuse(db: &Connection, lead: LeadId, rule: Rule) -> Result<()> {
 }
 
 /// A lead that was called keeps its result and is not called again.
-fn give_up(db: &Connection, campaign: CampaignId, leads: &[LeadId]) -> Result<()> {
+fn give_up(db: &Db, campaign: CampaignId, leads: &[LeadId]) -> Result<()> {
     if leads.is_empty() {
         return Ok(());
     }
@@ -327,7 +326,7 @@ fn give_up(db: &Connection, campaign: CampaignId, leads: &[LeadId]) -> Result<()
 
 /// False when a lead is in flight or may be called now or later. Else every lead that is left is past its deadline, and
 /// is given up.
-pub(super) fn settle(db: &Connection, now: Timestamp, campaign: CampaignId) -> Result<bool> {
+pub(super) fn settle(db: &Db, now: Timestamp, campaign: CampaignId) -> Result<bool> {
     let mut left = db.prepare_cached("SELECT pending, in_flight FROM campaigns WHERE id = ?1")?;
     let left = left.query_row([campaign.0], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))?;
     let pending = match left {
@@ -346,7 +345,7 @@ pub(super) fn settle(db: &Connection, now: Timestamp, campaign: CampaignId) -> R
 }
 
 pub(super) fn supply(
-    db: &Connection,
+    db: &Db,
     now: Timestamp,
     campaign: CampaignId,
     status: CampaignStatus,
@@ -360,12 +359,7 @@ pub(super) fn supply(
 }
 
 /// Whatever the hours.
-fn due_supply(
-    db: &Connection,
-    now: Timestamp,
-    campaign: CampaignId,
-    status: CampaignStatus,
-) -> Result<Supply> {
+fn due_supply(db: &Db, now: Timestamp, campaign: CampaignId, status: CampaignStatus) -> Result<Supply> {
     if status == CampaignStatus::Ended {
         return Ok(Supply::Exhausted);
     }

@@ -7,6 +7,7 @@ mod campaigns;
 mod column;
 mod compliance;
 mod connection;
+mod convert;
 mod deletions;
 mod directs;
 mod forgetting;
@@ -14,6 +15,7 @@ mod groups;
 #[cfg(test)]
 mod killed;
 mod leads;
+mod numbers;
 mod outbox;
 mod pages;
 mod provision;
@@ -25,6 +27,7 @@ mod unpublished;
 mod verify;
 mod writer;
 
+pub use convert::KeepNumbers;
 pub use seal::SealKey;
 
 use std::path::Path;
@@ -32,6 +35,7 @@ use std::path::Path;
 use rusqlite::{Connection, Params, Row};
 
 use super::*;
+use numbers::Db;
 use readers::Readers;
 use writer::Writer;
 
@@ -44,13 +48,15 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Creates the file and its folder where there is none, and brings an older schema up to date.
     pub fn open(path: &Path) -> Result<SqliteStore> {
-        SqliteStore::open_sealed(path, None)
+        SqliteStore::open_sealed(path, None, KeepNumbers::AsTheyAre)
     }
 
-    /// With a key the passwords of extensions and trunks and the keys of pushes are sealed in the file. `Failed` without
-    /// the key with which they were.
-    pub fn open_sealed(path: &Path, key: Option<SealKey>) -> Result<SqliteStore> {
-        let writer = Writer::start(connection::open_writer_with(path, key.as_ref())?)?;
+    /// With a key the passwords of extensions and trunks and the keys of pushes are sealed in the file, and telephone
+    /// numbers when `keep` says so: those that are there are sealed, or put in clear, and the
+    /// file written anew, before this returns. `Failed` without
+    /// the key with which something was sealed.
+    pub fn open_sealed(path: &Path, key: Option<SealKey>, keep: KeepNumbers) -> Result<SqliteStore> {
+        let writer = Writer::start(connection::open_writer_with(path, key.as_ref(), keep)?)?;
         Ok(SqliteStore { readers: Readers::open(path, key.as_ref())?, writer })
     }
 
@@ -59,14 +65,14 @@ impl SqliteStore {
         self.read(verify::verify)
     }
 
-    fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    fn read<T>(&self, work: impl FnOnce(&Db) -> Result<T>) -> Result<T> {
         self.readers.run(work)
     }
 
     fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+        F: FnOnce(&Db) -> Result<T> + Send + 'static,
     {
         self.writer.run(work)
     }
@@ -358,7 +364,7 @@ impl Store for SqliteStore {
         let retry = *retry;
         let finish = |call: &&CallRecord| {
             let call = (*call).clone();
-            move |db: &Connection| calls::finish(db, now, &call, &retry)
+            move |db: &Db| calls::finish(db, now, &call, &retry)
         };
         self.writer.run_all(calls.iter().map(finish))
     }

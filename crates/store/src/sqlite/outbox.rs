@@ -1,13 +1,13 @@
 //! Pushes: where to, and what waits to be told.
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{OptionalExtension, Row, named_params, params};
 
 use super::column::*;
 use super::*;
 use crate::bill::{CallFacts, PREDICTIVE, direct_facts, json, leg_state_body, task_status_body};
 use crate::outbox::{DEAD_KEPT, EventState, GIVEN_UP_MAX};
 
-pub(super) fn put_settings(db: &Connection, p: &PushSettings) -> Result<()> {
+pub(super) fn put_settings(db: &Db, p: &PushSettings) -> Result<()> {
     let sql = "INSERT INTO company_pushes (company, task_status_url, extension_state_url, bill_url, detail_form, secret,
             allow_private)
         VALUES (:company, :task_status_url, :extension_state_url, :bill_url, :detail_form, seal(:secret), :allow_private)
@@ -35,12 +35,12 @@ fn settings_row(row: &Row<'_>) -> rusqlite::Result<PushSettings> {
     })
 }
 
-pub(super) fn settings(db: &Connection) -> Result<Vec<PushSettings>> {
+pub(super) fn settings(db: &Db) -> Result<Vec<PushSettings>> {
     rows(db, "SELECT *, unseal(secret) AS clear FROM company_pushes ORDER BY company", [], settings_row)
 }
 
 /// The company when it wants to be told of this kind.
-fn told(db: &Connection, company: CompanyId, kind: PushKind) -> Result<Option<Company>> {
+fn told(db: &Db, company: CompanyId, kind: PushKind) -> Result<Option<Company>> {
     let mut query =
         db.prepare_cached("SELECT *, unseal(secret) AS clear FROM company_pushes WHERE company = ?1")?;
     let settings = query.query_row([company.0], settings_row).optional()?;
@@ -50,19 +50,19 @@ fn told(db: &Connection, company: CompanyId, kind: PushKind) -> Result<Option<Co
     }
 }
 
-pub(super) fn campaign_ended(db: &Connection, now: Timestamp, campaign: &Campaign) -> Result<()> {
+pub(super) fn campaign_ended(db: &Db, now: Timestamp, campaign: &Campaign) -> Result<()> {
     let kind = PushKind::TaskStatus;
     let Some(company) = told(db, campaign.settings.company, kind)? else { return Ok(()) };
     put(db, now, company.id, kind, None, &task_status_body(campaign, &company.settings))
 }
 
-pub(super) fn call_finished(db: &Connection, now: Timestamp, bill: &Bill) -> Result<()> {
+pub(super) fn call_finished(db: &Db, now: Timestamp, bill: &Bill) -> Result<()> {
     let kind = PushKind::Bill;
     let Some(company) = told(db, bill.company, kind)? else { return Ok(()) };
     put(db, now, company.id, kind, Some(bill.call), &json(&bill_body(bill, &company.settings)))
 }
 
-pub(super) fn put_leg_states(db: &Connection, now: Timestamp, states: &[LegState]) -> Result<()> {
+pub(super) fn put_leg_states(db: &Db, now: Timestamp, states: &[LegState]) -> Result<()> {
     let sql = "SELECT calls.company, calls.number, calls.caller_id, leads.custom_uuid, calls.dialed_at,
             coalesce((SELECT number FROM extensions WHERE id = ?2), '') AS extension
         FROM calls JOIN leads ON leads.id = calls.lead WHERE calls.id = ?1";
@@ -74,7 +74,12 @@ pub(super) fn put_leg_states(db: &Connection, now: Timestamp, states: &[LegState
         }
         let found = query.query_row(params![call_blob(state.call), state.agent.map(|a| a.0)], |row| {
             let texts = (row.get("caller_id")?, row.get("custom_uuid")?, row.get("extension")?);
-            Ok((CompanyId(row.get("company")?), number_at(row, "number")?, texts, time_at(row, "dialed_at")?))
+            Ok((
+                CompanyId(row.get("company")?),
+                db.numbers.number_at(row, "number")?,
+                texts,
+                time_at(row, "dialed_at")?,
+            ))
         });
         let Some((company, number, texts, dialed_at)) = found.optional()? else { continue };
         let (caller_id, custom_uuid, extension): (String, String, String) = texts;
@@ -95,7 +100,7 @@ pub(super) fn put_leg_states(db: &Connection, now: Timestamp, states: &[LegState
 }
 
 fn put_direct_state(
-    db: &Connection,
+    db: &Db,
     now: Timestamp,
     company: CompanyId,
     call: &NewDirect,
@@ -111,7 +116,7 @@ fn put_direct_state(
 }
 
 fn put(
-    db: &Connection,
+    db: &Db,
     now: Timestamp,
     company: CompanyId,
     kind: PushKind,
@@ -123,20 +128,20 @@ fn put(
             SELECT 1 FROM outbox WHERE call = :call AND state <> 'dead' AND call IS NOT NULL
         ) THEN 'waiting' ELSE 'pending' END)";
     db.prepare_cached(sql)?.execute(named_params! {
-        ":company": company.0, ":kind": kind.name(), ":call": call.map(call_blob), ":body": body, ":now": now.0,
+        ":company": company.0, ":kind": kind.name(), ":call": call.map(call_blob), ":body": db.numbers.text(body)?, ":now": now.0,
         ":expires_at": now.plus(EVENT_LIFETIME).0,
     })?;
     Ok(())
 }
 
-fn event_row(row: &Row<'_>) -> rusqlite::Result<Event> {
+fn event_row(db: &Db, row: &Row<'_>) -> rusqlite::Result<Event> {
     let call: Option<[u8; 16]> = row.get("call")?;
     Ok(Event {
         id: row.get("id")?,
         company: CompanyId(row.get("company")?),
         kind: parsed(row, "kind", PushKind::from_name)?,
         call: call.map(|bytes| CallId(u128::from_be_bytes(bytes))),
-        body: row.get("body")?,
+        body: db.numbers.text_at(row, "body")?,
         created_at: time_at(row, "created_at")?,
         expires_at: time_at(row, "expires_at")?,
         attempts: row.get("attempts")?,
@@ -145,7 +150,7 @@ fn event_row(row: &Row<'_>) -> rusqlite::Result<Event> {
 }
 
 pub(super) fn due(
-    db: &Connection,
+    db: &Db,
     now: Timestamp,
     company: CompanyId,
     kind: PushKind,
@@ -153,16 +158,16 @@ pub(super) fn due(
 ) -> Result<Vec<Event>> {
     let sql = "SELECT * FROM outbox WHERE company = ?1 AND kind = ?2 AND state = 'pending' AND due_at <= ?3
         ORDER BY due_at, id LIMIT ?4";
-    rows(db, sql, params![company.0, kind.name(), now.0, limit.min(rule::PAGE_MAX)], event_row)
+    rows(db, sql, params![company.0, kind.name(), now.0, limit.min(rule::PAGE_MAX)], |row| event_row(db, row))
 }
 
-pub(super) fn delivered(db: &Connection, event: i64) -> Result<()> {
+pub(super) fn delivered(db: &Db, event: i64) -> Result<()> {
     let mut delete = db.prepare_cached("DELETE FROM outbox WHERE id = ?1 RETURNING call")?;
     let call = delete.query_row([event], |row| row.get(0)).optional()?.flatten();
     follow(db, call)
 }
 
-pub(super) fn failed(db: &Connection, event: i64, next: Option<Timestamp>, error: &str) -> Result<()> {
+pub(super) fn failed(db: &Db, event: i64, next: Option<Timestamp>, error: &str) -> Result<()> {
     let sql =
         "UPDATE outbox SET attempts = attempts + 1, error = ?2, due_at = coalesce(?3, due_at), state = ?4
         WHERE id = ?1 AND state <> 'dead' RETURNING call";
@@ -174,7 +179,7 @@ pub(super) fn failed(db: &Connection, event: i64, next: Option<Timestamp>, error
 }
 
 /// The first event of the call that was not told waits no more.
-fn follow(db: &Connection, call: Option<[u8; 16]>) -> Result<()> {
+fn follow(db: &Db, call: Option<[u8; 16]>) -> Result<()> {
     let Some(call) = call else { return Ok(()) };
     let sql = "UPDATE outbox SET state = 'pending' WHERE state = 'waiting' AND id = (
         SELECT min(id) FROM outbox WHERE call = ?1 AND state <> 'dead' AND call IS NOT NULL)";
@@ -182,7 +187,7 @@ fn follow(db: &Connection, call: Option<[u8; 16]>) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn give_up(db: &Connection, now: Timestamp, company: CompanyId, kind: PushKind) -> Result<u64> {
+pub(super) fn give_up(db: &Db, now: Timestamp, company: CompanyId, kind: PushKind) -> Result<u64> {
     let sql = "SELECT id, call FROM outbox WHERE company = ?1 AND kind = ?2 AND state <> 'dead' AND expires_at <= ?3
         ORDER BY expires_at, id LIMIT ?4";
     let expired = rows(db, sql, params![company.0, kind.name(), now.0, GIVEN_UP_MAX], |row| {
@@ -199,12 +204,12 @@ pub(super) fn give_up(db: &Connection, now: Timestamp, company: CompanyId, kind:
     Ok(expired.len() as u64)
 }
 
-pub(super) fn dead(db: &Connection, company: CompanyId, limit: u32) -> Result<Vec<Event>> {
+pub(super) fn dead(db: &Db, company: CompanyId, limit: u32) -> Result<Vec<Event>> {
     let sql = "SELECT * FROM outbox WHERE company = ?1 AND state = 'dead' ORDER BY id LIMIT ?2";
-    rows(db, sql, params![company.0, limit.min(rule::PAGE_MAX)], event_row)
+    rows(db, sql, params![company.0, limit.min(rule::PAGE_MAX)], |row| event_row(db, row))
 }
 
-pub(super) fn resend(db: &Connection, now: Timestamp, company: CompanyId, event: i64) -> Result<()> {
+pub(super) fn resend(db: &Db, now: Timestamp, company: CompanyId, event: i64) -> Result<()> {
     let sql = "UPDATE outbox SET state = 'waiting', attempts = 0, error = '', due_at = ?3, expires_at = ?4
         WHERE id = ?1 AND company = ?2 AND state = 'dead' RETURNING call";
     let mut update = db.prepare_cached(sql)?;

@@ -1,16 +1,11 @@
 //! Lists that may be long, each page found by the key at which the one before ended.
 
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params, params_from_iter};
+use rusqlite::{OptionalExtension, Row, ToSql, params, params_from_iter};
 
 use super::column::*;
 use super::*;
 
-pub(super) fn leads_after(
-    db: &Connection,
-    campaign: CampaignId,
-    after: u64,
-    limit: u32,
-) -> Result<Vec<Lead>> {
+pub(super) fn leads_after(db: &Db, campaign: CampaignId, after: u64, limit: u32) -> Result<Vec<Lead>> {
     campaigns::status(db, campaign)?;
     let after = after.min(u64::from(u32::MAX) - 1);
     leads::from(db, campaign, after + 1, limit)
@@ -28,7 +23,7 @@ const CDR: &str = "SELECT calls.*, coalesce(campaigns.taskid, '') AS taskid,
     WHERE calls.company = ?";
 
 pub(super) fn calls_before(
-    db: &Connection,
+    db: &Db,
     company: CompanyId,
     filter: &CallFilter,
     before: Option<CallId>,
@@ -36,6 +31,7 @@ pub(super) fn calls_before(
 ) -> Result<Vec<Cdr>> {
     let mut sql = CDR.to_owned();
     let mut values: Vec<Box<dyn ToSql>> = vec![Box::new(company.0)];
+    let number = filter.number.as_ref().map(|n| db.numbers.number(n.as_str())).transpose()?;
     let mut and = |condition: &str, value: Option<Box<dyn ToSql>>| {
         if let Some(value) = value {
             sql += " AND ";
@@ -46,22 +42,22 @@ pub(super) fn calls_before(
     and("calls.id < ?", before.map(|c| Box::new(call_blob(c)) as _));
     and("calls.campaign = ?", filter.campaign.map(|c| Box::new(c.0) as _));
     and("calls.agent = ?", filter.agent.map(|a| Box::new(a.0) as _));
-    and("calls.number = ?", filter.number.as_ref().map(|n| Box::new(n.as_str().to_owned()) as _));
+    and("calls.number = ?", number.map(|n| Box::new(n.into_owned()) as _));
     and("calls.outcome = ?", filter.outcome.map(|o| Box::new(o.name()) as _));
     and("calls.dialed_at >= ?", filter.from.map(|t| Box::new(t.0) as _));
     and("calls.dialed_at < ?", filter.to.map(|t| Box::new(t.0) as _));
     values.push(Box::new(limit.min(rule::PAGE_MAX)));
     sql += " ORDER BY calls.id DESC LIMIT ?";
-    rows(db, &sql, params_from_iter(&values), cdr_row)
+    rows(db, &sql, params_from_iter(&values), |row| cdr_row(db, row))
 }
 
-pub(super) fn call(db: &Connection, company: CompanyId, call: CallId) -> Result<Option<Cdr>> {
+pub(super) fn call(db: &Db, company: CompanyId, call: CallId) -> Result<Option<Cdr>> {
     let mut query = db.prepare_cached(&format!("{CDR} AND calls.id = ?"))?;
-    Ok(query.query_row(params![company.0, call_blob(call)], cdr_row).optional()?)
+    Ok(query.query_row(params![company.0, call_blob(call)], |row| cdr_row(db, row)).optional()?)
 }
 
-fn cdr_row(row: &Row<'_>) -> rusqlite::Result<Cdr> {
-    let call = calls::call_row(row)?;
+fn cdr_row(db: &Db, row: &Row<'_>) -> rusqlite::Result<Cdr> {
+    let call = calls::call_row(db, row)?;
     let filename: Option<String> = row.get("filename")?;
     let recording = match filename {
         None => None,
@@ -83,7 +79,7 @@ mod tests {
     use super::*;
     use crate::conformance::Folder;
 
-    fn plan(db: &Connection, sql: &str, values: &[&dyn ToSql]) -> Vec<String> {
+    fn plan(db: &Db, sql: &str, values: &[&dyn ToSql]) -> Vec<String> {
         rows(db, &format!("EXPLAIN QUERY PLAN {sql}"), values, |row| row.get(3)).unwrap()
     }
 

@@ -1,13 +1,13 @@
 //! Companies, keys, extensions, trunks, caller ids, registrations and tokens.
 
-use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
+use rusqlite::{OptionalExtension, Row, named_params, params};
 
 use super::column::{broken, list_text, parsed, text_list, time_at, time_or_none};
 use super::*;
 
 const COMPANY: &str = "company";
 
-pub(super) fn put_company(db: &Connection, c: &NewCompany) -> Result<Company> {
+pub(super) fn put_company(db: &Db, c: &NewCompany) -> Result<Company> {
     let sql = "INSERT INTO companies (code, name, time_zone, language, int_codes, licensed_until, allow_from)
         VALUES (:code, :name, :time_zone, :language, :int_codes, :licensed_until, :allow_from)
         ON CONFLICT (code) DO UPDATE SET name = excluded.name, time_zone = excluded.time_zone,
@@ -37,16 +37,16 @@ fn company_row(row: &Row<'_>) -> rusqlite::Result<Company> {
     Ok(Company { id: CompanyId(row.get("id")?), settings })
 }
 
-pub(super) fn companies(db: &Connection) -> Result<Vec<Company>> {
+pub(super) fn companies(db: &Db) -> Result<Vec<Company>> {
     rows(db, "SELECT * FROM companies ORDER BY id", [], company_row)
 }
 
-pub(super) fn company(db: &Connection, id: CompanyId) -> Result<Company> {
+pub(super) fn company(db: &Db, id: CompanyId) -> Result<Company> {
     let mut query = db.prepare_cached("SELECT * FROM companies WHERE id = ?1")?;
     query.query_row([id.0], company_row).optional()?.ok_or(StoreError::NotFound(COMPANY))
 }
 
-pub(super) fn put_app_key(db: &Connection, key: &AppKey) -> Result<()> {
+pub(super) fn put_app_key(db: &Db, key: &AppKey) -> Result<()> {
     let sql = "INSERT INTO app_keys (appid, company, accesskey_sha256, enabled, scopes) VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (appid) DO UPDATE SET accesskey_sha256 = excluded.accesskey_sha256, enabled = excluded.enabled,
             scopes = excluded.scopes
@@ -62,7 +62,7 @@ pub(super) fn put_app_key(db: &Connection, key: &AppKey) -> Result<()> {
 }
 
 /// For upserts that a foreign key does not guard, because the row of another company stopped them.
-fn company_exists(db: &Connection, company: CompanyId) -> Result<()> {
+fn company_exists(db: &Db, company: CompanyId) -> Result<()> {
     let sql = "SELECT 1 FROM companies WHERE id = ?1";
     match db.prepare_cached(sql)?.exists([company.0])? {
         true => Ok(()),
@@ -80,16 +80,16 @@ fn app_key_row(row: &Row<'_>) -> rusqlite::Result<AppKey> {
     })
 }
 
-pub(super) fn app_key(db: &Connection, appid: &str) -> Result<Option<AppKey>> {
+pub(super) fn app_key(db: &Db, appid: &str) -> Result<Option<AppKey>> {
     let mut query = db.prepare_cached("SELECT * FROM app_keys WHERE appid = ?1")?;
     Ok(query.query_row([appid], app_key_row).optional()?)
 }
 
-pub(super) fn app_keys(db: &Connection, company: CompanyId) -> Result<Vec<AppKey>> {
+pub(super) fn app_keys(db: &Db, company: CompanyId) -> Result<Vec<AppKey>> {
     rows(db, "SELECT * FROM app_keys WHERE company = ?1 ORDER BY appid", [company.0], app_key_row)
 }
 
-pub(super) fn put_extension(db: &Connection, e: &NewExtension) -> Result<Extension> {
+pub(super) fn put_extension(db: &Db, e: &NewExtension) -> Result<Extension> {
     let sql = "INSERT INTO extensions (id, company, number, password, enabled)
         VALUES ((SELECT 1 + max((SELECT coalesce(max(id), 0) FROM extensions),
             (SELECT coalesce(max(id), 0) FROM deleted_extensions))), ?1, ?2, seal(?3), ?4)
@@ -115,7 +115,7 @@ fn extension_row(row: &Row<'_>) -> rusqlite::Result<Extension> {
     })
 }
 
-pub(super) fn extensions(db: &Connection, company: Option<CompanyId>) -> Result<Vec<Extension>> {
+pub(super) fn extensions(db: &Db, company: Option<CompanyId>) -> Result<Vec<Extension>> {
     match company {
         None => {
             rows(db, "SELECT *, unseal(password) AS clear FROM extensions ORDER BY number", [], extension_row)
@@ -129,18 +129,18 @@ pub(super) fn extensions(db: &Connection, company: Option<CompanyId>) -> Result<
     }
 }
 
-pub(super) fn extension(db: &Connection, number: &str) -> Result<Option<Extension>> {
+pub(super) fn extension(db: &Db, number: &str) -> Result<Option<Extension>> {
     let mut query =
         db.prepare_cached("SELECT *, unseal(password) AS clear FROM extensions WHERE number = ?1")?;
     Ok(query.query_row([number], extension_row).optional()?)
 }
 
-pub(super) fn set_paused(db: &Connection, agent: AgentId, paused: bool) -> Result<()> {
+pub(super) fn set_paused(db: &Db, agent: AgentId, paused: bool) -> Result<()> {
     let sql = "UPDATE extensions SET paused = ?2 WHERE id = ?1";
     found(db.prepare_cached(sql)?.execute(params![agent.0, paused])?, "extension")
 }
 
-pub(super) fn put_trunk(db: &Connection, t: &NewTrunk) -> Result<Trunk> {
+pub(super) fn put_trunk(db: &Db, t: &NewTrunk) -> Result<Trunk> {
     let sql = "INSERT INTO trunks (id, company, name, address, transport, username, password, register, prefix,
             channels_max, cps_max, enabled, details)
         VALUES ((SELECT 1 + max((SELECT coalesce(max(id), 0) FROM trunks),
@@ -161,7 +161,7 @@ pub(super) fn put_trunk(db: &Connection, t: &NewTrunk) -> Result<Trunk> {
     Ok(Trunk { id: TrunkId(id.map_err(|e| broken(e, "trunk", COMPANY))?), settings: t.clone() })
 }
 
-pub(super) fn trunks(db: &Connection, company: CompanyId) -> Result<Vec<Trunk>> {
+pub(super) fn trunks(db: &Db, company: CompanyId) -> Result<Vec<Trunk>> {
     rows(
         db,
         "SELECT *, unseal(password) AS clear FROM trunks WHERE company = ?1 ORDER BY id",
@@ -187,7 +187,7 @@ pub(super) fn trunks(db: &Connection, company: CompanyId) -> Result<Vec<Trunk>> 
     )
 }
 
-pub(super) fn put_caller_id(db: &Connection, c: &CallerId) -> Result<()> {
+pub(super) fn put_caller_id(db: &Db, c: &CallerId) -> Result<()> {
     let sql = "INSERT INTO caller_ids (company, number, enabled, automatic) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (company, number) DO UPDATE SET enabled = excluded.enabled, automatic = excluded.automatic";
     let values = params![c.company.0, c.number, c.enabled, c.automatic];
@@ -195,7 +195,7 @@ pub(super) fn put_caller_id(db: &Connection, c: &CallerId) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn caller_ids(db: &Connection, company: CompanyId) -> Result<Vec<CallerId>> {
+pub(super) fn caller_ids(db: &Db, company: CompanyId) -> Result<Vec<CallerId>> {
     rows(db, "SELECT * FROM caller_ids WHERE company = ?1 ORDER BY id", [company.0], |row| {
         Ok(CallerId {
             company: CompanyId(row.get("company")?),
@@ -206,7 +206,7 @@ pub(super) fn caller_ids(db: &Connection, company: CompanyId) -> Result<Vec<Call
     })
 }
 
-pub(super) fn put_token(db: &Connection, t: &Token) -> Result<()> {
+pub(super) fn put_token(db: &Db, t: &Token) -> Result<()> {
     let sql = "INSERT INTO tokens (sha256, appid, company, expires_at) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (sha256) DO UPDATE SET appid = excluded.appid, company = excluded.company,
             expires_at = excluded.expires_at";
@@ -215,7 +215,7 @@ pub(super) fn put_token(db: &Connection, t: &Token) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn token(db: &Connection, now: Timestamp, hash: &[u8; 32]) -> Result<Option<Token>> {
+pub(super) fn token(db: &Db, now: Timestamp, hash: &[u8; 32]) -> Result<Option<Token>> {
     let mut query = db.prepare_cached("SELECT * FROM tokens WHERE sha256 = ?1 AND expires_at > ?2")?;
     let token = query.query_row(params![hash, now.0], |row| {
         Ok(Token {
@@ -228,18 +228,18 @@ pub(super) fn token(db: &Connection, now: Timestamp, hash: &[u8; 32]) -> Result<
     Ok(token.optional()?)
 }
 
-pub(super) fn delete_token(db: &Connection, now: Timestamp, hash: &[u8; 32]) -> Result<()> {
+pub(super) fn delete_token(db: &Db, now: Timestamp, hash: &[u8; 32]) -> Result<()> {
     db.prepare_cached("DELETE FROM tokens WHERE sha256 = ?1")?.execute([hash])?;
     db.prepare_cached("DELETE FROM tokens WHERE expires_at <= ?1")?.execute([now.0])?;
     Ok(())
 }
 
-pub(super) fn delete_tokens_of(db: &Connection, appid: &str) -> Result<()> {
+pub(super) fn delete_tokens_of(db: &Db, appid: &str) -> Result<()> {
     db.prepare_cached("DELETE FROM tokens WHERE appid = ?1")?.execute([appid])?;
     Ok(())
 }
 
-pub(super) fn put_registration(db: &Connection, r: &Registration) -> Result<()> {
+pub(super) fn put_registration(db: &Db, r: &Registration) -> Result<()> {
     let sql = "INSERT INTO registrations (agent, contact, transport, source, expires_at)
         VALUES (?1, ?2, ?3, ?4, ?5)
         ON CONFLICT (agent, contact) DO UPDATE SET transport = excluded.transport, source = excluded.source,
@@ -252,13 +252,13 @@ pub(super) fn put_registration(db: &Connection, r: &Registration) -> Result<()> 
     Ok(())
 }
 
-pub(super) fn delete_registration(db: &Connection, agent: AgentId, contact: &str) -> Result<()> {
+pub(super) fn delete_registration(db: &Db, agent: AgentId, contact: &str) -> Result<()> {
     let sql = "DELETE FROM registrations WHERE agent = ?1 AND contact = ?2";
     db.prepare_cached(sql)?.execute(params![agent.0, contact])?;
     Ok(())
 }
 
-pub(super) fn registrations(db: &Connection, now: Timestamp) -> Result<Vec<Registration>> {
+pub(super) fn registrations(db: &Db, now: Timestamp) -> Result<Vec<Registration>> {
     let sql = "SELECT * FROM registrations WHERE expires_at > ?1 ORDER BY agent, contact";
     rows(db, sql, [now.0], |row| {
         Ok(Registration {

@@ -4,8 +4,6 @@ use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::Connection;
-
 use super::*;
 
 const READERS: usize = 4;
@@ -13,14 +11,14 @@ const READERS: usize = 4;
 const READER_WAIT: Duration = Duration::from_secs(5);
 
 pub(super) struct Readers {
-    free: Mutex<Vec<Connection>>,
+    free: Mutex<Vec<Db>>,
     came_back: Condvar,
 }
 
 /// Comes back when dropped, after a panic too.
 struct Lent<'a> {
     readers: &'a Readers,
-    db: Option<Connection>,
+    db: Option<Db>,
 }
 
 impl Readers {
@@ -30,11 +28,11 @@ impl Readers {
         Ok(Readers { free: Mutex::new(free), came_back: Condvar::new() })
     }
 
-    pub(super) fn run<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+    pub(super) fn run<T>(&self, work: impl FnOnce(&Db) -> Result<T>) -> Result<T> {
         let lent = self.lend()?;
         let db = lent.db.as_ref().expect("a connection is lent until it is dropped");
         let snapshot = db.unchecked_transaction()?;
-        let result = work(&snapshot);
+        let result = work(db);
         drop(snapshot);
         result
     }

@@ -1,11 +1,11 @@
 //! References to recordings; the files are the server's business.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::column::*;
 use super::*;
 
-pub(super) fn put(db: &Connection, recording: &Recording) -> Result<()> {
+pub(super) fn put(db: &Db, recording: &Recording) -> Result<()> {
     // The row of the beginning may come after the one of the end.
     let sql = "INSERT INTO recordings (call, company, filename, seconds, bytes, created_at)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -22,23 +22,18 @@ pub(super) fn put(db: &Connection, recording: &Recording) -> Result<()> {
     Ok(())
 }
 
-pub(super) fn by_name(db: &Connection, company: CompanyId, filename: &str) -> Result<Option<Recording>> {
+pub(super) fn by_name(db: &Db, company: CompanyId, filename: &str) -> Result<Option<Recording>> {
     let sql = "SELECT * FROM recordings WHERE company = ?1 AND filename = ?2";
     Ok(db.prepare_cached(sql)?.query_row(params![company.0, filename], recording_row).optional()?)
 }
 
-pub(super) fn expired(
-    db: &Connection,
-    company: CompanyId,
-    before: Timestamp,
-    limit: u32,
-) -> Result<Vec<Recording>> {
+pub(super) fn expired(db: &Db, company: CompanyId, before: Timestamp, limit: u32) -> Result<Vec<Recording>> {
     let sql =
         "SELECT * FROM recordings WHERE company = ?1 AND created_at < ?2 ORDER BY created_at, call LIMIT ?3";
     rows(db, sql, params![company.0, before.0, limit.min(rule::PAGE_MAX)], recording_row)
 }
 
-pub(super) fn delete(db: &Connection, call: CallId) -> Result<()> {
+pub(super) fn delete(db: &Db, call: CallId) -> Result<()> {
     db.prepare_cached("DELETE FROM recordings WHERE call = ?1")?.execute([call_blob(call)])?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
@@ -22,7 +23,7 @@ const WRONG_KEY: &str = "the key is not the one with which the passwords in the 
 
 /// Seals and unseals.
 #[derive(Clone)]
-pub struct SealKey(Arc<LessSafeKey>);
+pub struct SealKey(Arc<LessSafeKey>, Arc<hmac::Key>);
 
 impl SealKey {
     /// From a file of 64 hexadecimal digits.
@@ -36,7 +37,19 @@ impl SealKey {
 
     fn new(bytes: &[u8]) -> Option<SealKey> {
         let key = UnboundKey::new(&CHACHA20_POLY1305, bytes).ok()?;
-        Some(SealKey(Arc::new(LessSafeKey::new(key))))
+        let deriving = hmac::Key::new(hmac::HMAC_SHA512, bytes);
+        Some(SealKey(Arc::new(LessSafeKey::new(key)), Arc::new(deriving)))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_bytes(bytes: &[u8; KEY_BYTES]) -> SealKey {
+        SealKey::new(bytes).expect("32 bytes are a key")
+    }
+
+    /// Another key, for one purpose.
+    pub(super) fn derived(&self, purpose: &str) -> [u8; 64] {
+        let tag = hmac::sign(&self.1, purpose.as_bytes());
+        tag.as_ref().try_into().expect("SHA-512 gives 64 bytes")
     }
 
     /// None: the system has no randomness.
@@ -90,8 +103,9 @@ pub(super) fn teach(db: &Connection, key: Option<&SealKey>) -> Result<()> {
     Ok(())
 }
 
-/// Checks that the key is the one with which everything was sealed, and seals what was not.
-pub(super) fn seal_all(db: &Connection, key: Option<&SealKey>) -> Result<()> {
+/// Checks that the key is the one with which everything was sealed, and seals what was not. How many.
+pub(super) fn seal_all(db: &Connection, key: Option<&SealKey>) -> Result<usize> {
+    let mut newly = 0;
     for (table, column) in SEALED {
         let sealed = format!("SELECT {column} FROM {table} WHERE substr({column}, 1, {}) = ?1", MARK.len());
         for text in rows(db, &sealed, [MARK], |row| row.get::<_, String>(0))? {
@@ -99,17 +113,14 @@ pub(super) fn seal_all(db: &Connection, key: Option<&SealKey>) -> Result<()> {
             key.unseal(&text).ok_or_else(|| StoreError::Failed(WRONG_KEY.to_owned()))?;
         }
         if key.is_some() {
-            // What was there in clear is overwritten.
-            db.execute_batch("PRAGMA secure_delete = ON")?;
             let sql = format!(
                 "UPDATE {table} SET {column} = seal({column}) WHERE {column} <> '' AND substr({column}, 1, {}) <> ?1",
                 MARK.len()
             );
-            db.execute(&sql, [MARK])?;
-            db.execute_batch("PRAGMA secure_delete = OFF")?;
+            newly += db.execute(&sql, [MARK])?;
         }
     }
-    Ok(())
+    Ok(newly)
 }
 
 #[cfg(test)]
@@ -118,7 +129,7 @@ mod tests {
     use crate::conformance::Folder;
 
     fn key(byte: u8) -> SealKey {
-        SealKey::new(&[byte; KEY_BYTES]).expect("32 bytes are a key")
+        SealKey::of_bytes(&[byte; KEY_BYTES])
     }
 
     fn filled(store: &SqliteStore) -> CompanyId {
@@ -176,26 +187,19 @@ mod tests {
 
     const EXPECTED: [&str; 4] = ["phone-secret", "phone-secret", "trunk-secret", "push-secret"];
 
-    /// Whether the bytes are in a file of the database.
-    fn is_on_disk(folder: &Folder, text: &str) -> bool {
-        let files = std::fs::read_dir(&folder.0).unwrap().map(|f| f.unwrap().path());
-        files.into_iter().any(|path| {
-            let bytes = std::fs::read(path).unwrap();
-            bytes.windows(text.len()).any(|w| w == text.as_bytes())
-        })
-    }
-
     #[test]
     fn with_a_key_no_secret_is_on_the_disk_and_the_key_gives_each_back() {
         let folder = Folder::new();
-        let store = SqliteStore::open_sealed(&folder.database(), Some(key(1))).unwrap();
+        let store =
+            SqliteStore::open_sealed(&folder.database(), Some(key(1)), KeepNumbers::AsTheyAre).unwrap();
         let company = filled(&store);
         assert_eq!(secrets(&store, company), EXPECTED);
         drop(store);
         for secret in EXPECTED {
-            assert!(!is_on_disk(&folder, secret), "{secret}");
+            assert!(!folder.has_on_disk(secret), "{secret}");
         }
-        let store = SqliteStore::open_sealed(&folder.database(), Some(key(1))).unwrap();
+        let store =
+            SqliteStore::open_sealed(&folder.database(), Some(key(1)), KeepNumbers::AsTheyAre).unwrap();
         assert_eq!(secrets(&store, company), EXPECTED);
     }
 
@@ -205,21 +209,28 @@ mod tests {
         let store = SqliteStore::open(&folder.database()).unwrap();
         let company = filled(&store);
         drop(store);
-        assert!(is_on_disk(&folder, "phone-secret"));
-        let store = SqliteStore::open_sealed(&folder.database(), Some(key(1))).unwrap();
+        assert!(folder.has_on_disk("phone-secret"));
+        let deleted = Connection::open(folder.database()).unwrap();
+        deleted.execute_batch("INSERT INTO trunks SELECT 99, company, 'old', address, transport, username, 'old-secret', \
+            register, prefix, channels_max, cps_max, enabled, details FROM trunks; DELETE FROM trunks WHERE id = 99").unwrap();
+        drop(deleted);
+        assert!(folder.has_on_disk("old-secret"), "deleted, and still in the file");
+        let store = SqliteStore::open_sealed(&folder.database(), Some(key(1)), KeepNumbers::Clear).unwrap();
         assert_eq!(secrets(&store, company), EXPECTED);
-        drop(store);
-        let db = Connection::open(folder.database()).unwrap();
-        let password: String = db.query_row("SELECT password FROM extensions", [], |row| row.get(0)).unwrap();
-        assert!(password.starts_with(MARK), "{password}");
+        for secret in EXPECTED.into_iter().chain(["old-secret"]) {
+            assert!(!folder.has_on_disk(secret), "{secret} while it is open");
+        }
     }
 
     #[test]
     fn without_the_key_or_with_another_one_nothing_is_opened() {
         let folder = Folder::new();
-        filled(&SqliteStore::open_sealed(&folder.database(), Some(key(1))).unwrap());
+        filled(&SqliteStore::open_sealed(&folder.database(), Some(key(1)), KeepNumbers::AsTheyAre).unwrap());
         for (key, why) in [(None, NO_KEY), (Some(key(2)), WRONG_KEY)] {
-            let error = SqliteStore::open_sealed(&folder.database(), key).err().expect("refused").to_string();
+            let error = SqliteStore::open_sealed(&folder.database(), key, KeepNumbers::AsTheyAre)
+                .err()
+                .expect("refused")
+                .to_string();
             assert!(error.contains(why), "{error}");
         }
     }

@@ -1,11 +1,11 @@
 //! Campaigns whose leads come in many transactions.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
 use super::column::*;
 use super::*;
 
-pub(super) fn begin(db: &Connection, now: Timestamp, new: &NewCampaign) -> Result<CampaignId> {
+pub(super) fn begin(db: &Db, now: Timestamp, new: &NewCampaign) -> Result<CampaignId> {
     rule::new_rules(compliance::rules(db, new.company, &new.call_windows))?;
     let id = campaigns::insert(db, now, &rule::unpublished(new)?)?;
     db.prepare_cached("UPDATE campaigns SET unpublished = ?2 WHERE id = ?1")?
@@ -13,7 +13,7 @@ pub(super) fn begin(db: &Connection, now: Timestamp, new: &NewCampaign) -> Resul
     Ok(id)
 }
 
-pub(super) fn publish(db: &Connection, now: Timestamp, id: CampaignId) -> Result<Campaign> {
+pub(super) fn publish(db: &Db, now: Timestamp, id: CampaignId) -> Result<Campaign> {
     let wanted = wanted_status(db, id)?;
     let mut campaign = campaigns::existing(db, id)?;
     rule::publish(&mut campaign, now, wanted)?;
@@ -24,7 +24,7 @@ pub(super) fn publish(db: &Connection, now: Timestamp, id: CampaignId) -> Result
 }
 
 /// From the last lead backwards, so that the sequence has no hole in between.
-pub(super) fn discard(db: &Connection, id: CampaignId, limit: u32) -> Result<bool> {
+pub(super) fn discard(db: &Db, id: CampaignId, limit: u32) -> Result<bool> {
     wanted_status(db, id)?;
     let (first, end) = leads::range(id);
     let sql = "DELETE FROM leads WHERE id IN
@@ -48,13 +48,13 @@ pub(super) fn discard(db: &Connection, id: CampaignId, limit: u32) -> Result<boo
     Ok(true)
 }
 
-pub(super) fn all(db: &Connection) -> Result<Vec<CampaignId>> {
+pub(super) fn all(db: &Db) -> Result<Vec<CampaignId>> {
     let sql = "SELECT id FROM campaigns WHERE unpublished IS NOT NULL";
     rows(db, sql, [], |row| row.get(0).map(CampaignId))
 }
 
 /// The status that it was begun with.
-fn wanted_status(db: &Connection, id: CampaignId) -> Result<CampaignStatus> {
+fn wanted_status(db: &Db, id: CampaignId) -> Result<CampaignStatus> {
     let sql = "SELECT unpublished FROM campaigns WHERE id = ?1 AND unpublished IS NOT NULL";
     let mut query = db.prepare_cached(sql)?;
     let found = query.query_row([id.0], |row| parsed(row, "unpublished", status_from_name)).optional()?;

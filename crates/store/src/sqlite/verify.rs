@@ -1,10 +1,8 @@
 //! Are the counters what counting gives?
 
-use rusqlite::Connection;
-
 use super::*;
 
-pub(super) fn verify(db: &Connection) -> Result<()> {
+pub(super) fn verify(db: &Db) -> Result<()> {
     let whole: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if whole != "ok" {
         return Err(StoreError::Failed(whole));
@@ -15,7 +13,7 @@ pub(super) fn verify(db: &Connection) -> Result<()> {
     none(db, HOLES, "the sequence of campaign")
 }
 
-fn none(db: &Connection, sql: &str, what: &str) -> Result<()> {
+fn none(db: &Db, sql: &str, what: &str) -> Result<()> {
     match rows(db, sql, [], |row| row.get::<_, i64>(0))?.first() {
         None => Ok(()),
         Some(campaign) => Err(StoreError::Failed(format!("{what} {campaign} are wrong"))),

@@ -8,8 +8,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::Connection;
-
 use super::*;
 
 /// Pieces of work that may wait.
@@ -26,7 +24,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(db: Connection) -> Result<Writer> {
+    pub(super) fn start(db: Db) -> Result<Writer> {
         let queue = Arc::new(Queue::default());
         let of_thread = Arc::clone(&queue);
         let thread = std::thread::Builder::new()
@@ -40,7 +38,7 @@ impl Writer {
     pub(super) fn run<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+        F: FnOnce(&Db) -> Result<T> + Send + 'static,
     {
         let answer = self.queue_work(work)?;
         self::answer(&answer)
@@ -50,7 +48,7 @@ impl Writer {
     pub(super) fn run_all<T, F>(&self, works: impl Iterator<Item = F>) -> Vec<Result<T>>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+        F: FnOnce(&Db) -> Result<T> + Send + 'static,
     {
         let queued: Vec<_> = works.map(|work| self.queue_work(work)).collect();
         queued.into_iter().map(|queued| answer(&queued?)).collect()
@@ -59,7 +57,7 @@ impl Writer {
     fn queue_work<T, F>(&self, work: F) -> Result<Receiver<Result<T>>>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+        F: FnOnce(&Db) -> Result<T> + Send + 'static,
     {
         let (reply, answer) = sync_channel(1);
         self.queue.push(Box::new(Piece { work: Some(work), result: None, reply }), PLACE_WAIT)?;
@@ -82,7 +80,7 @@ impl Drop for Writer {
 
 trait Work: Send {
     /// False when it changed nothing.
-    fn run(&mut self, db: &Connection) -> bool;
+    fn run(&mut self, db: &Db) -> bool;
     /// `failure`: why nothing of the transaction was stored.
     fn answer(self: Box<Self>, failure: Option<&rusqlite::Error>);
 }
@@ -96,9 +94,9 @@ struct Piece<T, F> {
 impl<T, F> Work for Piece<T, F>
 where
     T: Send,
-    F: FnOnce(&Connection) -> Result<T> + Send,
+    F: FnOnce(&Db) -> Result<T> + Send,
 {
-    fn run(&mut self, db: &Connection) -> bool {
+    fn run(&mut self, db: &Db) -> bool {
         let Some(work) = self.work.take() else { return false };
         let result = catch_unwind(AssertUnwindSafe(|| work(db)));
         let result = result.unwrap_or_else(|_| Err(StoreError::Failed("a verb panicked".to_owned())));
@@ -182,7 +180,7 @@ impl Drop for Closing<'_> {
     }
 }
 
-fn run(db: &Connection, queue: &Queue) {
+fn run(db: &Db, queue: &Queue) {
     let _closing = Closing(queue);
     while let Some(first) = queue.pop() {
         let mut done = Vec::new();
@@ -201,7 +199,7 @@ fn run(db: &Connection, queue: &Queue) {
 }
 
 fn transaction(
-    db: &Connection,
+    db: &Db,
     queue: &Queue,
     first: Box<dyn Work>,
     done: &mut Vec<Box<dyn Work>>,
@@ -209,6 +207,7 @@ fn transaction(
     let begun = Instant::now();
     done.push(first);
     execute(db, "BEGIN IMMEDIATE")?;
+    convert::check_unchanged(db)?;
     loop {
         let work = done.last_mut().expect("the first piece was pushed above");
         savepoint(db, work.as_mut())?;
@@ -221,7 +220,7 @@ fn transaction(
     execute(db, "COMMIT")
 }
 
-fn savepoint(db: &Connection, work: &mut dyn Work) -> rusqlite::Result<()> {
+fn savepoint(db: &Db, work: &mut dyn Work) -> rusqlite::Result<()> {
     execute(db, "SAVEPOINT piece")?;
     if !work.run(db) {
         // Errors such as a full disk roll back the whole transaction by themselves: then this fails, and all do.
@@ -230,7 +229,7 @@ fn savepoint(db: &Connection, work: &mut dyn Work) -> rusqlite::Result<()> {
     execute(db, "RELEASE piece")
 }
 
-fn execute(db: &Connection, sql: &str) -> rusqlite::Result<()> {
+fn execute(db: &Db, sql: &str) -> rusqlite::Result<()> {
     db.prepare_cached(sql)?.execute([]).map(drop)
 }
 
@@ -242,7 +241,7 @@ mod tests {
     struct Bench {
         folder: Folder,
         queue: Queue,
-        db: Connection,
+        db: Db,
     }
 
     impl Bench {
@@ -255,7 +254,7 @@ mod tests {
 
         fn queued<F>(&self, work: F) -> Receiver<Result<()>>
         where
-            F: FnOnce(&Connection) -> Result<()> + Send + 'static,
+            F: FnOnce(&Db) -> Result<()> + Send + 'static,
         {
             let (reply, answer) = sync_channel(1);
             let piece = Piece { work: Some(work), result: None, reply };
@@ -276,7 +275,7 @@ mod tests {
         }
     }
 
-    fn see(db: &Connection, n: i64) -> Result<()> {
+    fn see(db: &Db, n: i64) -> Result<()> {
         db.execute("INSERT INTO seen (n) VALUES (?1)", [n])?;
         Ok(())
     }
@@ -296,8 +295,8 @@ mod tests {
     #[test]
     fn a_verb_that_fails_or_panics_leaves_nothing_and_the_others_stay() {
         let bench = Bench::new();
-        let refused = |db: &Connection| see(db, 2).and(Err(StoreError::Refused("no")));
-        let panics = |db: &Connection| -> Result<()> {
+        let refused = |db: &Db| see(db, 2).and(Err(StoreError::Refused("no")));
+        let panics = |db: &Db| -> Result<()> {
             see(db, 3)?;
             std::panic::resume_unwind(Box::new("on purpose"))
         };
@@ -320,7 +319,7 @@ mod tests {
     fn when_the_commit_fails_all_fail_and_the_next_succeed() {
         let bench = Bench::new();
         // A broken foreign key that is looked at only by the commit.
-        let breaks = |db: &Connection| {
+        let breaks = |db: &Db| {
             db.execute_batch(
                 "PRAGMA defer_foreign_keys = ON; INSERT INTO deleted_leads (campaign, seq) VALUES (9, 9)",
             )?;
@@ -341,7 +340,7 @@ mod tests {
     fn when_the_transaction_is_lost_all_fail_and_the_next_succeed() {
         let bench = Bench::new();
         // A full disk does this.
-        let loses = |db: &Connection| Ok(db.execute_batch("ROLLBACK")?);
+        let loses = |db: &Db| Ok(db.execute_batch("ROLLBACK")?);
         let answers = [bench.queued(|db| see(db, 1)), bench.queued(loses)];
         bench.run();
         for answer in answers {
@@ -359,7 +358,7 @@ mod tests {
         let answers: Vec<_> = (0..QUEUE_MAX as i64).map(|n| bench.queued(move |db| see(db, n))).collect();
         let piece = || {
             let (reply, _) = sync_channel(1);
-            Box::new(Piece { work: Some(|db: &Connection| see(db, -1)), result: None, reply })
+            Box::new(Piece { work: Some(|db: &Db| see(db, -1)), result: None, reply })
         };
         assert!(matches!(bench.queue.push(piece(), Duration::ZERO), Err(StoreError::Busy)));
         bench.run();
