@@ -378,11 +378,14 @@ fn caller_id(store: &dyn Store, command: CallerIdCommand) -> anyhow::Result<()> 
     match command {
         CallerIdCommand::Add { of, number, manual_only, disabled } => {
             let company = find(store, &of)?.id;
+            let known = store.caller_ids(company)?.into_iter().find(|known| known.number == number);
             store.put_caller_id(&CallerId {
                 company,
                 number,
                 enabled: !disabled,
                 automatic: !manual_only,
+                inbound: known.as_ref().and_then(|known| known.inbound),
+                inbound_group: known.map(|known| known.inbound_group).unwrap_or_default(),
             })?;
         }
         CallerIdCommand::List { of } => {

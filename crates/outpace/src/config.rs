@@ -219,8 +219,9 @@ pub struct CompanyConfig {
     pub push: PushConfig,
     #[serde(default)]
     pub outbound: OutboundConfig,
+    /// None: what is in the store stays.
     #[serde(default)]
-    pub inbound: InboundConfig,
+    pub inbound: Option<InboundConfig>,
     /// None: what is in the store stays.
     #[serde(default)]
     pub compliance: Option<ComplianceConfig>,
@@ -466,9 +467,9 @@ impl Config {
             self.detection.amd_limit_s
         );
         for c in &self.company {
-            let times = [c.inbound.ring_s, c.inbound.wait_s];
+            let times = c.inbound.iter().flat_map(|i| [i.ring_s, i.wait_s]);
             anyhow::ensure!(
-                times.iter().all(|s| (0.0..=3600.0).contains(s)),
+                times.into_iter().all(|s| (0.0..=3600.0).contains(&s)),
                 "company {}: inbound.ring_s and inbound.wait_s must be between 0 and 3600",
                 c.code
             );

@@ -88,10 +88,15 @@ fn put_company(store: &dyn Store, config: &CompanyConfig) -> anyhow::Result<()> 
             number: caller_id.number.clone(),
             enabled: caller_id.enabled,
             automatic: caller_id.automatic,
+            inbound: caller_id.inbound,
+            inbound_group: caller_id.inbound_group.clone(),
         })?;
     }
     for group in &config.group {
         put_group(store, &company, group).with_context(|| format!("group {}", group.name))?;
+    }
+    if let Some(inbound) = &config.inbound {
+        store.put_inbound(company.id, &inbound.settings())?;
     }
     if let Some(compliance) = &config.compliance {
         store.put_compliance(company.id, &compliance.settings(&config.time_zone)?)?;

@@ -89,7 +89,9 @@ mod tests {
             id
         });
         look(&handle).await.expect("done");
-        let left = companies.map(|id| store.list_refusals(id, None, 0, 9).expect("readable").len());
+        let left = companies.map(|id| {
+            store.list_refusals(id, &store::RefusalFilter::default(), 0, 9).expect("readable").len()
+        });
         assert_eq!(left, [0, 1, 1]);
     }
 }

@@ -316,6 +316,7 @@ fn no_secret_and_no_number_is_in_the_log_however_much_it_tells_nor_a_secret_in_a
         "calls",
         "bills",
         "refusals",
+        "inbound",
     ] {
         secrets.check(path, &rest.get(path).to_string());
     }

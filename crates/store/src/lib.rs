@@ -32,7 +32,7 @@ pub use access::{
     Scope, Scopes, Session, User,
 };
 pub use bill::{Bill, BillBody, BillFilter, PREDICTIVE, bill_body};
-pub use cdr::{CallFilter, Cdr};
+pub use cdr::{CallFilter, CallKinds, Cdr};
 pub use mem::MemStore;
 pub use outbox::{EVENT_LIFETIME, Event, LegState, LegStatus, PushKind, PushSettings, Side};
 pub use quality::{CallQuality, LegQuality, Measured};
@@ -97,6 +97,9 @@ pub trait Store: Send + Sync {
     /// Unique in the company: `number`.
     fn put_caller_id(&self, caller_id: &CallerId) -> Result<()>;
     fn caller_ids(&self, company: CompanyId) -> Result<Vec<CallerId>>;
+    fn put_inbound(&self, company: CompanyId, settings: &InboundSettings) -> Result<()>;
+    /// The default where none were put.
+    fn inbound(&self, company: CompanyId) -> Result<InboundSettings>;
     /// `Refused` while a campaign that has not ended names it.
     fn delete_caller_id(&self, company: CompanyId, number: &str) -> Result<()>;
 
@@ -154,18 +157,18 @@ pub trait Store: Send + Sync {
     fn add_dnc(&self, now: Timestamp, list: DncList, entries: &[DncEntry]) -> Result<u64>;
     /// How many of them were there.
     fn remove_dnc(&self, list: DncList, entries: &[DncEntry]) -> Result<u64>;
-    /// Numbers, then prefixes, `after` (a `place`, or empty) exclusive; at most `limit`.
+    /// Numbers, in an order of the driver's own, then prefixes, `after` (a `place`, or empty) exclusive; at most `limit`.
     fn list_dnc(&self, list: DncList, after: &str, limit: u32) -> Result<Vec<DncRow>>;
     /// Whether somebody may call the number by hand: the company's do-not-call list, hours and caps, but no lock-out, for
     /// there is an agent. A refusal is noted. Ask at the moment of dialing, then `count_dial`.
     fn may_call(&self, now: Timestamp, company: CompanyId, number: &PhoneNumber) -> Result<Permit>;
     /// A call that no lease counts was placed to the number.
     fn count_dial(&self, now: Timestamp, company: CompanyId, number: &PhoneNumber) -> Result<()>;
-    /// Oldest first, `after` (an id, or 0) exclusive; at most `limit`. None: of every campaign and by hand.
+    /// Oldest first, `after` (an id, or 0) exclusive; at most `limit`.
     fn list_refusals(
         &self,
         company: CompanyId,
-        campaign: Option<CampaignId>,
+        filter: &RefusalFilter,
         after: i64,
         limit: u32,
     ) -> Result<Vec<Refusal>>;
@@ -317,7 +320,7 @@ pub trait Store: Send + Sync {
     /// In the order in which the numbers were submitted, those with a greater sequence number than `after`.
     fn leads_after(&self, campaign: CampaignId, after: u64, limit: u32) -> Result<Vec<Lead>>;
     fn lead_of_number(&self, campaign: CampaignId, number: &PhoneNumber) -> Result<Option<Lead>>;
-    /// Newest first, `before` exclusive; open ones too.
+    /// Newest first, `before` exclusive; open ones and those of no campaign too.
     fn calls_before(
         &self,
         company: CompanyId,

@@ -100,6 +100,28 @@ pub struct CallerId {
     pub enabled: bool,
     /// May be used for automatic calls.
     pub automatic: bool,
+    /// Whether calls of customers to it are taken. None: as the company's `InboundSettings` say.
+    pub inbound: Option<bool>,
+    /// Name of the group that takes them; empty: the company's.
+    pub inbound_group: String,
+}
+
+/// Which calls of customers a company takes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InboundSettings {
+    pub enabled: bool,
+    /// Name of the group for customers whom nobody called before; empty: none.
+    pub group: String,
+    /// An agent's phone rings for so long.
+    pub ring_ms: u32,
+    /// A customer waits for so long.
+    pub wait_ms: u32,
+}
+
+impl Default for InboundSettings {
+    fn default() -> InboundSettings {
+        InboundSettings { enabled: false, group: String::new(), ring_ms: 15_000, wait_ms: 60_000 }
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -392,4 +414,12 @@ pub struct Refusal {
     pub number: PhoneNumber,
     pub rule: Rule,
     pub at: Timestamp,
+}
+
+/// None: any.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RefusalFilter {
+    pub campaign: Option<CampaignId>,
+    /// As it was written.
+    pub number: Option<PhoneNumber>,
 }

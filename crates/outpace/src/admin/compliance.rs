@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
+use engine::PhoneNumber;
 use engine::compliance::{ComplianceSettings, DncEntry, Holidays, Profile, Rules};
-use store::{DncList, Store};
+use store::{DncList, RefusalFilter, Store};
 
 use super::{Of, find};
 use crate::config::{CapConfig, ComplianceConfig};
@@ -35,6 +36,9 @@ pub enum ComplianceCommand {
         /// Of this task only
         #[arg(long)]
         task: Option<String>,
+        /// Of this number only
+        #[arg(long)]
+        number: Option<String>,
         /// Go on after this id
         #[arg(long, default_value_t = 0)]
         after: i64,
@@ -128,7 +132,9 @@ pub fn compliance(store: &dyn Store, command: ComplianceCommand) -> anyhow::Resu
             print!("{}", shown(&store.compliance(company.id)?, &company.settings.time_zone)?);
             Ok(())
         }
-        ComplianceCommand::Refusals { of, task, after, limit } => refusals(store, &of, task, after, limit),
+        ComplianceCommand::Refusals { of, task, number, after, limit } => {
+            refusals(store, &of, (task, number), after, limit)
+        }
     }
 }
 
@@ -204,7 +210,13 @@ fn days(days: u32, none: &str) -> String {
     if days == 0 { none.to_owned() } else { format!("{days} days") }
 }
 
-fn refusals(store: &dyn Store, of: &Of, task: Option<String>, after: i64, limit: u32) -> anyhow::Result<()> {
+fn refusals(
+    store: &dyn Store,
+    of: &Of,
+    (task, number): (Option<String>, Option<String>),
+    after: i64,
+    limit: u32,
+) -> anyhow::Result<()> {
     let company = find(store, of)?.id;
     let campaign = match &task {
         None => None,
@@ -212,7 +224,8 @@ fn refusals(store: &dyn Store, of: &Of, task: Option<String>, after: i64, limit:
             Some(store.campaign(company, taskid)?.with_context(|| format!("no task {taskid:?}"))?.id)
         }
     };
-    for r in store.list_refusals(company, campaign, after, limit)? {
+    let number = number.as_deref().map(PhoneNumber::parse).transpose()?;
+    for r in store.list_refusals(company, &RefusalFilter { campaign, number }, after, limit)? {
         let task = r.campaign.map(|c| store.campaign_by_id(c)).transpose()?.flatten();
         let task = task.map_or_else(|| "by hand".to_owned(), |c| c.settings.taskid);
         println!("{}\t{}\t{task}\t{}\t{}", r.id, utc(r.at), r.number.as_str(), r.rule.name());

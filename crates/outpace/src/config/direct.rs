@@ -1,12 +1,7 @@
 //! What a company's extensions may dial, and which calls of customers are taken.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use engine::{GroupId, InboundNumber, InboundRule};
 use serde::Deserialize;
-
-use super::CallerIdConfig;
+use store::InboundSettings;
 
 /// What extensions may dial at their phones.
 #[derive(Clone, Debug, Deserialize)]
@@ -62,24 +57,13 @@ impl Default for InboundConfig {
 }
 
 impl InboundConfig {
-    /// `caller_ids`: those that are enabled. `configured`: what the file says of some of them. `groups`: the company's.
-    pub fn rule<'a>(
-        &self,
-        caller_ids: impl Iterator<Item = &'a str>,
-        configured: &[CallerIdConfig],
-        groups: &BTreeMap<&str, GroupId>,
-    ) -> InboundRule {
-        let mut numbers = BTreeMap::new();
-        for number in caller_ids {
-            let own = configured.iter().find(|c| c.number == number);
-            if !own.and_then(|c| c.inbound).unwrap_or(self.enabled) {
-                continue;
-            }
-            let name = own.map(|c| c.inbound_group.as_str()).filter(|name| !name.is_empty());
-            let group = groups.get(name.unwrap_or(&self.group)).copied();
-            numbers.insert(number.to_owned(), InboundNumber { group });
+    pub fn settings(&self) -> InboundSettings {
+        let ms = |s: f64| (s * 1000.0) as u32;
+        InboundSettings {
+            enabled: self.enabled,
+            group: self.group.clone(),
+            ring_ms: ms(self.ring_s),
+            wait_ms: ms(self.wait_s),
         }
-        let time = |s: f64| Duration::try_from_secs_f64(s).unwrap_or_default();
-        InboundRule { numbers, ring: time(self.ring_s), wait: time(self.wait_s) }
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use engine::CompanyId;
 
 use crate::config::{
-    AgentLegs, AppConfig, CallerIdConfig, CompanyConfig, Config, ExtensionConfig, GroupConfig, InboundConfig,
+    AgentLegs, AppConfig, CallerIdConfig, CompanyConfig, Config, ExtensionConfig, GroupConfig,
     OutboundConfig, PushConfig, StoreKind, TrunkConfig,
 };
 use crate::handle::Command;
@@ -232,7 +232,7 @@ fn company(agents: u32, carrier: SocketAddr, accesskey: &str, password: &str, la
         }],
         push: PushConfig::default(),
         outbound: OutboundConfig::default(),
-        inbound: InboundConfig::default(),
+        inbound: None,
         compliance: None,
     }
 }

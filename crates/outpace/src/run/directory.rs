@@ -4,7 +4,7 @@
 use engine::compliance::ComplianceSettings;
 use engine::{AgentPool, AgentSettings, CampaignSettings, GroupSettings, PacingMode, RatioMilli, Timestamp};
 use jiff::tz::TimeZone;
-use store::{Assignment, CallerId, Campaign, Company, Extension, Group, Store, Trunk};
+use store::{Assignment, CallerId, Campaign, Company, Extension, Group, InboundSettings, Store, Trunk};
 
 /// Everything that was provisioned, as it stands now.
 #[derive(Clone, PartialEq, Debug)]
@@ -20,6 +20,7 @@ pub struct CompanyDirectory {
     pub trunks: Vec<Trunk>,
     pub caller_ids: Vec<CallerId>,
     pub compliance: ComplianceSettings,
+    pub inbound: InboundSettings,
 }
 
 impl Directory {
@@ -34,6 +35,7 @@ impl Directory {
                 trunks: store.trunks(id)?,
                 caller_ids: store.caller_ids(id)?,
                 compliance: store.compliance(id)?,
+                inbound: store.inbound(id)?,
                 company,
             });
         }

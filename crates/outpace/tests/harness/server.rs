@@ -241,14 +241,7 @@ impl Setup {
     fn toml(&self) -> String {
         let data = self.dir.path().join("data");
         let mut t = format!(
-            "[server]
-data = \"{}\"
-store = \"sqlite\"
-drain_s = {}
-{}
-[api]
-listen = \"{host}:{}\"
-\
+            "[server]\ndata = \"{}\"\nstore = \"sqlite\"\ndrain_s = {}\n{}\n[api]\nlisten = \"{host}:{}\"\n\
              [sip]
 listen = \"{host}:{}\"
 {}

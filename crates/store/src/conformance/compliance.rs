@@ -36,7 +36,8 @@ fn marks(scene: &Scene<'_>, campaign: CampaignId) -> Vec<String> {
 }
 
 fn refusals(scene: &Scene<'_>, campaign: Option<CampaignId>) -> Vec<(PhoneNumber, Rule, Timestamp)> {
-    let refusals = scene.store.list_refusals(scene.company, campaign, 0, 100).unwrap();
+    let refusals =
+        scene.store.list_refusals(scene.company, &RefusalFilter { campaign, number: None }, 0, 100).unwrap();
     refusals.into_iter().map(|r| (r.number, r.rule, r.at)).collect()
 }
 
@@ -105,6 +106,14 @@ pub(super) fn a_prefix_covers_what_begins_so_even_beside_others(store: &dyn Stor
         assert_eq!(may(number), Permit::Allowed, "{number}");
     }
     assert_eq!(refusals(&scene, None).len(), 6, "each refusal is noted");
+    let of_number = |number: &str, campaign| -> Vec<PhoneNumber> {
+        let filter = RefusalFilter { campaign, number: Some(phone(number)) };
+        let found = store.list_refusals(scene.company, &filter, 0, 9).unwrap();
+        found.into_iter().map(|r| r.number).collect()
+    };
+    assert_eq!(of_number("13851111111", None), [phone("13851111111"), phone("13851111111")]);
+    assert_eq!(of_number("13851111112", None), []);
+    assert_eq!(of_number("13851111111", Some(CampaignId(1))), [], "by hand");
 }
 
 pub(super) fn listed_numbers_are_not_stored(store: &dyn Store) {

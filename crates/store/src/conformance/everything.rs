@@ -54,7 +54,18 @@ pub(crate) fn told(store: &dyn Store, company: CompanyId) -> Vec<String> {
     told.extend(
         store.list_bills(company, &bills::all(), ALL).expect("read").1.iter().map(|b| digits(&b.number)),
     );
-    told.extend(store.list_refusals(company, None, 0, 99).expect("read").iter().map(|r| digits(&r.number)));
+    told.extend(
+        store
+            .list_refusals(company, &RefusalFilter::default(), 0, 99)
+            .expect("read")
+            .iter()
+            .map(|r| digits(&r.number)),
+    );
+    let of_number = CallFilter { number: Some(number(100)), ..CallFilter::default() };
+    for filter in [CallFilter::default(), of_number] {
+        let calls = store.calls_before(company, &filter, None, 99).expect("read");
+        told.extend(calls.iter().map(|cdr| format!("{} {}", cdr.call.id, digits(&cdr.call.number))));
+    }
     for kind in [PushKind::Bill, PushKind::ExtensionState] {
         told.extend(store.due_events(at(999), company, kind, 99).expect("read").into_iter().map(|e| e.body));
     }

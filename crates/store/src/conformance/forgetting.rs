@@ -59,7 +59,7 @@ pub(super) fn what_is_old_is_deleted_and_what_is_not_stays(store: &dyn Store) {
     assert!(store.call(scene.company, new_call).unwrap().is_some());
     let (total, bills) = store.list_bills(scene.company, &all_bills(), ALL).unwrap();
     assert_eq!((total, bills[0].call), (1, new_call));
-    let refusals = store.list_refusals(scene.company, None, 0, 9).unwrap();
+    let refusals = store.list_refusals(scene.company, &RefusalFilter::default(), 0, 9).unwrap();
     assert_eq!(refusals.iter().map(|r| r.at).collect::<Vec<_>>(), [at(40 * DAY)]);
     assert_eq!(store.list_dnc(list, "", 9).unwrap().len(), 1, "whom nobody may call is not forgotten");
     let called = leads(1).remove(0).number;

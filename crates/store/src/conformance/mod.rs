@@ -130,6 +130,7 @@ conformance! {
         an_extension_number_belongs_to_one_company
         an_extension_keeps_its_pause_when_put_again
         trunks_and_caller_ids_keep_their_place
+        which_calls_of_customers_are_taken_reads_back_as_put
         nothing_belongs_to_a_company_that_is_not_there
         a_token_lives_until_it_expires
         tokens_end_by_hash_and_by_appid
@@ -269,6 +270,7 @@ conformance! {
         leads_go_by_their_place
         calls_go_by_id_from_the_newest_and_belong_to_their_company
         calls_are_found_by_each_filter
+        calls_of_no_campaign_are_listed_among_the_others
         a_call_shows_the_names_of_what_it_was_about
     }
     access {

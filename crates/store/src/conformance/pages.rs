@@ -97,3 +97,42 @@ pub(super) fn a_call_shows_the_names_of_what_it_was_about(store: &dyn Store) {
     assert_eq!(shown.call.record, Some(done));
     assert_eq!(shown.recording, Some(recording));
 }
+
+pub(super) fn calls_of_no_campaign_are_listed_among_the_others(store: &dyn Store) {
+    let scene = Scene::new(store);
+    let other = store.put_company(&company_settings("2")).unwrap().id;
+    let id = scene.running("1", 2);
+    let of_campaign = scene.call(at(1), id, Outcome::Connected).call;
+    let kinds = [DirectKind::Click, DirectKind::Inbound, DirectKind::Dialed];
+    for (n, kind) in (100..).zip(kinds) {
+        store.open_direct(scene.company, &NewDirect { kind, ..directs::new_direct(&scene, n) }).unwrap();
+    }
+    store.finish_direct(at(120), &directs::talked(&scene, 100)).unwrap();
+    let found = |company, filter: CallFilter, before, limit| -> Vec<CallId> {
+        let found = store.calls_before(company, &filter, before, limit).unwrap();
+        found.into_iter().map(|c| c.call.id).collect()
+    };
+    let any = CallFilter::default;
+    let all = [call_id(102), call_id(101), call_id(100), of_campaign];
+    assert_eq!(found(scene.company, any(), None, 9), all);
+    assert_eq!(found(scene.company, any(), None, 3), all[..3]);
+    assert_eq!(found(scene.company, any(), Some(all[1]), 9), all[2..]);
+    assert_eq!(found(other, any(), None, 9), []);
+    for (kinds, expected) in [
+        (CallKinds::OfCampaigns, &all[3..]),
+        (CallKinds::Direct(vec![DirectKind::Inbound]), &all[1..2]),
+        (CallKinds::Direct(vec![DirectKind::Click, DirectKind::Dialed]), &[all[0], all[2]]),
+    ] {
+        assert_eq!(found(scene.company, CallFilter { kinds, ..any() }, None, 9), expected);
+    }
+    assert_eq!(found(scene.company, CallFilter { campaign: Some(id), ..any() }, None, 9), all[3..]);
+    assert_eq!(found(scene.company, CallFilter { agent: Some(scene.agent.id), ..any() }, None, 9).len(), 3);
+    assert_eq!(found(scene.company, CallFilter { number: Some(number(101)), ..any() }, None, 9), all[1..2]);
+    let talked = store.call(scene.company, all[2]).unwrap().unwrap();
+    let record = talked.call.record.unwrap();
+    assert_eq!((talked.direct, talked.extension.as_str()), (Some(DirectKind::Click), "100001"));
+    assert_eq!((record.outcome, record.talk_seconds()), (Outcome::Connected, 15));
+    let open = store.call(scene.company, all[1]).unwrap().unwrap();
+    assert_eq!((open.call.record, open.taskid.as_str()), (None, ""));
+    assert_eq!(store.call(other, all[1]).unwrap(), None);
+}

@@ -105,8 +105,14 @@ pub(super) fn trunks_and_caller_ids_keep_their_place(store: &dyn Store) {
     assert_eq!(store.trunks(company).unwrap(), [Trunk { id: first.id, settings: changed }, second]);
     assert_eq!(store.trunks(other).unwrap(), [foreign]);
 
-    let caller_id =
-        |number: &str, enabled| CallerId { company, number: number.to_owned(), enabled, automatic: true };
+    let caller_id = |number: &str, enabled| CallerId {
+        company,
+        number: number.to_owned(),
+        enabled,
+        automatic: true,
+        inbound: Some(false),
+        inbound_group: "sales".to_owned(),
+    };
     store.put_caller_id(&caller_id("2", true)).unwrap();
     store.put_caller_id(&caller_id("1", true)).unwrap();
     store.put_caller_id(&caller_id("2", false)).unwrap();
@@ -116,7 +122,14 @@ pub(super) fn trunks_and_caller_ids_keep_their_place(store: &dyn Store) {
 
 pub(super) fn nothing_belongs_to_a_company_that_is_not_there(store: &dyn Store) {
     let nobody = CompanyId(99);
-    let caller_id = CallerId { company: nobody, number: "1".to_owned(), enabled: true, automatic: true };
+    let caller_id = CallerId {
+        company: nobody,
+        number: "1".to_owned(),
+        enabled: true,
+        automatic: true,
+        inbound: None,
+        inbound_group: String::new(),
+    };
     assert_eq!(missing(store.put_app_key(&app_key(nobody, "a"))), "company");
     assert_eq!(missing(store.put_extension(&extension(nobody, "1"))), "company");
     assert_eq!(missing(store.put_trunk(&trunk(nobody, "t"))), "company");
@@ -329,8 +342,14 @@ pub(super) fn trunks_and_caller_ids_in_use_are_not_deleted(store: &dyn Store) {
     let delete = || store.delete_trunk(scene.company, "t");
     assert!(refused(delete()), "it is enabled");
     store.put_trunk(&trunk(false)).unwrap();
-    let caller_id =
-        CallerId { company: scene.company, number: "4001".to_owned(), enabled: true, automatic: true };
+    let caller_id = CallerId {
+        company: scene.company,
+        number: "4001".to_owned(),
+        enabled: true,
+        automatic: true,
+        inbound: None,
+        inbound_group: String::new(),
+    };
     store.put_caller_id(&caller_id).unwrap();
     let settings = NewCampaign { caller_ids: vec!["4001".to_owned()], ..scene.settings("1") };
     let campaign = store.create_campaign(T0, &settings, &leads(1)).unwrap().campaign.id;
@@ -366,4 +385,15 @@ pub(super) fn extensions_and_members_are_put_together_or_not_at_all(store: &dyn 
     assert_eq!(members(), 1);
     store.put_members(scene.group.id, &agents, SignIn::In).unwrap();
     assert_eq!(members(), 3);
+}
+
+pub(super) fn which_calls_of_customers_are_taken_reads_back_as_put(store: &dyn Store) {
+    let company = store.put_company(&company_settings("1")).unwrap().id;
+    assert_eq!(store.inbound(company).unwrap(), InboundSettings::default());
+    for (enabled, ring_ms) in [(true, 1), (false, 20_000)] {
+        let settings = InboundSettings { enabled, group: "sales".to_owned(), ring_ms, wait_ms: 1 };
+        store.put_inbound(company, &settings).unwrap();
+        assert_eq!(store.inbound(company).unwrap(), settings);
+    }
+    assert_eq!(missing(store.put_inbound(CompanyId(99), &InboundSettings::default())), "company");
 }

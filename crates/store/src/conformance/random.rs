@@ -362,7 +362,7 @@ impl<'a> Life<'a> {
     fn compare_everything(&self) {
         self.compare_told();
         let refusals = |s: &dyn Store, company| {
-            let noted = s.list_refusals(company, None, 0, 10_000);
+            let noted = s.list_refusals(company, &RefusalFilter::default(), 0, 10_000);
             let lead = |r: &Refusal| r.lead.map(rule::seq_of);
             noted.map(|all| all.into_iter().map(|r| (lead(&r), r.number, r.rule, r.at)).collect::<Vec<_>>())
         };

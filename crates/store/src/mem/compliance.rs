@@ -101,12 +101,15 @@ impl Compliance {
     pub(super) fn refusals(
         &self,
         company: CompanyId,
-        campaign: Option<CampaignId>,
+        filter: &RefusalFilter,
         after: i64,
         limit: u32,
     ) -> Vec<Refusal> {
         let wanted = |r: &&Refusal| {
-            r.company == company && r.id > after && campaign.is_none_or(|c| r.campaign == Some(c))
+            r.company == company
+                && r.id > after
+                && filter.campaign.is_none_or(|c| r.campaign == Some(c))
+                && filter.number.as_ref().is_none_or(|n| r.number == *n)
         };
         self.refusals.iter().filter(wanted).take(limit.min(rule::PAGE_MAX) as usize).cloned().collect()
     }

@@ -6,7 +6,13 @@ use crate::bill::direct_bill;
 pub(super) struct DirectRow {
     pub(super) company: CompanyId,
     pub(super) call: NewDirect,
-    pub(super) is_open: bool,
+    pub(super) record: Option<DirectRecord>,
+}
+
+impl DirectRow {
+    pub(super) fn agent(&self) -> Option<AgentId> {
+        self.record.as_ref().map_or(self.call.agent, |r| r.agent)
+    }
 }
 
 impl Tables {
@@ -14,15 +20,17 @@ impl Tables {
         if self.directs.contains_key(&call.call) {
             return Err(StoreError::Taken("call"));
         }
-        self.directs.insert(call.call, DirectRow { company, call: call.clone(), is_open: true });
+        self.directs.insert(call.call, DirectRow { company, call: call.clone(), record: None });
         Ok(())
     }
 
     pub(super) fn finish_direct(&mut self, now: Timestamp, record: &DirectRecord) -> Result<()> {
         let row = self.directs.get_mut(&record.call).ok_or(StoreError::NotFound("call"))?;
-        if !std::mem::replace(&mut row.is_open, false) {
+        if row.record.is_some() {
             return Ok(());
         }
+        // The keys stand in the bill only.
+        row.record = Some(DirectRecord { keys: String::new(), ..record.clone() });
         let (company, call) = (row.company, row.call.clone());
         let extension = record.agent.and_then(|agent| self.extension_numbers.get(&agent));
         let extension = extension.cloned().unwrap_or_default();
@@ -60,7 +68,7 @@ impl Tables {
     }
 
     pub(super) fn rescue_directs(&mut self, now: Timestamp, company: CompanyId) -> Vec<CallId> {
-        let open = self.directs.values().filter(|d| d.is_open && d.company == company);
+        let open = self.directs.values().filter(|d| d.record.is_none() && d.company == company);
         let lost: Vec<DirectRecord> = open.map(|d| rule::lost_direct(&d.call, now)).collect();
         for record in &lost {
             self.finish_direct(now, record).expect("its row was just read");

@@ -25,7 +25,7 @@ impl Tables {
         let had = self.directs.len() + self.bills.len() + self.last_calls.len() + self.qualities.len();
         self.qualities.retain(|(of, call), _| *of != company || *call >= first);
         self.last_calls.retain(|(of, _), (_, at)| *of != company || *at >= before);
-        self.directs.retain(|id, d| d.company != company || *id >= first || d.is_open);
+        self.directs.retain(|id, d| d.company != company || *id >= first || d.record.is_none());
         self.bills.retain(|b| b.company != company || b.dialed_at >= before);
         let left = self.directs.len() + self.bills.len() + self.last_calls.len() + self.qualities.len();
         deleted += had - left;

@@ -37,6 +37,7 @@ struct Tables {
     /// Ids of deleted trunks are not used again, nor those of extensions: each of these keeps its number.
     trunks_added: i64,
     caller_ids: Vec<CallerId>,
+    inbound: BTreeMap<CompanyId, InboundSettings>,
     groups: BTreeMap<GroupId, Group>,
     /// Ids of deleted groups are not used again.
     groups_added: i64,
@@ -184,6 +185,12 @@ impl Store for MemStore {
     fn caller_ids(&self, company: CompanyId) -> Result<Vec<CallerId>> {
         Ok(self.tables().caller_ids.iter().filter(|c| c.company == company).cloned().collect())
     }
+    fn put_inbound(&self, company: CompanyId, settings: &InboundSettings) -> Result<()> {
+        self.tables().put_inbound(company, settings)
+    }
+    fn inbound(&self, company: CompanyId) -> Result<InboundSettings> {
+        Ok(self.tables().inbound.get(&company).cloned().unwrap_or_default())
+    }
 
     fn put_token(&self, token: &Token) -> Result<()> {
         self.tables().put_token(token)
@@ -290,11 +297,11 @@ impl Store for MemStore {
     fn list_refusals(
         &self,
         company: CompanyId,
-        campaign: Option<CampaignId>,
+        filter: &RefusalFilter,
         after: i64,
         limit: u32,
     ) -> Result<Vec<Refusal>> {
-        Ok(self.tables().compliance.refusals(company, campaign, after, limit))
+        Ok(self.tables().compliance.refusals(company, filter, after, limit))
     }
 
     fn create_campaign(&self, now: Timestamp, campaign: &NewCampaign, leads: &[NewLead]) -> Result<Created> {

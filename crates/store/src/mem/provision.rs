@@ -83,6 +83,12 @@ impl Tables {
         Ok(trunk)
     }
 
+    pub(super) fn put_inbound(&mut self, company: CompanyId, settings: &InboundSettings) -> Result<()> {
+        self.check_company(company)?;
+        self.inbound.insert(company, settings.clone());
+        Ok(())
+    }
+
     pub(super) fn put_caller_id(&mut self, new: &CallerId) -> Result<()> {
         self.check_company(new.company)?;
         let same = |c: &&mut CallerId| c.company == new.company && c.number == new.number;
@@ -102,7 +108,7 @@ impl Tables {
             Assignment::Group(..) => false,
         };
         let is_named = self.open_campaigns_of(company).any(names);
-        let is_in_call = self.directs.values().any(|d| d.call.agent == Some(agent) && d.is_open);
+        let is_in_call = self.directs.values().any(|d| d.call.agent == Some(agent) && d.record.is_none());
         for (refused, why) in [
             (extension.enabled, rule::STILL_ENABLED_EXTENSION),
             (is_named, rule::NAMED_EXTENSION),

@@ -308,21 +308,29 @@ pub(super) fn refused(
 pub(super) fn refusals(
     db: &Db,
     company: CompanyId,
-    campaign: Option<CampaignId>,
+    filter: &RefusalFilter,
     after: i64,
     limit: u32,
 ) -> Result<Vec<Refusal>> {
-    let limit = limit.min(rule::PAGE_MAX);
-    let order = "ORDER BY id LIMIT ?3";
-    match campaign {
-        None => {
-            let sql = format!("SELECT * FROM refusals WHERE company = ?1 AND id > ?2 {order}");
-            rows(db, &sql, params![company.0, after, limit], |row| refusal(db, row))
+    let number = filter.number.as_ref().map(|n| db.numbers.number(n.as_str())).transpose()?;
+    let values = params![company.0, after, limit.min(rule::PAGE_MAX), filter.campaign.map(|c| c.0), number,];
+    rows(db, refusals_sql(filter), values, |row| refusal(db, row))
+}
+
+/// Each has an index of its own; of two conditions the number's finds fewer.
+const fn refusals_sql(filter: &RefusalFilter) -> &'static str {
+    match (filter.campaign, &filter.number) {
+        (None, None) => {
+            "SELECT * FROM refusals
+            WHERE company = ?1 AND id > ?2 AND ?4 IS NULL AND ?5 IS NULL ORDER BY id LIMIT ?3"
         }
-        Some(campaign) => {
-            let sql =
-                format!("SELECT * FROM refusals WHERE campaign = ?4 AND company = ?1 AND id > ?2 {order}");
-            rows(db, &sql, params![company.0, after, limit, campaign.0], |row| refusal(db, row))
+        (Some(_), None) => {
+            "SELECT * FROM refusals
+            WHERE campaign = ?4 AND +company = ?1 AND id > ?2 AND ?5 IS NULL ORDER BY id LIMIT ?3"
+        }
+        (_, Some(_)) => {
+            "SELECT * FROM refusals
+            WHERE company = ?1 AND number = ?5 AND id > ?2 AND (?4 IS NULL OR +campaign = ?4) ORDER BY id LIMIT ?3"
         }
     }
 }
@@ -399,6 +407,25 @@ pub(super) fn zones(db: &Db, campaign: CampaignId) -> Result<Vec<String>> {
 mod tests {
     use super::*;
     use crate::conformance::Folder;
+
+    #[test]
+    fn refusals_are_found_by_an_index_for_each_filter() {
+        let folder = Folder::new();
+        let db = connection::open_writer(&folder.database()).unwrap();
+        let (campaign, number) = (Some(CampaignId(1)), PhoneNumber::parse("123").ok());
+        for (campaign, number, index) in [
+            (None, None, "refusals_of_company"),
+            (campaign, None, "refusals_of_campaign"),
+            (None, number.clone(), "refusals_of_number"),
+            (campaign, number, "refusals_of_number"),
+        ] {
+            let sql = refusals_sql(&RefusalFilter { campaign, number });
+            let mut query = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let plan = query.query_map([0; 5], |row| row.get::<_, String>(3)).unwrap();
+            let plan: Vec<String> = plan.map(std::result::Result::unwrap).collect();
+            assert!(plan.len() == 1 && plan[0].contains(index), "one search, nothing sorted: {plan:?}");
+        }
+    }
 
     #[test]
     fn what_a_number_is_asked_for_is_one_search_of_an_index() {

@@ -31,6 +31,8 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (13, include_str!("../../migrations/sqlite/0013_keys.sql")),
     (14, include_str!("../../migrations/sqlite/0014_sealing.sql")),
     (15, include_str!("../../migrations/sqlite/0015_quality.sql")),
+    (16, include_str!("../../migrations/sqlite/0016_inbound.sql")),
+    (17, include_str!("../../migrations/sqlite/0017_lists.sql")),
 ];
 
 /// Creates the database where there is none; only its owner may read it, for it holds the passwords of extensions.

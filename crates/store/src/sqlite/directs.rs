@@ -106,7 +106,7 @@ pub(super) fn facts(db: &Db, call: CallId) -> Result<Option<(CompanyId, NewDirec
     Ok(query.query_row([call_blob(call)], row).optional()?)
 }
 
-fn direct_row(db: &Db, row: &Row<'_>) -> rusqlite::Result<NewDirect> {
+pub(super) fn direct_row(db: &Db, row: &Row<'_>) -> rusqlite::Result<NewDirect> {
     Ok(NewDirect {
         call: call_at(row, "id")?,
         kind: parsed(row, "kind", DirectKind::from_name)?,
@@ -121,4 +121,23 @@ fn direct_row(db: &Db, row: &Row<'_>) -> rusqlite::Result<NewDirect> {
         },
         dialed_at: time_at(row, "dialed_at")?,
     })
+}
+
+/// None: it is open.
+pub(super) fn record_row(row: &Row<'_>) -> rusqlite::Result<Option<DirectRecord>> {
+    let Some(ended_at) = time_or_none(row, "ended_at")? else { return Ok(None) };
+    Ok(Some(DirectRecord {
+        call: call_at(row, "id")?,
+        agent: Some(row.get("agent")?).filter(|id| *id != NOBODY).map(AgentId),
+        trunk: row.get::<_, Option<i64>>("trunk")?.map(TrunkId),
+        ringing_at: time_or_none(row, "ringing_at")?,
+        answered_at: time_or_none(row, "answered_at")?,
+        bridged_at: time_or_none(row, "bridged_at")?,
+        ended_at,
+        outcome: parsed(row, "outcome", Outcome::from_name)?,
+        cause: Cause(row.get("cause")?),
+        hangup_by: HangupBy::from_name(&row.get::<_, String>("hangup_by")?),
+        sip_status: row.get("sip_status")?,
+        keys: String::new(),
+    }))
 }

@@ -152,6 +152,13 @@ impl Store for SqliteStore {
     fn caller_ids(&self, company: CompanyId) -> Result<Vec<CallerId>> {
         self.read(|db| provision::caller_ids(db, company))
     }
+    fn put_inbound(&self, company: CompanyId, settings: &InboundSettings) -> Result<()> {
+        let settings = settings.clone();
+        self.write(move |db| provision::put_inbound(db, company, &settings))
+    }
+    fn inbound(&self, company: CompanyId) -> Result<InboundSettings> {
+        self.read(|db| provision::inbound(db, company))
+    }
 
     fn put_token(&self, token: &Token) -> Result<()> {
         let token = token.clone();
@@ -270,11 +277,11 @@ impl Store for SqliteStore {
     fn list_refusals(
         &self,
         company: CompanyId,
-        campaign: Option<CampaignId>,
+        filter: &RefusalFilter,
         after: i64,
         limit: u32,
     ) -> Result<Vec<Refusal>> {
-        self.read(|db| compliance::refusals(db, company, campaign, after, limit))
+        self.read(|db| compliance::refusals(db, company, filter, after, limit))
     }
 
     fn create_campaign(&self, now: Timestamp, campaign: &NewCampaign, leads: &[NewLead]) -> Result<Created> {

@@ -188,9 +188,11 @@ pub(super) fn trunks(db: &Db, company: CompanyId) -> Result<Vec<Trunk>> {
 }
 
 pub(super) fn put_caller_id(db: &Db, c: &CallerId) -> Result<()> {
-    let sql = "INSERT INTO caller_ids (company, number, enabled, automatic) VALUES (?1, ?2, ?3, ?4)
-        ON CONFLICT (company, number) DO UPDATE SET enabled = excluded.enabled, automatic = excluded.automatic";
-    let values = params![c.company.0, c.number, c.enabled, c.automatic];
+    let sql = "INSERT INTO caller_ids (company, number, enabled, automatic, inbound, inbound_group)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        ON CONFLICT (company, number) DO UPDATE SET enabled = excluded.enabled, automatic = excluded.automatic,
+            inbound = excluded.inbound, inbound_group = excluded.inbound_group";
+    let values = params![c.company.0, c.number, c.enabled, c.automatic, c.inbound, c.inbound_group];
     db.prepare_cached(sql)?.execute(values).map_err(|e| broken(e, "caller id", COMPANY))?;
     Ok(())
 }
@@ -202,8 +204,33 @@ pub(super) fn caller_ids(db: &Db, company: CompanyId) -> Result<Vec<CallerId>> {
             number: row.get("number")?,
             enabled: row.get("enabled")?,
             automatic: row.get("automatic")?,
+            inbound: row.get("inbound")?,
+            inbound_group: row.get("inbound_group")?,
         })
     })
+}
+
+pub(super) fn put_inbound(db: &Db, company: CompanyId, s: &InboundSettings) -> Result<()> {
+    let sql =
+        "INSERT INTO inbound (company, enabled, group_name, ring_ms, wait_ms) VALUES (?1, ?2, ?3, ?4, ?5)
+        ON CONFLICT (company) DO UPDATE SET enabled = excluded.enabled, group_name = excluded.group_name,
+            ring_ms = excluded.ring_ms, wait_ms = excluded.wait_ms";
+    let values = params![company.0, s.enabled, s.group, s.ring_ms, s.wait_ms];
+    db.prepare_cached(sql)?.execute(values).map_err(|e| broken(e, COMPANY, COMPANY))?;
+    Ok(())
+}
+
+pub(super) fn inbound(db: &Db, company: CompanyId) -> Result<InboundSettings> {
+    let mut query = db.prepare_cached("SELECT * FROM inbound WHERE company = ?1")?;
+    let found = query.query_row([company.0], |row| {
+        Ok(InboundSettings {
+            enabled: row.get("enabled")?,
+            group: row.get("group_name")?,
+            ring_ms: row.get("ring_ms")?,
+            wait_ms: row.get("wait_ms")?,
+        })
+    });
+    Ok(found.optional()?.unwrap_or_default())
 }
 
 pub(super) fn put_token(db: &Db, t: &Token) -> Result<()> {

@@ -81,7 +81,14 @@ async fn a_policy_needs_caller_ids() {
     let answer = desk.ask_with(&other(&desk), "Call.MakePloyCall", &fields).await;
     assert_eq!(code(&answer), "1031");
     let company = desk.store().extension("2001").expect("readable").expect("exists").company;
-    let off = CallerId { company, number: "4008".to_owned(), enabled: false, automatic: true };
+    let off = CallerId {
+        company,
+        number: "4008".to_owned(),
+        enabled: false,
+        automatic: true,
+        inbound: None,
+        inbound_group: String::new(),
+    };
     desk.store().put_caller_id(&off).expect("stored");
     let answer = desk.ask_with(&other(&desk), "Call.MakePloyCall", &fields).await;
     assert_eq!(code(&answer), "1033");

@@ -376,7 +376,14 @@ async fn every_service_gives_every_code_that_is_documented_for_it_in_both_langua
 async fn a_policy_whose_caller_ids_are_all_disabled_has_no_resource() {
     let desk = desk_of_all().await;
     let company = desk.store().extension("2001").expect("readable").expect("exists").company;
-    let off = CallerId { company, number: "4008".to_owned(), enabled: false, automatic: true };
+    let off = CallerId {
+        company,
+        number: "4008".to_owned(),
+        enabled: false,
+        automatic: true,
+        inbound: None,
+        inbound_group: String::new(),
+    };
     desk.store().put_caller_id(&off).expect("stored");
     let fields = [("extnumber", "2001"), ("destnumber", NUMBER)];
     assert_eq!(code(&desk.ask_with(&desk.other_token, "Call.MakePloyCall", &fields).await), "1033");

@@ -105,7 +105,14 @@ fn caller_ids(store: &dyn Store, company: engine::CompanyId) {
     for (number, enabled, automatic) in
         [("4001", true, true), ("4002", false, true), ("4003", true, false), ("4004", true, true)]
     {
-        let caller_id = CallerId { company, number: number.to_owned(), enabled, automatic };
+        let caller_id = CallerId {
+            company,
+            number: number.to_owned(),
+            enabled,
+            automatic,
+            inbound: None,
+            inbound_group: String::new(),
+        };
         store.put_caller_id(&caller_id).expect("a new caller id");
     }
 }

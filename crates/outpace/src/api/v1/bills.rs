@@ -13,7 +13,8 @@ use super::route::{Route, run};
 use super::schema::{Form, Schema, boolean, count, field, formed, object, page, text, time, uuid, word};
 use super::visit::{Answer, Visit, shown};
 
-const KINDS: &[&str] = &["campaign", "click", "click_reverse", "dialed", "internal", "inbound"];
+/// How calls come about.
+pub const KINDS: &[&str] = &["campaign", "click", "click_reverse", "dialed", "internal", "inbound"];
 
 pub fn routes() -> Vec<Route> {
     vec![
@@ -24,7 +25,7 @@ pub fn routes() -> Vec<Route> {
             )
             .query("campaign", campaigns::id(), "")
             .query("extension", formed(1, 32, Form::Alphanumeric), "To which it was offered last.")
-            .query("number", formed(3, 21, Form::Phone), "The customer's.")
+            .query("number", formed(3, 21, Form::Phone), "The customer's. Needs the scope `personal`.")
             .query("kind", word(KINDS), "How the call came about.")
             .query("from", time(), "Placed at or after.")
             .query("to", time(), "Placed at or before.")

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 use store::{CallerId, Scope};
 
+use super::inbound;
 use super::problem::Problem;
 use super::route::{Route, run};
-use super::schema::{Form, Schema, boolean, field, formed, list, object, optional, text};
+use super::schema::{Form, Schema, boolean, field, formed, line, list, object, optional, text};
 use super::visit::{Answer, Visit};
 use crate::handle::Command;
 
@@ -28,6 +29,16 @@ pub fn routes() -> Vec<Route> {
                         "May be used by campaigns that name none. Default: true.",
                     ),
                     optional("enabled", boolean(), "Default: true."),
+                    optional(
+                        "inbound",
+                        boolean().nullable(),
+                        "Whether calls of customers to it are taken. Null, the default: as `/v1/inbound` says.",
+                    ),
+                    optional(
+                        "inbound_group",
+                        line(0, 64).nullable(),
+                        "Name of the group that takes them. Null or empty, the default: as `/v1/inbound` says.",
+                    ),
                 ],
             ))
             .answers(200, schema()),
@@ -46,12 +57,20 @@ fn schema() -> Schema {
             field("number", text(64), ""),
             field("automatic", boolean(), ""),
             field("enabled", boolean(), ""),
+            field("inbound", boolean().nullable(), "Null: as `/v1/inbound` says."),
+            field("inbound_group", text(64).nullable(), "Null: as `/v1/inbound` says."),
         ],
     )
 }
 
 fn shown(caller_id: &CallerId) -> Value {
-    json!({"number": caller_id.number, "automatic": caller_id.automatic, "enabled": caller_id.enabled})
+    json!({
+        "number": caller_id.number,
+        "automatic": caller_id.automatic,
+        "enabled": caller_id.enabled,
+        "inbound": caller_id.inbound,
+        "inbound_group": Some(&caller_id.inbound_group).filter(|group| !group.is_empty()),
+    })
 }
 
 async fn list_all(visit: Visit) -> Result<Answer, Problem> {
@@ -74,7 +93,10 @@ async fn put(visit: Visit) -> Result<Answer, Problem> {
         number: visit.part("caller_id").to_owned(),
         enabled: visit.body.boolean("enabled").unwrap_or(true),
         automatic: visit.body.boolean("automatic").unwrap_or(true),
+        inbound: visit.body.boolean("inbound"),
+        inbound_group: visit.body.text("inbound_group").unwrap_or_default().to_owned(),
     };
+    inbound::check_group(&visit, &caller_id.inbound_group).await?;
     let shown = shown(&caller_id);
     visit.store(move |s| s.put_caller_id(&caller_id)).await?;
     visit.announce(|| Command::Reload).await;

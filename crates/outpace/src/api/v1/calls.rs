@@ -1,9 +1,10 @@
 //! Calls, their recordings.
 
-use engine::{CallId, Outcome};
+use engine::{CallId, DirectKind, Outcome};
 use serde_json::{Value, json};
-use store::{CallFilter, Cdr, Scope};
+use store::{CallFilter, CallKinds, Cdr, Scope};
 
+use super::bills::KINDS;
 use super::campaigns;
 use super::export;
 use super::leads::OUTCOMES;
@@ -14,13 +15,21 @@ use super::route::{Route, run};
 use super::schema::{Form, Schema, count, field, formed, object, page, text, time, uuid, word};
 use super::visit::{Answer, Visit, shown};
 
+/// That can be asked for.
+const ASKED_KINDS: &[&str] =
+    &["campaign", "direct", "click", "click_reverse", "dialed", "internal", "inbound"];
+
 pub fn routes() -> Vec<Route> {
     vec![
         Route::get("/v1/calls", "listCalls", run!(list_page))
-            .about("Calls, the newest first, those in progress too.")
+            .about(
+                "Calls, the newest first, those in progress too: of campaigns, by command, dialed at phones, and of \
+                 customers who call.",
+            )
             .query("campaign", campaigns::id(), "")
             .query("extension", formed(1, 32, Form::Alphanumeric), "To which it was offered last.")
-            .query("number", formed(3, 21, Form::Phone), "The customer's.")
+            .query("number", formed(3, 21, Form::Phone), "The customer's. Needs the scope `personal`.")
+            .query("kind", word(ASKED_KINDS), "How it came about; `direct`: those of agents, in whatever way.")
             .query("outcome", word(OUTCOMES), "")
             .query("from", time(), "Placed at or after.")
             .query("to", time(), "Placed before.")
@@ -50,7 +59,8 @@ fn schema() -> Schema {
         "Call",
         vec![
             field("id", uuid(), ""),
-            field("campaign", text(64).nullable(), "Id of its campaign."),
+            field("kind", word(KINDS), "How it came about; `campaign`: dialed by one."),
+            field("campaign", text(64).nullable(), "Id of its campaign; null: of none."),
             field("lead", count().nullable(), "Id of the lead in the campaign."),
             field("number", text(64), "The customer's; masked (138****5678) for who may not see it."),
             field("caller_id", text(64), "That the customer saw; empty: none."),
@@ -88,6 +98,7 @@ fn recording_schema() -> Schema {
 
 const COLUMNS: &[&str] = &[
     "id",
+    "kind",
     "campaign",
     "lead",
     "number",
@@ -123,6 +134,7 @@ fn shown_call(cdr: &Cdr, in_full: bool) -> Value {
     let record = call.record.as_ref();
     json!({
         "id": call.id.to_string(),
+        "kind": cdr.direct.map_or("campaign", DirectKind::name),
         "lead": campaign.as_ref().map(|_| store::seq_of(call.lead)),
         "campaign": campaign,
         "number": shown(call.number.as_str(), in_full),
@@ -172,6 +184,7 @@ async fn list_page(visit: Visit) -> Result<Answer, Problem> {
 async fn filter(visit: &Visit) -> Result<Option<CallFilter>, Problem> {
     let q = &visit.query;
     let mut filter = CallFilter {
+        kinds: q.text("kind").map(kinds).unwrap_or_default(),
         number: visit.number_in_query()?,
         outcome: q.text("outcome").and_then(Outcome::from_name),
         from: q.time("from"),
@@ -187,6 +200,15 @@ async fn filter(visit: &Visit) -> Result<Option<CallFilter>, Problem> {
         filter.agent = Some(extension.id);
     }
     Ok(Some(filter))
+}
+
+fn kinds(name: &str) -> CallKinds {
+    use DirectKind::{Click, ClickReverse, Dialed, Internal};
+    match (name, DirectKind::from_name(name)) {
+        ("direct", _) => CallKinds::Direct(vec![Click, ClickReverse, Dialed, Internal]),
+        (_, Some(kind)) => CallKinds::Direct(vec![kind]),
+        (_, None) => CallKinds::OfCampaigns,
+    }
 }
 
 async fn find(visit: &Visit) -> Result<Cdr, Problem> {

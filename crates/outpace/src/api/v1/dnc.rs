@@ -1,14 +1,17 @@
 //! Do-not-call lists, of the company and of campaigns, and the calls that rules refused.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use engine::compliance::DncEntry;
 use serde_json::{Value, json};
-use store::{DncList, DncRow, Refusal, Scope};
+use store::{DncList, DncRow, Refusal, RefusalFilter, Scope, Store};
 
 use super::campaigns::at_id;
 use super::moment;
 use super::problem::Problem;
 use super::route::{Route, run};
-use super::schema::{Schema, count, field, integer, line, list, object, page, text, time};
+use super::schema::{Form, Schema, count, field, formed, integer, line, list, object, page, text, time};
 use super::visit::{Answer, Visit};
 
 /// Entries of one request.
@@ -52,6 +55,7 @@ pub fn routes() -> Vec<Route> {
         Route::get("/v1/refusals", "listRefusals", run!(refusals))
             .about("Calls that a rule refused, the oldest first.")
             .query("campaign", super::campaigns::id(), "")
+            .query("number", formed(3, 21, Form::Phone), "As it was written. Needs the scope `personal`.")
             .pages(integer(0, i64::MAX))
             .answers(200, page("Refusals", refusal_schema(), "Id of the last one, when there are more.")),
     ]
@@ -69,7 +73,8 @@ fn refusal_schema() -> Schema {
         "Refusal",
         vec![
             field("id", count(), ""),
-            field("lead", count().nullable(), "Id of the lead in its campaign; null: asked for by hand."),
+            field("campaign", text(64).nullable(), "Id of its campaign; null: asked for by hand."),
+            field("lead", count().nullable(), "Id of the lead in its campaign."),
             field("number", text(64), "Masked (138****5678) for who may not see it."),
             field(
                 "rule",
@@ -133,15 +138,29 @@ async fn refusals(visit: Visit) -> Result<Answer, Problem> {
             None => return Ok(Answer::ok(json!({"items": [], "next": null}))),
         },
     };
-    let rows = visit.store(move |s| s.list_refusals(company, campaign, after, limit + 1)).await?;
-    let shown = |r: Refusal| -> Value {
+    let filter = RefusalFilter { campaign, number: visit.number_in_query()? };
+    let rows = visit.store(move |s| named(s, s.list_refusals(company, &filter, after, limit + 1)?)).await?;
+    let shown = |(taskid, r): (Option<String>, Refusal)| -> Value {
         json!({
             "id": r.id,
+            "campaign": taskid,
             "lead": r.lead.map(store::seq_of),
             "number": visit.shown(r.number.as_str()),
             "rule": r.rule.name(),
             "at": moment::json(r.at),
         })
     };
-    Ok(Answer::page(rows, limit, |r| r.id.to_string(), shown))
+    Ok(Answer::page(rows, limit, |(_, r)| r.id.to_string(), shown))
+}
+
+/// Each with the id that its campaign has here.
+fn named(store: &dyn Store, refusals: Vec<Refusal>) -> store::Result<Vec<(Option<String>, Refusal)>> {
+    let mut names = BTreeMap::new();
+    for campaign in refusals.iter().filter_map(|r| r.campaign) {
+        if let Entry::Vacant(place) = names.entry(campaign) {
+            place.insert(store.campaign_by_id(campaign)?.map(|c| c.settings.taskid));
+        }
+    }
+    let name = |r: &Refusal| r.campaign.and_then(|c| names.get(&c).cloned().flatten());
+    Ok(refusals.into_iter().map(|r| (name(&r), r)).collect())
 }

@@ -43,7 +43,7 @@ pub fn routes() -> Vec<Route> {
     vec![
         at_id(Route::get(leads, "listLeads", run!(list_page)))
             .about("Leads in the order in which they came. The last page costs no more than the first.")
-            .query("number", formed(3, 21, Form::Phone), "Only the lead with this telephone number.")
+            .query("number", formed(3, 21, Form::Phone), "Only the lead with this telephone number. Needs the scope `personal`.")
             .pages(integer(0, ID_MAX))
             .answers(200, page("Leads", schema(), "Id of the last lead, when there are more."))
             .or_file(),

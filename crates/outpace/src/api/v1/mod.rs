@@ -17,6 +17,7 @@ mod events;
 mod export;
 mod extensions;
 mod groups;
+mod inbound;
 mod leads;
 pub mod moment;
 mod openapi;
@@ -57,7 +58,8 @@ pub use self::session::Gate;
 pub use self::trail::{forget_old as forget_old_audit, note as note_audit};
 
 use self::problem::Problem;
-use self::route::{Content, Needs, Place, Route};
+pub use self::route::Needs;
+use self::route::{Content, Place, Route};
 use self::visit::{Answer, Body, Visit};
 use self::visitor::Visitor;
 use super::{Server, base_url, text_header, turn};
@@ -80,6 +82,7 @@ pub fn routes() -> Vec<Route> {
         trunks::routes(),
         trunk_states::routes(),
         caller_ids::routes(),
+        inbound::routes(),
         compliance::routes(),
         dnc::routes(),
         webhooks::routes(),

@@ -29,6 +29,7 @@ const TAGS: &[(&str, &str)] = &[
     ("trunks", "SIP peers that calls go through."),
     ("trunk-states", "Which addresses of trunks take calls."),
     ("caller_ids", "Numbers that customers see."),
+    ("inbound", "Which calls of customers are taken."),
     ("compliance", "When and how often numbers may be called, and how long personal data is kept."),
     ("dnc", "Numbers that are not to be called."),
     ("refusals", "Calls that a rule refused."),

@@ -42,6 +42,11 @@ impl Fields {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
+    /// Null too.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name)?.as_str()
     }
@@ -255,8 +260,12 @@ impl Visit {
         Ok(views.into_iter().find(|view| view.campaign == campaign.id))
     }
 
-    /// A number in the query; what is none finds nothing.
+    /// A number in the query. Who sees numbers only masked may not look for one, or could try the hidden digits.
     pub fn number_in_query(&self) -> Result<Option<PhoneNumber>, Problem> {
+        if self.query.text("number").is_some() && !self.sees_all() {
+            let message = "to look for a telephone number, this key or user needs the scope personal";
+            return Err(Problem::new(403, "forbidden", message));
+        }
         let read = |text| PhoneNumber::parse(text).map_err(|e| Problem::of_field("number", e.to_string()));
         self.query.text("number").map(read).transpose()
     }

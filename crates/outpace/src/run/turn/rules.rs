@@ -1,7 +1,8 @@
 //! What the companies' rules mean for their engines.
 
 use engine::compliance::{AbandonWindow, ComplianceSettings};
-use engine::{CompanyId, InboundRule};
+use engine::{CompanyId, InboundNumber, InboundRule};
+use store::CallerId;
 
 use super::*;
 use crate::config::OutboundConfig;
@@ -13,6 +14,21 @@ pub(super) const BUDGET_EVERY: Duration = Duration::from_secs(60);
 pub(super) fn engine_config(config: &engine::Config, rules: &ComplianceSettings) -> engine::Config {
     let ring_min = Duration::from_secs(u64::from(rules.ring_min_s));
     engine::Config { ring_min: config.ring_min.max(ring_min), ..config.clone() }
+}
+
+fn inbound_rule(c: &CompanyDirectory) -> InboundRule {
+    let settings = &c.inbound;
+    let group = |name: &str| c.groups.iter().find(|group| group.name == name).map(|group| group.id);
+    let taken = |own: &&CallerId| own.enabled && own.inbound.unwrap_or(settings.enabled);
+    let number = |own: &CallerId| {
+        let name = if own.inbound_group.is_empty() { &settings.group } else { &own.inbound_group };
+        (own.number.clone(), InboundNumber { group: group(name) })
+    };
+    InboundRule {
+        numbers: c.caller_ids.iter().filter(taken).map(number).collect(),
+        ring: Duration::from_millis(settings.ring_ms.into()),
+        wait: Duration::from_millis(settings.wait_ms.into()),
+    }
 }
 
 impl Dialer {
@@ -27,14 +43,8 @@ impl Dialer {
     pub(super) fn put_direct_rules(&mut self, c: &CompanyDirectory) {
         let company = c.company.id;
         let configured = self.configured.get(&c.company.settings.code);
-        let (outbound, inbound) = match configured {
-            Some(own) => {
-                let enabled = c.caller_ids.iter().filter(|own| own.enabled).map(|own| own.number.as_str());
-                let groups = c.groups.iter().map(|group| (group.name.as_str(), group.id)).collect();
-                (own.outbound.rule(), own.inbound.rule(enabled, &own.caller_id, &groups))
-            }
-            None => (OutboundConfig::default().rule(), InboundRule::default()),
-        };
+        let outbound = configured.map_or_else(|| OutboundConfig::default().rule(), |own| own.outbound.rule());
+        let inbound = inbound_rule(c);
         self.switch.put_inbound_numbers(company, inbound.numbers.keys().cloned().collect());
         self.input(company, Input::Outbound(outbound));
         self.input(company, Input::Inbound(inbound));

@@ -131,7 +131,55 @@ async fn calls_are_listed_found_and_exported() {
     let text = csv.is(200).as_str().expect("a text").to_owned();
     let lines: Vec<&str> = text.split("\r\n").collect();
     assert_eq!(lines.len(), 3, "{text}");
-    assert!(lines[0].starts_with("id,campaign,lead,number,") && lines[1].starts_with(&first), "{text}");
+    assert!(lines[0].starts_with("id,kind,campaign,lead,number,") && lines[1].starts_with(&first), "{text}");
+}
+
+#[tokio::test]
+async fn calls_of_no_campaign_are_listed_by_their_kind() {
+    let desk = Desk::open().await;
+    let id = desk.draft(&["13800000001"]).await;
+    let of_campaign = desk.finish_a_call(&id, Outcome::Busy).to_string();
+    let kinds = [engine::DirectKind::Click, engine::DirectKind::Inbound, engine::DirectKind::Internal];
+    let mut expected = vec![("campaign".to_owned(), of_campaign)];
+    for (n, kind) in (1..).zip(kinds) {
+        let call = CallId::from_parts(wall_clock().unix_millis().unsigned_abs() + 1000, n);
+        let direct = engine::NewDirect {
+            call,
+            kind,
+            agent: Some(desk.agent("1001")),
+            number: engine::PhoneNumber::parse("13800000009").expect("a number"),
+            caller_id: "4001".to_owned(),
+            tags: engine::CallTags::default(),
+            dialed_at: wall_clock(),
+        };
+        desk.store().open_direct(engine::CompanyId(1), &direct).expect("opened");
+        expected.insert(0, (kind.name().to_owned(), call.to_string()));
+    }
+    let listed = async |query: &str| -> Vec<(String, String)> {
+        let page = desk.get(&format!("calls{query}")).await.is(200);
+        let items = page["items"].as_array().expect("a list").clone();
+        let text = |call: &Value, name: &str| call[name].as_str().expect("a text").to_owned();
+        items.iter().map(|call| (text(call, "kind"), text(call, "id"))).collect()
+    };
+    assert_eq!(listed("").await, expected);
+    assert_eq!(listed("?kind=campaign").await, expected[3..]);
+    assert_eq!(listed("?kind=inbound").await, expected[1..2]);
+    assert_eq!(listed("?kind=direct").await, [expected[0].clone(), expected[2].clone()]);
+    assert_eq!(listed("?kind=click&number=13800000009&extension=1001").await, expected[2..3]);
+    assert_eq!(listed(&format!("?campaign={id}")).await, expected[3..]);
+    let call = desk.get(&format!("calls/{}", expected[1].1)).await.is(200);
+    for (name, value) in [
+        ("kind", json!("inbound")),
+        ("campaign", Value::Null),
+        ("lead", Value::Null),
+        ("extension", json!("1001")),
+        ("ended_at", Value::Null),
+    ] {
+        assert_eq!(call[name], value, "{name}");
+    }
+    desk.v1_as(&desk.other_token, Method::GET, &format!("calls/{}", expected[1].1), Value::Null)
+        .await
+        .problem(404);
 }
 
 /// The bytes of an export.

@@ -103,7 +103,9 @@ async fn trunks_and_caller_ids_are_put_and_secrets_stay_inside() {
 
     desk.v1(Method::PUT, "caller_ids/+862154321000", json!({"automatic": false})).await.is(200);
     let all = desk.get("caller_ids").await.is(200);
-    assert_eq!(all["items"][4], json!({"number": "+862154321000", "automatic": false, "enabled": true}));
+    let shown = json!({"number": "+862154321000", "automatic": false, "enabled": true,
+        "inbound": null, "inbound_group": null});
+    assert_eq!(all["items"][4], shown);
     assert_eq!(desk.v1(Method::PUT, "caller_ids/x", json!({})).await.problem(404), "not_found");
 }
 
@@ -164,4 +166,48 @@ async fn do_not_call_lists_are_kept_and_hold() {
     let without = desk.key("read");
     assert_eq!(desk.v1_as(&without, Method::GET, "dnc", Value::Null).await.problem(403), "forbidden");
     assert_eq!(desk.get("refusals").await.is(200)["items"], json!([]));
+    desk.v1(Method::POST, "dnc", entries(&["13700000001"])).await.is(200);
+    let by_hand = json!({"extension": "1001", "number": "13700000001"});
+    desk.register("1001");
+    desk.v1(Method::POST, "calls", by_hand).await.problem(409);
+    let found = async |query: &str| desk.get(&format!("refusals{query}")).await.is(200)["items"].clone();
+    let all = found("").await;
+    assert_eq!((&all[0]["number"], &all[0]["campaign"]), (&json!("13700000001"), &Value::Null));
+    assert_eq!(found("?number=13700000001").await, all);
+    assert_eq!(found("?number=13700000002").await, json!([]));
+    assert_eq!(found(&format!("?number=13700000001&campaign={id}")).await, json!([]));
+}
+
+#[tokio::test]
+async fn which_calls_of_customers_are_taken_is_shown_and_changed_in_part() {
+    let desk = Desk::open().await;
+    let shown = desk.get("inbound").await.is(200);
+    let none = json!({"enabled": false, "group": null, "ring_seconds": 15.0, "wait_seconds": 60.0});
+    assert_eq!(shown, none);
+    let patch = async |body: Value| desk.v1(Method::PATCH, "inbound", body).await;
+    let changed = patch(json!({"enabled": true, "group": "sales", "wait_seconds": 7.5})).await.is(200);
+    assert_eq!(
+        changed,
+        json!({"enabled": true, "group": "sales", "ring_seconds": 15.0, "wait_seconds": 7.5})
+    );
+    assert!(
+        desk.told().await.iter().any(|command| command.starts_with("Reload")),
+        "the server obeys at once"
+    );
+    assert_eq!(patch(json!({"group": "nobody"})).await.problem(409), "no_such_group");
+    assert_eq!(patch(json!({"ring_seconds": -1})).await.problem(400), "invalid_request");
+    assert_eq!(desk.get("inbound").await.is(200), changed);
+    assert_eq!(patch(json!({"group": null})).await.is(200)["group"], Value::Null);
+    let other = desk.v1_as(&desk.other_token, Method::GET, "inbound", Value::Null).await.is(200);
+    assert_eq!(other, none);
+    let admin = desk.v1_as(&desk.key("read,write"), Method::PATCH, "inbound", json!({})).await;
+    assert_eq!(admin.problem(403), "forbidden");
+
+    let own = json!({"inbound": false, "inbound_group": "sales"});
+    let put = desk.v1(Method::PUT, "caller_ids/4001", own).await.is(200);
+    assert_eq!((&put["inbound"], &put["inbound_group"]), (&json!(false), &json!("sales")));
+    let unknown = desk.v1(Method::PUT, "caller_ids/4001", json!({"inbound_group": "nobody"})).await;
+    assert_eq!(unknown.problem(409), "no_such_group");
+    let put = desk.v1(Method::PUT, "caller_ids/4001", json!({})).await.is(200);
+    assert_eq!((&put["inbound"], &put["inbound_group"]), (&Value::Null, &Value::Null));
 }

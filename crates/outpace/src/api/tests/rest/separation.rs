@@ -91,7 +91,7 @@ impl Everything {
             s.api_keys(company).expect("readable"),
             s.dead_events(company, 99).expect("readable"),
             s.companies().expect("readable"),
-            s.compliance(company).expect("readable"),
+            (s.compliance(company).expect("readable"), s.inbound(company).expect("readable")),
         )
     }
 
@@ -125,6 +125,7 @@ fn body_for(name: &str) -> Value {
         "placeCall" => json!({"number": "13877770009", "extension": "1001"}),
         "transferAgentsCall" | "transferCall" => json!({"extension": "1001"}),
         "watchAgent" | "watchCall" => json!({"supervisor": "1001", "mode": "listen"}),
+        "changeInbound" => json!({"enabled": true}),
         "changeCompliance" => json!({"profile": "us"}),
         "pauseAgent" => json!({"paused": true}),
         "createGroup" => json!({"name": "mark-group"}),
@@ -192,6 +193,7 @@ async fn filters_and_bodies_do_not_reach_into_another_company() {
         "bills?format=csv".to_owned(),
         "calls?extension=1001".to_owned(),
         "calls?number=13877770001".to_owned(),
+        "refusals?number=13877770001".to_owned(),
         format!("calls?after={}", everything.call),
         format!("campaigns?after={campaign}"),
         "campaigns?client_id=mark-client".to_owned(),

@@ -1,6 +1,8 @@
 //! Goal: users log in, and guessing does not pay.
 
 use super::*;
+use crate::api::v1::Needs;
+use store::Scope;
 
 /// Cookie and CSRF token.
 struct LoggedIn {
@@ -153,4 +155,65 @@ async fn users_are_managed_and_their_sessions_end_with_them() {
     let listed = desk.get("users").await.is(200);
     assert_eq!(listed["items"][0]["enabled"], json!(false));
     assert!(!listed.to_string().contains("argon2"));
+}
+
+/// What the role may do, by docs/access.md.
+fn may(role: Role, needs: Needs) -> bool {
+    let scope = match needs {
+        Needs::Nobody | Needs::Anyone => return true,
+        Needs::OwnExtension => Scope::Calls,
+        Needs::Scope(scope) => scope,
+    };
+    match role {
+        Role::Owner => true,
+        Role::Supervisor => matches!(scope, Scope::Read | Scope::Write | Scope::Calls | Scope::Personal),
+        Role::Agent => scope == Scope::Read || needs == Needs::OwnExtension,
+        Role::ReadOnly => scope == Scope::Read,
+    }
+}
+
+#[tokio::test]
+async fn every_route_lets_in_the_roles_that_it_is_for_and_no_other() {
+    let desk = Desk::open().await;
+    desk.user("boss", Role::Owner, "");
+    let mut tried = 0;
+    for (name, role, extension) in [
+        ("reader", Role::ReadOnly, ""),
+        ("agent", Role::Agent, "1001"),
+        ("supervisor", Role::Supervisor, ""),
+        ("owner", Role::Owner, ""),
+    ] {
+        desk.user(name, role, extension);
+        let user = desk.log_in(name).await;
+        // What ends the session or reads for ever is tried elsewhere.
+        let routes = crate::api::v1::routes().into_iter();
+        for route in routes.filter(|r| !["logIn", "logOut", "watchEvents"].contains(&r.name)) {
+            let mut path = route.path.trim_start_matches("/v1/").to_owned();
+            for part in crate::api::v1::part_names(&route) {
+                // The own extension; of all else there is nothing.
+                let value = match part {
+                    "extension" => "1001",
+                    "call" => "00000000-0000-7000-8000-000000000000",
+                    "trunk" | "user" | "upload" => "none",
+                    _ => "987654321",
+                };
+                path = path.replace(&format!("{{{part}}}"), value);
+            }
+            // A body that no route takes: whoever may come in is told so.
+            let body = if route.body.is_some() { json!({"no such field": 1}) } else { Value::Null };
+            let told = desk.as_user(&user, route.method.clone(), &path, body).await;
+            let is_refused = told.status == 403;
+            assert_eq!(
+                is_refused,
+                !may(role, route.needs),
+                "{role:?} {}: {} {}",
+                route.name,
+                told.status,
+                told.body
+            );
+            assert_ne!(told.status, 401, "{role:?} {}", route.name);
+            tried += 1;
+        }
+    }
+    assert!(tried > 200, "{tried} requests");
 }
