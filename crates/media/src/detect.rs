@@ -19,13 +19,13 @@ use std::time::Duration;
 use crate::{FRAME, FRAME_SAMPLES};
 
 pub use activity::Activity;
-pub use amd::{AmdConfig, Answerer, Verdict};
+pub use amd::{AmdConfig, AnswerJudge, Answerer, Verdict};
 pub use announcement::{Label, LearnError, Library, LibraryError};
 pub use cadence::Tone;
 pub use plans::{Plan, Plans, Sit, ToneKind};
 
 use activity::ActivityDetector;
-use amd::Amd;
+use amd::Loudness;
 use cadence::ToneDetector;
 use fingerprint::Printer;
 use matcher::Matcher;
@@ -90,10 +90,13 @@ pub struct Listener {
     activity: ActivityDetector,
     printer: Printer,
     matcher: Matcher,
-    amd: Option<Amd>,
+    amd: Option<AnswerJudge>,
     last_frame: [i16; FRAME_SAMPLES],
     lost: u32,
     unspoken_frames: u32,
+    loudness: Loudness,
+    /// There was a voice in the newest frame.
+    is_voice: bool,
     /// Frames of speech in a row, without anything tonal in it.
     spoken_frames: u32,
     /// The activity that was told, the one that sounds now, and for how many frames.
@@ -119,6 +122,8 @@ impl Listener {
             last_frame: [0; FRAME_SAMPLES],
             lost: 0,
             unspoken_frames: SPOKEN_FRAMES,
+            loudness: Loudness::new(),
+            is_voice: false,
             spoken_frames: 0,
             told: Activity::Silence,
             current: Activity::Silence,
@@ -129,7 +134,7 @@ impl Listener {
 
     /// The call was answered: from here on it is judged who speaks.
     pub fn answered(&mut self) {
-        self.amd = self.amd_config.map(Amd::new);
+        self.amd = self.amd_config.map(AnswerJudge::new);
     }
 
     /// The next 20 ms. [`Listener::poll`] gives what is new.
@@ -160,6 +165,11 @@ impl Listener {
     /// What has sounded for the last 200 ms.
     pub fn activity(&self) -> Activity {
         self.told
+    }
+
+    /// Whether there was a voice in the last frame, as [`AnswerJudge`] is told; false before the answer.
+    pub fn is_voice(&self) -> bool {
+        self.is_voice
     }
 
     /// Level of the noise between the words, in dBm0.
@@ -200,10 +210,12 @@ impl Listener {
         let amd = self.amd.as_mut()?;
         let by_machine = tone.is_some_and(|tone| match tone.kind {
             ToneKind::FaxAnswer | ToneKind::FaxCalling => true,
-            ToneKind::Beep { .. } => amd.features().onset.is_some(),
+            ToneKind::Beep { .. } => amd.has_begun(),
             _ => false,
         });
-        let verdict = if by_machine { amd.machine() } else { amd.push(activity, self.activity.is_active()) };
+        self.is_voice =
+            self.loudness.is_voice(activity, self.activity.is_active(), self.spectra.level_dbm0());
+        let verdict = if by_machine { amd.machine() } else { amd.push(self.is_voice) };
         verdict.map(Heard::Verdict)
     }
 

@@ -1,14 +1,16 @@
 //! How well tones, announcements and answering machines are recognised.
 //!
-//! `cargo run --release -p media --example detect_report -- [train] [misses] [tones] [amd] [known]`
+//! `cargo run --release -p media --example detect_report -- [train] [misses] [tones] [amd] [known] [fit]`
 //!
 //! Needs espeak-ng and sox. Prints the figures of the held-out part; with `train` those of the part that settings are chosen
 //! by, with `misses` also each sound that was taken for something else; only the parts that are named,
-//! or all.
+//! or all; with `fit` it chooses `AmdConfig`'s settings by the training part.
 
 mod answering;
+mod callees;
 mod corpus;
 mod degrade;
+mod fit;
 mod known;
 mod networks;
 mod texts;
@@ -34,6 +36,9 @@ fn main() -> Result<(), Failure> {
     let split = if asked("train") { Split::Train } else { Split::HeldOut };
     let what = Asked { split, misses: asked("misses") };
     let studio = Studio::open()?;
+    if asked("fit") {
+        return fit::fit(&studio);
+    }
     println!(
         "part: {split:?}. All speech is made by espeak-ng, all music by sox and by formulas; no real calls."
     );

@@ -65,53 +65,68 @@ static HELD_OUT_VOICES: &[Voice] = &[
     en("en-gb-x-gbcwmd+David"),
 ];
 
+static TRAIN_HUMAN_CHINESE: &[&str] = &[
+    "喂?",
+    "喂，你好。",
+    "你好。",
+    "哪位?",
+    "喂，哪位?",
+    "喂，你说。",
+    "嗯，喂?",
+    "喂，你好，哪位?",
+    "请讲。",
+    "是我。",
+    "喂，您好。",
+    "您好。",
+    "谁呀?",
+    "喂，谁啊?",
+    "喂喂?",
+    "哎，你好。",
+    "你好，请问哪位?",
+    "喂，找谁?",
+    "你说。",
+    "喂，什么事?",
+    "嗯。",
+    "喂，我听着呢。",
+    "喂，说话呀。",
+    "你好，陈明。",
+    "对，我是。",
+];
+
+static TRAIN_HUMAN_ENGLISH: &[&str] = &[
+    "Hello?",
+    "Yes?",
+    "Hello, who is this?",
+    "Hi.",
+    "Good morning.",
+    "Yeah, hello?",
+    "Speaking.",
+    "Hello, Tom here.",
+    "Who's calling?",
+    "Hello, hello?",
+    "Hello.",
+    "Yes, hello?",
+    "Hello, who's there?",
+    "Hey.",
+    "Good afternoon.",
+    "Hello, this is Anna.",
+    "Who is it?",
+    "Hi, Peter speaking.",
+    "Yes, speaking.",
+    "Hello, what is it?",
+    "Hello, how can I help?",
+    "Hi, this is Jenny speaking.",
+    "Yes, what do you want?",
+    "Susan Baker.",
+    "Hi there, who's this?",
+    "Yeah?",
+];
+
 /// What a person says who answers.
 pub fn human(split: Split, chinese: bool) -> &'static [&'static str] {
     match (split, chinese) {
-        (Split::Train, true) => &[
-            "喂?",
-            "喂，你好。",
-            "你好。",
-            "哪位?",
-            "喂，哪位?",
-            "喂，你说。",
-            "嗯，喂?",
-            "喂，你好，哪位?",
-            "请讲。",
-            "是我。",
-            "喂，您好。",
-            "您好。",
-            "谁呀?",
-            "喂，谁啊?",
-            "喂喂?",
-            "哎，你好。",
-            "你好，请问哪位?",
-            "喂，找谁?",
-            "你说。",
-            "喂，什么事?",
-        ],
-        (Split::Train, false) => &[
-            "Hello?",
-            "Yes?",
-            "Hello, who is this?",
-            "Hi.",
-            "Good morning.",
-            "Yeah, hello?",
-            "Speaking.",
-            "Hello, Tom here.",
-            "Who's calling?",
-            "Hello, hello?",
-            "Hello.",
-            "Yes, hello?",
-            "Hello, who's there?",
-            "Hey.",
-            "Good afternoon.",
-            "Hello, this is Anna.",
-            "Who is it?",
-            "Hi, Peter speaking.",
-            "Yes, speaking.",
-            "Hello, what is it?",
-        ],
+        (Split::Train, true) => TRAIN_HUMAN_CHINESE,
+        (Split::Train, false) => TRAIN_HUMAN_ENGLISH,
         (Split::HeldOut, true) => &[
             "喂，哪里?",
             "您好，请说。",
@@ -155,6 +170,12 @@ pub fn machine(split: Split, chinese: bool) -> &'static [&'static str] {
             "机主正忙，我是他的智能助理，请问您有什么事情需要我转达?",
             "这里是语音留言系统，请留下您的姓名和电话号码。",
             "喂，你好，我暂时不能接电话，请你晚一点再打过来。",
+            "您所拨打的号码已开启免打扰功能，请在嘀声后留下语音信息。",
+            "你好，我在开车，不方便接电话，到家以后给你打过去。",
+            "欢迎使用语音信箱，请在听到嘟的一声后开始录音，录音完毕请挂机。",
+            "感谢您致电客户服务热线，为了保证服务质量，您的通话将被录音。",
+            "您好，全部座席都在忙，您前面还有三位客户在等待，请不要挂机。",
+            "我是电话助手，主人现在没空，请告诉我您的姓名和来电目的。",
         ],
         (Split::Train, false) => &[
             "Hi, you've reached Tom. I can't come to the phone right now, please leave a message after the tone.",
@@ -169,6 +190,12 @@ pub fn machine(split: Split, chinese: bool) -> &'static [&'static str] {
             "Your call has been forwarded to an automatic voice message system. The number is not available.",
             "Hi, this is Peter. I am either on the other line or away from my desk. Leave me a message.",
             "Good day. This number is not attended at present. Please try again later or send us an email.",
+            "Hello, no one can answer the phone just now, but if you leave your details we will ring you back.",
+            "This is an automated answering service. Please say your name and the reason for your call.",
+            "Hey, you know what to do, just leave me a message and I'll get back to you soon.",
+            "Your call is important to us. All of our agents are busy at the moment. Please stay on the line.",
+            "Good afternoon, and thank you for calling the medical centre. If this is an emergency, hang up now.",
+            "The subscriber has not set up a mailbox yet. Please try your call again at another time.",
         ],
         (Split::HeldOut, true) => &[
             "您好，我正在开会，稍后给您回电话，如有急事请发短信。",
@@ -186,6 +213,57 @@ pub fn machine(split: Split, chinese: bool) -> &'static [&'static str] {
             "This is David's phone. I'm probably driving. Please send me a text message instead.",
             "Please hold while I try to connect you. If you know the extension, you may dial it at any time.",
         ],
+    }
+}
+
+/// People who say more before they wait: most are at work.
+pub fn long_human(split: Split, chinese: bool) -> &'static [&'static str] {
+    match (split, chinese) {
+        (Split::Train, true) => &[
+            "您好，这里是宏达公司，请问有什么可以帮您?",
+            "你好，我是财务部的小刘，请问您找哪位?",
+            "喂，您好，东方酒店前台，请讲。",
+            "您好，人事部，我是陈丽。",
+            "喂，你好，我是李明的爱人，他现在不在家。",
+            "您好，请问您是哪位?",
+            "你好，我是老张，你哪位?",
+            "喂，你好，请问你找哪一位?",
+        ],
+        (Split::Train, false) => &[
+            "Good morning, Miller and Sons, Sarah speaking, how can I help you?",
+            "Hello, this is Peter from accounts, who am I speaking to?",
+            "City garage, Mike speaking, what can I do for you?",
+            "Hello, Johnson residence, this is Emma.",
+            "Hi, this is Tom at Green Gardens, how may I help?",
+            "Good morning, Smith residence.",
+            "Hello? Who is calling, please?",
+            "Hello, you're speaking to Mark.",
+        ],
+        (Split::HeldOut, true) => &[
+            "您好，这里是光明书店，请问您需要什么?",
+            "喂，你好，我是销售部的小赵，您哪位?",
+            "您好，平安小区物业，请说。",
+        ],
+        (Split::HeldOut, false) => &[
+            "Hello, this is Laura from Baker Street Dental, how can I help?",
+            "Good afternoon, Riverside Hotel, David speaking.",
+            "Hi, you're through to sales, this is Anna.",
+        ],
+    }
+}
+
+/// Machines that say no more than a person may.
+pub fn short_machine(split: Split, chinese: bool) -> &'static [&'static str] {
+    match (split, chinese) {
+        (Split::Train, true) => &["请留言。", "请在滴声后留言。", "语音信箱。", "现在不在，请留言。"],
+        (Split::Train, false) => &[
+            "Please leave a message.",
+            "Leave a message.",
+            "Not here right now.",
+            "This is Jack's voicemail.",
+        ],
+        (Split::HeldOut, true) => &["有事请留言。", "不在家，请留言。"],
+        (Split::HeldOut, false) => &["Leave your name after the beep.", "Nobody is home."],
     }
 }
 

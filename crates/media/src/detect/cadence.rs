@@ -19,6 +19,11 @@ const DURATION_TOLERANCE: f32 = 0.18;
 const DURATION_TOLERANCE_MS: f32 = 50.0;
 /// The tones of a SIT follow one another at once.
 const SIT_GAP_MS: f32 = 100.0;
+/// Special dial tones, and the time from gap to gap of theirs.
+const DOTTED: [(Plan, f32); 2] = [(Plan::Cn, 440.0), (Plan::Eu, 550.0)];
+/// How long such a gap may look, and how far it may seem to be from its time.
+const DOT_GAP_MS: f32 = 120.0;
+const DOT_OFF_MS: f32 = 45.0;
 /// A tone that was told is told again only after such a time without it.
 const REARM_MS: f32 = 8000.0;
 
@@ -86,6 +91,10 @@ impl ToneDetector {
                 self.beep_settled = true;
                 return self.tell(ToneKind::Sit(sit), None, self.bursts[BURSTS - 3].start, now);
             }
+            if let Some((plan, start)) = self.dotted() {
+                self.beep_settled = true;
+                return self.tell(ToneKind::SpecialDial, Some(plan), start, now);
+            }
         }
         self.quiet_frames += self
             .last()
@@ -135,6 +144,28 @@ impl ToneDetector {
         Some(best.0)
     }
 
+    /// A special dial tone some of whose gaps were long enough to end a burst, because packets were lost there: whose it is,
+    /// and where it began.
+    fn dotted(&self) -> Option<(Plan, u32)> {
+        let last = self.last()?;
+        let (plan, period_ms) = DOTTED.into_iter().find(|(plan, _)| {
+            let dial = |pattern: &&Pattern| pattern.plan == *plan && pattern.steps.is_empty();
+            let fits = PATTERNS.iter().find(dial).and_then(|pattern| frequency_error(pattern, &last));
+            self.plans.has(*plan) && fits.is_some()
+        })?;
+        let bursts = &self.bursts[BURSTS - self.count..];
+        let joined = |pair: &&[Burst]| {
+            let apart = (pair[1].start - pair[0].start) as f32 * 20.0;
+            let off = apart - (apart / period_ms).round() * period_ms;
+            let same = (pair[0].frequencies_hz.0 / last.frequencies_hz.0 - 1.0).abs() < FREQUENCY_TOLERANCE;
+            same && pair[0].is_single() && between(pair) <= DOT_GAP_MS && off.abs() <= DOT_OFF_MS
+        };
+        let links = bursts.windows(2).rev().take_while(joined).count();
+        let start = bursts[bursts.len() - 1 - links].start;
+        let lasts_ms = (last.end() - start) as f32 * 20.0;
+        (links >= 2 && lasts_ms >= f32::from(CONTINUOUS_MS)).then_some((plan, start))
+    }
+
     /// Tones without a cadence, while they last.
     fn continuous(&mut self, burst: &Burst, now: u32) -> Option<Tone> {
         let near = |hz: f32| (burst.frequencies_hz.0 / hz - 1.0).abs() < FREQUENCY_TOLERANCE;
@@ -153,7 +184,12 @@ impl ToneDetector {
         let fit = |pattern: &'static Pattern| frequency_error(pattern, burst).map(|error| (pattern, error));
         let (pattern, _) =
             PATTERNS.iter().filter(allowed).filter_map(fit).min_by(|a, b| a.1.total_cmp(&b.1))?;
-        let dotted = matches!(pattern.plan, Plan::Cn | Plan::Eu) && burst.regular_dips >= SPECIAL_DIPS;
+        let dips = match pattern.plan {
+            Plan::Cn => burst.regular_dips[0],
+            Plan::Eu => burst.regular_dips[1],
+            Plan::Us | Plan::Uk => 0,
+        };
+        let dotted = dips >= SPECIAL_DIPS;
         let kind = if dotted { ToneKind::SpecialDial } else { pattern.kind };
         self.tell(kind, Some(pattern.plan), burst.start, now)
     }

@@ -14,7 +14,7 @@ const WANDER_HZ: f32 = 45.0;
 const GATE: f32 = 0.16;
 /// Frames that may fail within a burst.
 const DIP_MAX: u32 = 3;
-/// Frames from gap to gap of the special dial tones: 440 ms and 550 ms.
+/// Frames from gap to gap of the special dial tones: China's 440 ms, Europe's 550 ms.
 const REGULAR: [std::ops::RangeInclusive<u32>; 2] = [21..=23, 26..=29];
 /// Gaps that are remembered.
 const DIPS: usize = 3;
@@ -42,8 +42,8 @@ pub(crate) struct Burst {
     pub(crate) before_dbm0: f32,
     /// Part of its frames within 3 dB of its level.
     pub(crate) flat: f32,
-    /// Short gaps that came as regularly as those of a special dial tone.
-    pub(crate) regular_dips: u16,
+    /// Short gaps that came as regularly as those of the special dial tones, of China's and of Europe's.
+    pub(crate) regular_dips: [u16; 2],
 }
 
 impl Burst {
@@ -55,7 +55,7 @@ impl Burst {
         level_dbm0: -90.0,
         before_dbm0: -90.0,
         flat: 0.0,
-        regular_dips: 0,
+        regular_dips: [0; 2],
     };
 
     /// The frame after its last.
@@ -98,7 +98,7 @@ struct Segment {
     flat: u32,
     /// When it failed for a frame or two, the latest last.
     dips: [u32; DIPS],
-    regular_dips: u16,
+    regular_dips: [u16; 2],
     summed: u32,
 }
 
@@ -186,7 +186,7 @@ impl BurstTracker {
             before_dbm0: spectra.band_dbm0(4).min(spectra.band_dbm0(6)),
             flat: 0,
             dips: [0; DIPS],
-            regular_dips: 0,
+            regular_dips: [0; 2],
             summed: 0,
         };
         segment.extend(now, level, Some(peaks));
@@ -266,9 +266,10 @@ impl Segment {
 
     /// Gaps that nobody made come at any distance from one another.
     fn dip(&mut self, now: u32) {
-        let regular =
-            |earlier: &u32| *earlier > 0 && REGULAR.iter().any(|range| range.contains(&(now - earlier)));
-        self.regular_dips += u16::from(self.dips.iter().any(regular));
+        for (count, range) in self.regular_dips.iter_mut().zip(REGULAR) {
+            let regular = |earlier: &u32| *earlier > 0 && range.contains(&(now - earlier));
+            *count += u16::from(self.dips.iter().any(regular));
+        }
         self.dips.rotate_left(1);
         self.dips[DIPS - 1] = now;
     }
