@@ -38,9 +38,11 @@ deny: ## check licences and sources of the dependencies (installs cargo-deny whe
 	@echo "==> dependency rules"
 	cargo deny --locked check licenses bans sources
 
-fuzz: ## throw changed input at parsers for so many seconds each (ARGS=seconds, 60 when not given)
-	OUTPACE_FUZZ_S=$(or $(ARGS),60) cargo test --locked --package sip --package media --test fuzz -- --nocapture --test-threads=1
-	OUTPACE_FUZZ_S=$(or $(ARGS),60) cargo test --locked --package outpace --bin outpace fuzz -- --nocapture --test-threads=1
+fuzz: ## throw changed input at parsers for so many seconds each (ARGS=seconds, 60 when not given): libFuzzer where cargo-fuzz and a nightly compiler are, else the tests' own fuzzer
+	@if cargo +nightly fuzz --version >/dev/null 2>&1; then scripts/fuzz $(or $(ARGS),60); else \
+	    echo "==> without cargo-fuzz and a nightly compiler: the fuzzer of the tests" && \
+	    OUTPACE_FUZZ_S=$(or $(ARGS),60) cargo test --locked --package sip --package media --test fuzz -- --nocapture --test-threads=1 && \
+	    OUTPACE_FUZZ_S=$(or $(ARGS),60) cargo test --locked --package outpace --bin outpace fuzz -- --nocapture --test-threads=1; fi
 
 bench-store: ## measure the SQLite store on this machine (ARGS=folder chooses the disk)
 	cargo run --release --locked --package store --example bench_store -- $(ARGS)

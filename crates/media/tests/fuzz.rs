@@ -3,6 +3,7 @@
 #[path = "../../../fuzz/mutate.rs"]
 mod mutate;
 
+use media::ice::{self, IceCredentials};
 use media::{Sound, rtcp, rtp};
 use mutate::fuzz;
 
@@ -76,5 +77,20 @@ fn no_wav_file_breaks_the_reader() {
     fuzz("wav", &seeds, words, |input| match Sound::from_wav(input) {
         Ok(sound) => 1 + sound.frame_count() as u64 / 16,
         Err(error) => error.to_string().split(' ').next().map_or(0, |word| 1_000_000 + word.len() as u64),
+    });
+}
+
+#[test]
+fn no_connectivity_check_breaks_who_answers_it() {
+    let ours = IceCredentials { ufrag: "ours".into(), password: "0123456789012345678901".into() };
+    let source = std::net::SocketAddr::from(([10, 0, 0, 2], 4000));
+    let bare =
+        [&[0, 1, 0, 16, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12], &[0, 6, 0, 9], b"ours:them\0\0\0"].concat();
+    fuzz("stun", &[&bare], &[], |input| match ice::answer(input, &ours, source) {
+        Some(check) => {
+            assert!(check.response.len() < 200);
+            1 + u64::from(check.is_nominated)
+        }
+        None => 0,
     });
 }

@@ -3,12 +3,15 @@
 #[path = "../../../../../fuzz/mutate.rs"]
 mod mutate;
 
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{Seek, Write};
 
 use media::Codec;
 use mutate::fuzz;
 
 use crate::api::app_sip::request::{Encoding, Fields};
+use crate::api::upload::table;
 use crate::switch::sdp;
 
 /// Stands for what was read: how many fields, or why none.
@@ -109,5 +112,26 @@ fn no_sdp_breaks_the_reader() {
         Err(sdp::SdpError::Unreadable) => 0,
         Err(sdp::SdpError::NoCommonCodec) => 1,
         Err(sdp::SdpError::NoCommonKey) => 2,
+    });
+}
+
+/// A file without a name, in memory.
+fn scratch() -> std::io::Result<File> {
+    Ok(rustix::fs::memfd_create("table", rustix::fs::MemfdFlags::CLOEXEC)?.into())
+}
+
+#[test]
+fn no_file_of_numbers_breaks_the_reader() {
+    let seeds: &[&[u8]] = &[b"phone,name\r\n13800000001,\"a,\"\"b\"\"\nc\"\r\n", b"\xff\xfep\0\t\0n\0\n\0"];
+    let words = &[",", ";", "\t", "\"", "\r\n", "PK\u{3}\u{4}", "PK\u{5}\u{6}", "\u{feff}"];
+    fuzz("table", seeds, words, |input| {
+        let mut file = scratch().expect("a file in memory");
+        file.write_all(input).and_then(|()| file.rewind()).expect("it takes all");
+        let mut cells = 0;
+        let read = table::read(&mut file, &scratch, &mut |row| {
+            cells += row.cells().len() as u64;
+            Ok(())
+        });
+        cells * 2 + u64::from(read.is_ok())
     });
 }

@@ -11,7 +11,7 @@ mod lead;
 mod multipart;
 mod progress;
 mod report;
-mod table;
+pub mod table;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
