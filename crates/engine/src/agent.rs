@@ -1,5 +1,6 @@
 //! Agents: `SignedOut · Paused · Ready → Offered → Talking → WrapUp → Ready`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::group::{Busy, PoolKey};
@@ -59,7 +60,7 @@ pub(crate) struct Agent {
     pub(crate) state: AgentState,
     pub(crate) since: Timestamp,
     /// Campaigns that share the agent now, and the part of the agent that each counts on.
-    pub(crate) serving: Vec<CampaignId>,
+    pub(crate) serving: Arc<[CampaignId]>,
     pub(crate) share: i64,
 }
 
@@ -87,7 +88,7 @@ impl Agent {
             last_answered: None,
             state: AgentState::SignedOut,
             since,
-            serving: Vec::new(),
+            serving: Arc::default(),
             share: 0,
         }
     }

@@ -147,7 +147,7 @@ impl Engine {
         }
         let mut idle: BTreeMap<CampaignId, i64> = BTreeMap::new();
         for agent in self.agents.values().filter(|a| a.is_ready) {
-            for id in &agent.serving {
+            for id in &*agent.serving {
                 *idle.entry(*id).or_default() += agent.share;
             }
         }

@@ -111,9 +111,12 @@ pub struct Engine {
     newly_ready: BTreeSet<(u64, AgentId)>,
     unplaced: BTreeSet<(u64, CallId)>,
     dirty: BTreeSet<CampaignId>,
+    to_pace: BTreeSet<CampaignId>,
     shares_stale: bool,
     /// Campaigns that share agents, by the first of them.
     sharing: BTreeMap<CampaignId, Vec<CampaignId>>,
+    /// When so many campaigns were paced last that this is not done for each input, by the first of them.
+    crowds_paced: BTreeMap<CampaignId, Duration>,
     /// Campaigns that wanted calls but had no trunk, or waited for the store.
     starved: BTreeSet<CampaignId>,
 }
@@ -156,8 +159,10 @@ impl Engine {
             newly_ready: BTreeSet::new(),
             unplaced: BTreeSet::new(),
             dirty: BTreeSet::new(),
+            to_pace: BTreeSet::new(),
             shares_stale: false,
             sharing: BTreeMap::new(),
+            crowds_paced: BTreeMap::new(),
             starved: BTreeSet::new(),
         }
     }
@@ -293,14 +298,13 @@ impl Engine {
     /// Works off the marks: calls meet agents first, then campaigns are looked at, then new calls are wanted.
     fn settle(&mut self) {
         self.serve_trunkless();
-        let mut to_pace = BTreeSet::new();
         loop {
             self.match_calls_with_agents();
             let Some(campaign) = self.dirty.pop_first() else { break };
             self.refresh_campaign(campaign);
-            to_pace.insert(campaign);
+            self.to_pace.insert(campaign);
         }
-        self.pace(to_pace);
+        self.pace();
     }
 
     /// The campaign is looked at before this input is done.

@@ -1,5 +1,6 @@
 //! Predictive campaigns look ahead together when they share agents: each counts with the calls of the others.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::group::{Busy, Pool};
@@ -11,6 +12,18 @@ use crate::{BoundBy, Campaign, CampaignId, Engine, PacingDecision};
 /// With many people more looks than one in this time change nothing.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
 const MANY_PEOPLE: usize = 64;
+/// Of more campaigns that share agents only so many look at once, and all of them wait `LOOK_PAUSE` for the next time.
+const CROWD: usize = 32;
+
+/// Predictive campaigns that share agents.
+struct Together {
+    /// Their parts of the idle agents.
+    idle: i64,
+    /// Answered calls without an agent.
+    waiting: u32,
+    /// They are so much of all that share the agents.
+    part: f64,
+}
 
 impl Campaign {
     fn room(&self) -> u32 {
@@ -23,53 +36,84 @@ impl Engine {
         members.iter().all(|id| self.campaigns[id].pacer.is_predictive())
     }
 
+    /// So many campaigns share these agents that they are not paced for each input, and were within the last moment.
+    pub(crate) fn was_paced_just_now(&mut self, group: CampaignId) -> bool {
+        let mono = self.now.mono;
+        if self.sharing.get(&group).is_none_or(|members| members.len() <= CROWD) {
+            self.crowds_paced.remove(&group);
+            return false;
+        }
+        let next = self.crowds_paced.get(&group).map(|at| *at + LOOK_PAUSE).filter(|next| mono < *next);
+        match next {
+            Some(next) => self.timers.set(TimerKey::Pace(group), next),
+            None => drop(self.crowds_paced.insert(group, mono)),
+        }
+        next.is_some()
+    }
+
     /// Raises what the predictive ones of the campaigns that share agents were allotted to what looking ahead allows.
     /// Beside campaigns that are not predictive they are allotted a call for each idle agent of their part.
     pub(crate) fn look_ahead(&mut self, members: &[CampaignId], allotted: &mut [i64]) {
         let is_predictive = |n: &usize| self.campaigns[&members[*n]].pacer.is_predictive();
         let mut turns: Vec<usize> = (0..members.len()).filter(is_predictive).collect();
         // Whoever got the last call that could not be divided is last.
-        turns.sort_by_key(|n| self.campaigns[&members[*n]].rest_order);
-        let predictive: Vec<CampaignId> = turns.iter().map(|n| members[*n]).collect();
-        let mut loads: Vec<Load> = turns
-            .iter()
-            .map(|n| self.load_of(members[*n], u32::try_from(allotted[*n]).unwrap_or(0)))
-            .collect();
+        turns.sort_by_cached_key(|n| self.campaigns[&members[*n]].rest_order);
+        let together = self.together(members, &turns);
+        // Of those that have calls, which are few however many campaigns there are.
+        let mut loads: BTreeMap<usize, Load> = BTreeMap::new();
         for (turn, n) in turns.iter().enumerate() {
-            let others = loads.iter().enumerate().filter(|(i, _)| *i != turn);
-            let others: Vec<Load> = others.map(|(_, load)| load.clone()).collect();
-            let Some(decision) = self.decide(members[*n], &predictive, members.len(), &others) else {
-                continue;
-            };
+            let new = u32::try_from(allotted[*n]).unwrap_or(0);
+            loads.extend(self.load_of(members[*n], new).map(|load| (turn, load)));
+        }
+        let wants = |n: &usize| self.campaigns[&members[*n]].is_wanting;
+        let mut still = turns.iter().filter(|n| wants(n)).count();
+        let mut looked = 0;
+        for (turn, n) in turns.iter().enumerate() {
+            if looked == CROWD && turns.len() > CROWD {
+                break;
+            }
+            let id = members[*n];
+            let others: Vec<Load> =
+                loads.iter().filter(|(of, _)| **of != turn).map(|(_, load)| load.clone()).collect();
+            let decision = self.decide(id, &together, &others);
             // Those who come after get their part too.
-            let still = predictive[turn..].iter().filter(|id| self.campaigns[*id].is_wanting).count().max(1);
-            let calls = decision.wanted.div_ceil(u32::try_from(still).unwrap_or(u32::MAX));
-            if i64::from(calls) > allotted[*n] {
+            let parts = u32::try_from(still.max(1)).unwrap_or(u32::MAX);
+            still -= usize::from(self.campaigns[&id].is_wanting);
+            let Some(decision) = decision else { continue };
+            looked += 1;
+            let calls = decision.wanted.div_ceil(parts);
+            let is_raised = i64::from(calls) > allotted[*n];
+            if is_raised {
                 allotted[*n] = calls.into();
-                loads[turn] = self.load_of(members[*n], calls);
+                loads.extend(self.load_of(id, calls).map(|load| (turn, load)));
+            }
+            if is_raised || turns.len() > CROWD {
                 let order = self.order();
-                self.campaigns.get_mut(&members[*n]).expect("members exist").rest_order = order;
+                self.campaigns.get_mut(&id).expect("members exist").rest_order = order;
             }
         }
     }
 
-    fn load_of(&self, id: CampaignId, new: u32) -> Load {
+    /// What the predictive campaigns at these places have together.
+    fn together(&self, members: &[CampaignId], turns: &[usize]) -> Together {
+        let campaigns = || turns.iter().map(|n| &self.campaigns[&members[*n]]);
+        Together {
+            idle: campaigns().map(|c| c.idle).sum(),
+            waiting: campaigns().map(|c| c.in_flight.waiting).sum(),
+            part: turns.len() as f64 / members.len().max(1) as f64,
+        }
+    }
+
+    /// None: it has no calls.
+    fn load_of(&self, id: CampaignId, new: u32) -> Option<Load> {
         let campaign = &self.campaigns[&id];
-        campaign.pacer.look.load(self.now.mono, campaign.in_flight.reserved + new)
+        let load = campaign.pacer.look.load(self.now.mono, campaign.in_flight.reserved + new);
+        Some(load).filter(|load| !load.is_empty())
     }
 
     /// None when nothing can be placed now anyway.
-    fn decide(
-        &mut self,
-        id: CampaignId,
-        predictive: &[CampaignId],
-        sharing: usize,
-        others: &[Load],
-    ) -> Option<PacingDecision> {
+    fn decide(&mut self, id: CampaignId, together: &Together, others: &[Load]) -> Option<PacingDecision> {
         let mono = self.now.mono;
-        let mine = |id: &CampaignId| &self.campaigns[id];
-        let parts: i64 = predictive.iter().map(|id| mine(id).idle).sum();
-        let waiting = predictive.iter().map(|id| mine(id).in_flight.waiting).sum();
         let campaign = self.campaigns.get_mut(&id).expect("members exist");
         let pool = self.pools.get(&campaign.pool)?;
         if let Some(bound_by) = idle_because(campaign, pool) {
@@ -83,15 +127,15 @@ impl Engine {
             return None;
         }
         let (talking, wrapping_up) = busy_since(pool);
-        let idle = i64::try_from(pool.ready_count()).unwrap_or(i64::MAX).min(parts / UNIT);
+        let idle = i64::try_from(pool.ready_count()).unwrap_or(i64::MAX).min(together.idle / UNIT);
         let floor = Floor {
             now: mono,
             idle: u32::try_from(idle).unwrap_or(0),
-            waiting,
+            waiting: together.waiting,
             reserved: campaign.in_flight.reserved,
             talking: &talking,
             wrapping_up: &wrapping_up,
-            part: predictive.len() as f64 / sharing.max(1) as f64,
+            part: together.part,
             room: campaign.room(),
         };
         let too_late = campaign.pacer.look.too_late(&floor, others);

@@ -1,7 +1,9 @@
 //! Idle agents are shared by the campaigns that want calls now.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use crate::group::PoolKey;
 use crate::pacing::{Demand, UNIT, allot};
 use crate::{AgentId, CampaignId, Engine};
 
@@ -16,16 +18,18 @@ impl Engine {
     /// An agent became ready (1) or is no longer (−1).
     pub(crate) fn count_idle(&mut self, id: AgentId, by: i64) {
         let agent = self.agents.get(&id).expect("the caller looked it up");
-        for campaign in &agent.serving {
+        for campaign in &*agent.serving {
             if let Some(campaign) = self.campaigns.get_mut(campaign) {
                 campaign.idle += by * agent.share;
-                self.dirty.insert(campaign.settings.campaign);
             }
         }
+        // All of them share agents, so one stands for all.
+        self.to_pace.extend(agent.serving.first());
     }
 
     /// Makes the marked campaigns dial, and those that share agents with them.
-    pub(crate) fn pace(&mut self, marked: BTreeSet<CampaignId>) {
+    pub(crate) fn pace(&mut self) {
+        let marked = std::mem::take(&mut self.to_pace);
         let groups: BTreeSet<CampaignId> = if std::mem::take(&mut self.shares_stale) {
             self.rebuild_shares();
             self.sharing.keys().copied().collect()
@@ -44,9 +48,12 @@ impl Engine {
 
     /// New calls for the campaigns that share agents.
     fn wishes_of(&mut self, group: CampaignId) -> Vec<Wish> {
+        if self.was_paced_just_now(group) {
+            return Vec::new();
+        }
         let mut members = self.sharing.get(&group).cloned().unwrap_or_default();
         // Whoever got the indivisible rest last comes first, and so gets it last.
-        members.sort_by_key(|id| std::cmp::Reverse(self.campaigns.get(id).map(|c| c.rest_order)));
+        members.sort_by_cached_key(|id| std::cmp::Reverse(self.campaigns.get(id).map(|c| c.rest_order)));
         let demands: Vec<Demand> = members.iter().map(|id| self.demand(*id)).collect();
         let mut allotted =
             if self.all_look_ahead(&members) { vec![0; members.len()] } else { allot(&demands) };
@@ -86,19 +93,28 @@ impl Engine {
             campaign.idle = 0;
             campaign.sharing = *id;
         }
+        // What agents of the same pools serve, and what the ready ones of them bring to each campaign.
+        let mut served: BTreeMap<Vec<PoolKey>, (Arc<[CampaignId]>, i64)> = BTreeMap::new();
         for agent in self.agents.values_mut() {
             let keys = self.memberships.get(&agent.id).into_iter().flatten();
-            let pools = keys.filter_map(|key| self.pools.get(key)).filter(|p| p.present.contains(&agent.id));
-            let served = pools.flat_map(|p| p.campaigns.iter());
-            agent.serving.clear();
-            agent.serving.extend(served.filter(|id| self.campaigns.get(id).is_some_and(|c| c.is_sharing)));
-            let parts = i64::try_from(agent.serving.len().max(1)).unwrap_or(i64::MAX);
+            let is_present =
+                |key: &&PoolKey| self.pools.get(key).is_some_and(|p| p.present.contains(&agent.id));
+            let keys: Vec<PoolKey> = keys.filter(is_present).copied().collect();
+            let (serving, idle) = served.entry(keys).or_insert_with_key(|keys| {
+                let pools = keys.iter().filter_map(|key| self.pools.get(key));
+                let served = pools.flat_map(|p| p.campaigns.iter().copied());
+                let sharing = served.filter(|id| self.campaigns.get(id).is_some_and(|c| c.is_sharing));
+                (sharing.collect(), 0)
+            });
+            let parts = i64::try_from(serving.len().max(1)).unwrap_or(i64::MAX);
             agent.share = (UNIT + parts - 1) / parts;
-            for id in &agent.serving {
-                tie(&mut self.campaigns, agent.serving[0], *id);
-                if agent.is_ready {
-                    self.campaigns.get_mut(id).expect("filtered above").idle += agent.share;
-                }
+            agent.serving = serving.clone();
+            *idle += if agent.is_ready { agent.share } else { 0 };
+        }
+        for (serving, idle) in served.into_values() {
+            for id in &*serving {
+                tie(&mut self.campaigns, serving[0], *id);
+                self.campaigns.get_mut(id).expect("filtered above").idle += idle;
             }
         }
         let members: Vec<CampaignId> =
@@ -108,6 +124,8 @@ impl Engine {
             self.campaigns.get_mut(&id).expect("listed above").sharing = first;
             self.sharing.entry(first).or_default().push(id);
         }
+        let sharing = &self.sharing;
+        self.crowds_paced.retain(|first, _| sharing.contains_key(first));
     }
 }
 

@@ -178,5 +178,5 @@ impl Floor {
 }
 
 fn busy() -> Failure {
-    Failure { outcome: Outcome::Busy, cause: Cause::USER_BUSY, sip_status: 486 }
+    Failure { outcome: Outcome::Busy, cause: Cause::BUSY, sip_status: 486 }
 }

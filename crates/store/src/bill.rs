@@ -78,6 +78,25 @@ pub struct BillFilter {
     pub taskid: String,
 }
 
+impl BillFilter {
+    pub const fn any() -> BillFilter {
+        BillFilter {
+            from: Timestamp(0),
+            to: Timestamp(i64::MAX),
+            fetched: None,
+            method: None,
+            is_inbound: None,
+            extensions: Vec::new(),
+            number: String::new(),
+            user_id: String::new(),
+            member_id: String::new(),
+            ext: String::new(),
+            custom_uuid: String::new(),
+            taskid: String::new(),
+        }
+    }
+}
+
 /// A bill as the wire has it, keys in their order.
 #[derive(Clone, Serialize, Debug)]
 pub struct BillBody<'a> {

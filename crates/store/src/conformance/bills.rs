@@ -1,20 +1,7 @@
 use super::*;
 
 pub(super) fn all() -> BillFilter {
-    BillFilter {
-        from: T0,
-        to: at(1_000_000),
-        fetched: None,
-        is_inbound: None,
-        method: None,
-        extensions: Vec::new(),
-        number: String::new(),
-        user_id: String::new(),
-        member_id: String::new(),
-        ext: String::new(),
-        custom_uuid: String::new(),
-        taskid: String::new(),
-    }
+    BillFilter { from: T0, to: at(1_000_000), ..BillFilter::any() }
 }
 
 fn ids(bills: &[Bill]) -> Vec<i64> {

@@ -3,20 +3,7 @@ use super::*;
 const DAY: u64 = 86_400;
 
 fn all_bills() -> BillFilter {
-    BillFilter {
-        method: None,
-        is_inbound: None,
-        from: Timestamp(0),
-        to: Timestamp(i64::MAX),
-        fetched: None,
-        extensions: Vec::new(),
-        number: String::new(),
-        user_id: String::new(),
-        member_id: String::new(),
-        ext: String::new(),
-        custom_uuid: String::new(),
-        taskid: String::new(),
-    }
+    BillFilter::any()
 }
 
 /// A campaign of one lead that was called and ended on that day.

@@ -337,20 +337,7 @@ impl<'a> Life<'a> {
             s.dead_events(company, 1000).map(|e| e.into_iter().map(shown_event).collect::<Vec<_>>())
         };
         self.same("dead events", dead(self.model, self.company.0), dead(self.store, self.company.1));
-        let filter = BillFilter {
-            is_inbound: None,
-            method: None,
-            from: T0,
-            to: self.now,
-            fetched: None,
-            extensions: Vec::new(),
-            number: String::new(),
-            user_id: String::new(),
-            member_id: String::new(),
-            ext: String::new(),
-            custom_uuid: String::new(),
-            taskid: String::new(),
-        };
+        let filter = BillFilter { from: T0, to: self.now, ..BillFilter::any() };
         let bills = |s: &dyn Store, company| {
             let shown = |b: Bill| Bill { id: 0, company: CompanyId(0), ..b };
             let listed = s.list_bills(company, &filter, ALL);

@@ -11,6 +11,12 @@ pub struct Load {
     pub(super) calls: Vec<(Seconds, u32)>,
 }
 
+impl Load {
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
 /// What lies ahead of the decision.
 #[derive(Clone, Debug)]
 pub(super) struct Outlook {
