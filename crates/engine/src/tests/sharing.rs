@@ -1,5 +1,7 @@
 //! Campaigns that share agents, and pacing that learns.
 
+use std::collections::BTreeMap;
+
 use super::*;
 
 fn numbered(id: i64, pacing: PacingMode) -> CampaignSettings {
@@ -92,6 +94,34 @@ fn two_predictive_campaigns_count_with_the_calls_of_each_other() {
     let (first, second) = (slots_of(&asked, 1), slots_of(&asked, 2));
     assert!((6..=9).contains(&(first + second)), "not twelve: {first} and {second}");
     assert!(first >= 3 && second >= 3, "both have a part: {first} and {second}");
+}
+
+#[test]
+fn of_a_crowd_of_campaigns_each_has_its_turn() {
+    const CAMPAIGNS: i64 = 50;
+    let mut desk = Desk::new(Config::default());
+    desk.agents_at_work(4);
+    let mut coming: Vec<Effect> = Vec::new();
+    for id in 1..=CAMPAIGNS {
+        coming.extend(desk.tell(Input::Campaign(numbered(id, PacingMode::Predictive(1500)))));
+    }
+    let mut asked = BTreeMap::new();
+    for _ in 0..100 {
+        // What is asked for now is dialed, and everybody is busy.
+        for effect in std::mem::take(&mut coming) {
+            let Effect::LeaseLeads { campaign, .. } = &effect else { continue };
+            *asked.entry(*campaign).or_insert(0) += 1;
+            for call in desk.dial(std::slice::from_ref(&effect)) {
+                coming.extend(desk.customer(call, failed(Outcome::Busy, Cause::BUSY, 486)));
+            }
+        }
+        let looks = coming.iter().filter(|e| matches!(e, Effect::LeaseLeads { .. })).count();
+        assert!(looks <= 33, "so many at a time: {looks}");
+        coming.extend(desk.wait(ms(100)));
+    }
+    assert_eq!(asked.len(), 50, "each campaign had calls");
+    let (least, most) = (asked.values().min().copied(), asked.values().max().copied());
+    assert!(least.unwrap_or(0) * 4 >= most.unwrap_or(0), "about as many: {least:?} {most:?}");
 }
 
 #[test]
