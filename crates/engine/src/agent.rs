@@ -275,6 +275,7 @@ impl Engine {
         agent.talked = agent.talked.saturating_add(talked);
         self.seats_taken -= 1;
         self.rest(id, wrap_up);
+        self.turn_to_consult(id);
     }
 
     fn rest(&mut self, id: AgentId, length: Duration) {

@@ -19,8 +19,8 @@ impl Engine {
         let in_use = self.trunks.in_use();
         let least = calls + self.reserved;
         assert!(
-            (least..=least + directs).contains(&in_use),
-            "each call and each slot has one channel, and calls of agents one at most"
+            (least..=least + 2 * directs).contains(&in_use),
+            "each call and each slot has one channel, and calls of agents two at most"
         );
         assert!(
             self.seats_taken <= calls + 2 * directs + u32::try_from(self.watches.len()).unwrap_or(u32::MAX),
@@ -41,9 +41,11 @@ impl Engine {
         self.check_waiting();
         self.check_timers();
         self.check_directs();
+        self.check_consults();
         for trunk in self.trunks.ids() {
             let calls = self.calls.values().filter(|c| c.trunk == trunk).count()
-                + self.directs.values().filter(|d| d.trunk == Some(trunk)).count();
+                + self.directs.values().filter(|d| d.trunk == Some(trunk)).count()
+                + self.directs.values().filter(|d| d.second_trunk() == Some(trunk)).count();
             let slots = self.leases.values().flat_map(|l| &l.slots).filter(|s| s.trunk == trunk).count();
             assert_eq!(self.trunks.in_use_of(trunk) as usize, calls + slots, "channels of trunk {trunk}");
         }
@@ -116,7 +118,8 @@ impl Engine {
         let with_agent = |stage| matches!(stage, Stage::Offering(_) | Stage::Bridged(_) | Stage::Transfer(_));
         let calls = self.calls.values().filter(|c| with_agent(c.stage)).count();
         let far = self.directs.values().filter(|d| d.far.is_some()).count();
-        let own = self.directs.values().filter(|d| d.agent().is_some()).count() + far + self.watches.len();
+        let own =
+            self.directs.values().filter(|d| d.seated_agent().is_some()).count() + far + self.watches.len();
         assert_eq!(self.seats_taken as usize, calls + own, "calls with an agent");
     }
 
@@ -181,7 +184,7 @@ impl Engine {
             let waits_for_agent = direct.caller.is_some()
                 && matches!(direct.step, Step::Opening | Step::Waiting | Step::Message);
             assert_eq!(direct.agent().is_none(), waits_for_agent, "call {id} has an agent, or waits for one");
-            if let Some(agent) = direct.agent() {
+            if let Some(agent) = direct.seated_agent() {
                 let seat = self.agents.get(&agent).and_then(|a| a.call());
                 assert_eq!(seat, Some(*id), "call {id} has its agent's seat");
             }

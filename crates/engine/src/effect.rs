@@ -44,6 +44,11 @@ pub enum Effect {
     PlayHold { call: CallId },
     /// What the agent's phone is told that wanted its call handed over. When it is taken, the phone's leg is left after this.
     Referred { agent: AgentId, result: Result<(), Refusal> },
+    /// The agent who talks as the other side of `consult` is the agent of this call from now on; the rest of `consult` is
+    /// hung up.
+    TakeOver { call: CallId, consult: CallId, agent: AgentId },
+    /// The customer of `held`, which is over, takes the agent's place in this call; the agent is hung up in both.
+    TakePlace { call: CallId, held: CallId, agent: AgentId },
     /// Refuse an INVITE that came in.
     RefuseLine { line: LineId, why: Refusal },
     /// Ring an agent as the other side of a call, where others have the customer: `Input::Customer` tells of the leg.

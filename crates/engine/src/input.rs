@@ -132,6 +132,10 @@ pub enum Input {
         agent: AgentId,
         to: AgentId,
     },
+    /// The agent's phone wants the two that it talks with put together; answered by `Effect::Referred`.
+    Joined {
+        agent: AgentId,
+    },
     /// What agents may dial at their phones.
     Outbound(OutboundRule),
     /// An agent's phone calls; answered by `Effect::TakeLine` or `Effect::RefuseLine`.

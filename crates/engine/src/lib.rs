@@ -13,6 +13,7 @@ mod check;
 mod command;
 pub mod compliance;
 mod config;
+mod consult;
 mod direct;
 mod effect;
 mod group;
@@ -89,6 +90,8 @@ pub struct Engine {
     callers_waiting: BTreeSet<(u64, CallId)>,
     callers_taken: u64,
     dialed_by_hand: direct::DialedByHand,
+    /// Calls of agents beside the talk that they are in.
+    consults: BTreeMap<AgentId, CallId>,
     /// Supervisors in calls, by the ids of their legs.
     watches: BTreeMap<CallId, watch::Watch>,
     /// Direct calls that wait for a trunk.
@@ -145,6 +148,7 @@ impl Engine {
             callers_waiting: BTreeSet::new(),
             callers_taken: 0,
             dialed_by_hand: BTreeMap::new(),
+            consults: BTreeMap::new(),
             watches: BTreeMap::new(),
             trunkless: BTreeSet::new(),
             leases: BTreeMap::new(),
@@ -285,6 +289,7 @@ impl Engine {
             Input::MessagePlayed { call } => self.message_played(call),
             Input::HangUp { agent } => self.hang_up(agent),
             Input::Referred { agent, to } => self.referred(agent, to),
+            Input::Joined { agent } => self.joined(agent),
             Input::Inbound(rule) => self.inbound = rule,
             Input::CustomerCalls(call) => self.customer_calls(call),
             Input::InboundOpened { call, last } => self.inbound_opened(call, last),

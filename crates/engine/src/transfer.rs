@@ -58,7 +58,7 @@ impl Engine {
     }
 
     /// How long the agent talked who has it no more.
-    fn pass_to(&mut self, id: CallId, transfer: Transfer) -> Duration {
+    pub(crate) fn pass_to(&mut self, id: CallId, transfer: Transfer) -> Duration {
         let began = match self.directs.contains_key(&id) {
             true => self.pass_direct_to(id, transfer),
             false => self.pass_call_to(id, transfer),
@@ -84,7 +84,7 @@ impl Engine {
         }
     }
 
-    fn talk_again(&mut self, id: CallId, agent: AgentId) {
+    pub(crate) fn talk_again(&mut self, id: CallId, agent: AgentId) {
         match self.directs.contains_key(&id) {
             true => self.direct_talks_again(id),
             false => self.call_talks_again(id, agent),
@@ -110,7 +110,7 @@ impl Engine {
         self.end_transferred(call, Ending::connected(cause, HangupBy::Customer));
     }
 
-    fn end_transferred(&mut self, id: CallId, ending: Ending) {
+    pub(crate) fn end_transferred(&mut self, id: CallId, ending: Ending) {
         match self.directs.contains_key(&id) {
             true => self.end_direct(id, ending),
             false => self.end(id, ending),

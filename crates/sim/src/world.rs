@@ -239,6 +239,8 @@ impl World {
             | Effect::PlayRingback { .. }
             | Effect::TakeLine { .. }
             | Effect::Referred { .. }
+            | Effect::TakeOver { .. }
+            | Effect::TakePlace { .. }
             | Effect::TakeCustomer { .. }
             | Effect::PlayHold { .. }
             | Effect::RefuseLine { .. }

@@ -48,9 +48,9 @@ impl Engine {
         direct.bridged_at = Some(self.now.wall);
         direct.answered_at.get_or_insert(self.now.wall);
         direct.talk_began = self.now.mono;
-        let far = direct.far;
+        let (far, seated) = (direct.far, direct.seated_agent());
         self.emit(Effect::Bridge { call: id, agent });
-        for agent in far.into_iter().chain([agent]) {
+        for agent in far.into_iter().chain(seated) {
             self.seat_talking(agent, id);
         }
     }

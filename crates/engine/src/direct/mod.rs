@@ -19,6 +19,7 @@ pub use phone::{LineId, OutboundRule, PhoneCall};
 pub use record::*;
 
 use crate::call::{Ending, Legs};
+use crate::consult::Beside;
 use crate::timer::TimerKey;
 use crate::transfer::Transfer;
 use crate::{AgentId, CallId, Cause, Effect, Engine, HangupBy, Miss, Timestamp, TrunkId};
@@ -61,6 +62,8 @@ pub(crate) struct Direct {
     talk_began: Duration,
     /// Another agent is rung to go on with the talk; then the step is `Offering`.
     pub(crate) transfer: Option<Transfer>,
+    /// It takes no seat of its agent's.
+    pub(crate) beside: Option<Beside>,
     /// It ends as soon as its row is written.
     ending: Option<Ending>,
 }
@@ -80,12 +83,18 @@ impl Direct {
             bridged_at: None,
             talk_began: Duration::ZERO,
             transfer: None,
+            beside: None,
             ending: None,
         }
     }
 
     pub(crate) fn agent(&self) -> Option<AgentId> {
         self.row.agent
+    }
+
+    /// The agent whose seat it takes.
+    pub(crate) fn seated_agent(&self) -> Option<AgentId> {
+        self.agent().filter(|_| self.beside.is_none())
     }
 
     /// Of a call that an agent has from its beginning.
@@ -148,7 +157,8 @@ impl Engine {
         if ending.legs == Legs::Left {
             self.emit(Effect::HangUp { call: id });
         }
-        let (agent, far) = (direct.agent(), direct.far);
+        let (agent, far) = (direct.seated_agent(), direct.far);
+        self.consult_over(&direct);
         match direct.step {
             Step::Talking => {
                 self.end_watches_of(id);
@@ -196,7 +206,8 @@ impl Engine {
             if let Some(trunk) = direct.trunk {
                 self.trunks.free(trunk);
             }
-            if let Some(agent) = direct.agent() {
+            self.consult_over(&direct);
+            if let Some(agent) = direct.seated_agent() {
                 self.seat_freed(agent);
             }
         }
@@ -232,6 +243,7 @@ impl Engine {
             return self.caller_missed(id, Legs::Left, Miss::Declined);
         }
         let ending = match direct.step {
+            Step::Talking if direct.is_between_customers() => Ending::connected(cause, HangupBy::Customer),
             Step::Talking => Ending::connected(cause, HangupBy::Agent),
             _ => Ending::given_up(direct.answered_at.is_some()),
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{DirectKind, NewDirect, Step};
+use crate::consult::Beside;
 use crate::{AgentId, CallId, CallTags, Effect, Engine, PhoneNumber, Refusal};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -87,7 +88,10 @@ impl Engine {
 
     fn take_line(&mut self, dialed: PhoneCall) -> Result<(), Refusal> {
         let PhoneCall { line, agent, number, to } = dialed;
-        self.check_free(agent)?;
+        let beside = match self.check_free(agent) {
+            Err(Refusal::Busy) if self.may_consult(agent) => Some(Beside::Talk),
+            free => free.map(|()| None)?,
+        };
         self.check_room()?;
         match to {
             Some(to) if to == agent => return Err(Refusal::TargetBusy),
@@ -116,6 +120,7 @@ impl Engine {
             agent,
             NewDirect { call, kind, agent: Some(agent), number, caller_id, tags, dialed_at },
             to,
+            beside,
         );
         Ok(())
     }

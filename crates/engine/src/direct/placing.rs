@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Direct, DirectKind, NewDirect, Step};
 use crate::agent::Seat;
 use crate::call::{Ending, Legs};
+use crate::consult::Beside;
 use crate::timer::TimerKey;
 use crate::{
     AgentId, CallId, Cause, Dial, Effect, Engine, FirstRung, HangupBy, MakeCall, Outcome, Party, Refusal,
@@ -29,6 +30,7 @@ impl Engine {
             agent,
             NewDirect { call, kind, agent: Some(agent), number, caller_id, tags, dialed_at },
             None,
+            None,
         );
         Ok(())
     }
@@ -44,13 +46,23 @@ impl Engine {
     }
 
     /// `wanted`: the agent whom it is to.
-    pub(super) fn open_direct(&mut self, agent: AgentId, row: NewDirect, wanted: Option<AgentId>) {
+    pub(super) fn open_direct(
+        &mut self,
+        agent: AgentId,
+        row: NewDirect,
+        wanted: Option<AgentId>,
+        beside: Option<Beside>,
+    ) {
         let call = row.call;
-        self.end_rest(agent);
-        let direct = Direct { wanted, ..Direct::new(row.clone()) };
+        let direct = Direct { wanted, beside, ..Direct::new(row.clone()) };
         let before = self.directs.insert(call, direct);
         assert!(before.is_none(), "call ids are unique");
-        self.seat_offered(agent, call);
+        if beside.is_some() {
+            self.consults.insert(agent, call);
+        } else {
+            self.end_rest(agent);
+            self.seat_offered(agent, call);
+        }
         self.emit(Effect::OpenDirect(Box::new(row)));
     }
 

@@ -2,6 +2,7 @@
 
 mod agents;
 mod answering;
+mod consult;
 mod dialing;
 mod direct;
 mod ending;

@@ -233,6 +233,8 @@ impl Shift<'_> {
             | Effect::PlayRingback { .. }
             | Effect::TakeLine { .. }
             | Effect::Referred { .. }
+            | Effect::TakeOver { .. }
+            | Effect::TakePlace { .. }
             | Effect::TakeCustomer { .. }
             | Effect::PlayHold { .. }
             | Effect::RefuseLine { .. }

@@ -102,7 +102,7 @@ impl Switch {
         }
     }
 
-    fn leave_agent(&mut self, now: Duration, agent: AgentId, side: AgentSide) {
+    pub(super) fn leave_agent(&mut self, now: Duration, agent: AgentId, side: AgentSide) {
         match side {
             AgentSide::Rung(leg) => {
                 self.endpoint.hang_up(now, leg.dialog);

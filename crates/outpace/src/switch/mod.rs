@@ -130,6 +130,8 @@ struct Call {
     /// The customer called, and was not answered yet.
     uncalled: Option<LegMedia>,
     by_trunk: bool,
+    /// The leg where others have the agent's is a customer's too.
+    is_between_customers: bool,
     /// The leg that hears our ring-back.
     ringback: Option<LegId>,
     /// Its answer-to-audio time was taken.
@@ -187,6 +189,8 @@ impl Switch {
             Effect::TakeLine { line, call, agent } => self.take_line(company, line, call, agent),
             Effect::TakeCustomer { line, call } => self.take_customer(now, company, line, call),
             Effect::Referred { agent, result } => self.referred(now, agent, result),
+            Effect::TakeOver { call, consult, agent } => self.take_over(now, call, consult, agent),
+            Effect::TakePlace { call, held, agent } => self.take_place(now, company, call, held, agent),
             Effect::PlayHold { call } => self.play_hold(now, call),
             Effect::RefuseLine { line, why } => self.refuse_line(now, line, why),
             Effect::DialAgent { call, agent, show } => self.dial_agent(now, call, agent, &show),

@@ -1,45 +1,119 @@
-//! REFER: an agent's phone hands its call to another extension (RFC 3515, RFC 5589 §6).
+//! REFER: an agent's phone hands its call to another extension (RFC 3515, RFC 5589 §6), or puts its two calls together.
 
 use std::time::Duration;
 
-use engine::{AgentId, Input, Refusal};
+use engine::{AgentId, CallId, CompanyId, Input, Refusal};
 use sip::DialogId;
 
-use super::{Owner, Switch};
+use super::{AgentSide, Call, Owner, Switch};
+
+/// What a phone wants.
+enum Wish {
+    /// The call handed to this agent.
+    Hand(AgentId),
+    /// The call put together with its other one.
+    Join,
+}
 
 impl Switch {
     pub(super) fn refer(&mut self, now: Duration, dialog: DialogId, target: &str) {
-        match self.whom(dialog, target) {
-            Ok((agent, to)) => {
+        match self.wish(dialog, target) {
+            Ok((agent, wish)) => {
                 self.endpoint.refer_result(now, dialog, 100);
                 self.refers.insert(agent, dialog);
                 if let Some(company) = self.company_of(agent) {
-                    self.tell(company, Input::Referred { agent, to });
+                    let input = match wish {
+                        Wish::Hand(to) => Input::Referred { agent, to },
+                        Wish::Join => Input::Joined { agent },
+                    };
+                    self.tell(company, input);
                 }
             }
             Err(status) => self.endpoint.refer_result(now, dialog, status),
         }
     }
 
-    /// Whose phone asks, and who is to have the call. Else the status that says why not.
-    fn whom(&self, dialog: DialogId, target: &str) -> Result<(AgentId, AgentId), u16> {
+    /// Whose phone asks, and for what. Else the status that says why not.
+    fn wish(&self, dialog: DialogId, target: &str) -> Result<(AgentId, Wish), u16> {
         let agent = match self.dialogs.get(&dialog) {
-            Some(Owner::Offer(_, agent) | Owner::Kept(agent)) => *agent,
+            Some(Owner::Offer(..) | Owner::Kept(_)) => self.phone_of(dialog).ok_or(481u16)?,
             // Customers' networks hand nothing over.
             Some(Owner::Customer(_)) => return Err(403),
             None => return Err(481),
         };
         let rest = target.strip_prefix("sip:").or_else(|| target.strip_prefix("sips:")).ok_or(416u16)?;
-        if rest.split_once('?').is_some_and(|(_, headers)| headers.to_ascii_lowercase().contains("replaces="))
-        {
-            return Err(501);
+        if let Some((call_id, tags)) = rest.split_once('?').and_then(|(_, headers)| replaces(headers)) {
+            // RFC 5589 §7: the other call of the same phone.
+            let other = self.endpoint.find_dialog(&call_id, &tags).ok_or(481u16)?;
+            let is_own = other != dialog && self.phone_of(other) == Some(agent);
+            return if is_own { Ok((agent, Wish::Join)) } else { Err(481) };
         }
         let user = rest.split(['@', ';', '?']).next().unwrap_or_default();
         let to = self.agent_by_extension.get(user).copied().ok_or(404u16)?;
         if self.company_of(to) != self.company_of(agent) {
             return Err(404);
         }
-        Ok((agent, to))
+        Ok((agent, Wish::Hand(to)))
+    }
+
+    /// The agent whose phone has this dialog. A customer who has an agent's place is none.
+    fn phone_of(&self, dialog: DialogId) -> Option<AgentId> {
+        match self.dialogs.get(&dialog)? {
+            Owner::Offer(call, agent) if !self.calls.get(call)?.is_between_customers => Some(*agent),
+            Owner::Kept(agent) => Some(*agent),
+            Owner::Offer(..) | Owner::Customer(_) => None,
+        }
+    }
+
+    /// Who talked with the agent of another call is the agent of this one.
+    pub(super) fn take_over(&mut self, now: Duration, call: CallId, consult: CallId, agent: AgentId) {
+        let Some(mut asked) = self.calls.remove(&consult) else { return };
+        if let Some((agent, side)) = asked.offer.take() {
+            self.leave_agent(now, agent, side);
+        }
+        let Some(leg) = asked.customer.take() else { return };
+        self.stop_playing(leg.media);
+        // What comes is another call's.
+        self.relay.stop_record(leg.media);
+        self.own(&leg, Owner::Offer(call, agent));
+        match self.calls.get_mut(&call) {
+            Some(state) => state.offer = Some((agent, AgentSide::Rung(leg))),
+            None => {
+                self.endpoint.hang_up(now, leg.dialog);
+                self.drop_leg(&leg);
+            }
+        }
+    }
+
+    /// The customer of a call that is over has the agent's place in another one.
+    pub(super) fn take_place(
+        &mut self,
+        now: Duration,
+        company: CompanyId,
+        call: CallId,
+        held: CallId,
+        agent: AgentId,
+    ) {
+        let Some(mut held) = self.calls.remove(&held) else { return };
+        if let Some((agent, side)) = held.offer.take() {
+            self.leave_agent(now, agent, side);
+        }
+        let Some(leg) = held.customer.take() else { return };
+        self.stop_playing(leg.media);
+        // What comes is another call's.
+        self.relay.stop_record(leg.media);
+        let number = held.number;
+        let state = self.calls.entry(call).or_insert_with(|| Call::new(company, number));
+        state.is_between_customers = true;
+        state.unanswered = None;
+        let before = state.offer.take();
+        if let Some((agent, side)) = before {
+            self.leave_agent(now, agent, side);
+        }
+        self.own(&leg, Owner::Offer(call, agent));
+        if let Some(state) = self.calls.get_mut(&call) {
+            state.offer = Some((agent, AgentSide::Rung(leg)));
+        }
     }
 
     pub(super) fn referred(&mut self, now: Duration, agent: AgentId, result: Result<(), Refusal>) {
@@ -51,5 +125,62 @@ impl Switch {
             Err(_) => 480,
         };
         self.endpoint.refer_result(now, dialog, status);
+    }
+}
+
+/// Call-ID and tags of a Replaces header (RFC 3891 §6.1) among those of a URI.
+fn replaces(headers: &str) -> Option<(String, [String; 2])> {
+    let named = headers.split('&').filter_map(|header| header.split_once('='));
+    let (_, value) = named.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("replaces"))?;
+    let value = unescaped(value);
+    let mut parts = value.split(';');
+    let call_id = parts.next()?.to_owned();
+    let (mut to, mut from) = (None, None);
+    for part in parts {
+        match part.split_once('=') {
+            Some((name, tag)) if name.eq_ignore_ascii_case("to-tag") => to = Some(tag.to_owned()),
+            Some((name, tag)) if name.eq_ignore_ascii_case("from-tag") => from = Some(tag.to_owned()),
+            _ => {}
+        }
+    }
+    Some((call_id, [to?, from?]))
+}
+
+/// RFC 3261 §19.1.2: `%` and two digits stand for a byte.
+fn unescaped(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = bytes.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        let hex = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        out.push(hex.unwrap_or(bytes[at]));
+        at += if hex.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replaces_header_is_found_in_a_uri() {
+        let expected = ("a@b".to_owned(), ["t1".to_owned(), "f1".to_owned()]);
+        for headers in [
+            "Replaces=a%40b%3Bto-tag%3Dt1%3Bfrom-tag%3Df1",
+            "Subject=x&replaces=a%40b%3bfrom-tag%3df1%3Bto-tag%3dt1%3Bearly-only",
+        ] {
+            assert_eq!(replaces(headers), Some(expected.clone()), "{headers}");
+        }
+        for headers in [
+            "",
+            "Replaces=",
+            "Replaces=a%3Bto-tag%3Dt1",
+            "Replaces=%4",
+            "Other=a%3Bto-tag%3Dt%3Bfrom-tag%3Df",
+        ] {
+            assert_eq!(replaces(headers), None, "{headers}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Requests of ours within calls that are up.
 
 use super::{DialogId, Endpoint};
+use crate::dialog::id_of_tag;
 use crate::message::{Method, reason_phrase};
 use std::time::Duration;
 
@@ -10,6 +11,17 @@ impl Endpoint {
         self.with_dialog(dialog, |dialog, core| {
             dialog.send_within(core, now, Method::Info, &[], (content_type, body));
         });
+    }
+
+    /// The dialog with this Call-ID and these two tags, whichever of them is ours.
+    pub fn find_dialog(&self, call_id: &str, tags: &[String; 2]) -> Option<DialogId> {
+        let is_it = |ours: &String, theirs: &String| {
+            let id = id_of_tag(ours.as_bytes())?;
+            let dialog = self.dialogs.get(&id.0)?;
+            let same = dialog.call_id == call_id.as_bytes() && dialog.remote_tag == theirs.as_bytes();
+            same.then_some(id)
+        };
+        is_it(&tags[0], &tags[1]).or_else(|| is_it(&tags[1], &tags[0]))
     }
 
     /// Tells by NOTIFY what came of a REFER (RFC 3515 §2.4.5): a provisional status, or a final one, with which it is over.

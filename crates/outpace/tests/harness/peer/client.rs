@@ -180,6 +180,14 @@ impl Peer {
         answer
     }
 
+    /// Our tag and theirs in an answered call.
+    pub fn tags(&self, call_id: &str) -> (String, String) {
+        let dialogs = lock(&self.shared.dialogs);
+        let dialog = dialogs.get(call_id).expect("the call was answered");
+        let tag = |value: &str| value.rsplit(";tag=").next().unwrap_or("").to_owned();
+        (tag(&dialog.local), tag(&dialog.remote))
+    }
+
     /// Offers other media within the call: `direction` as the SDP has it.
     pub fn offer(&self, call_id: &str, direction: &str) -> Message {
         let port = self.shared.rtp(call_id).port;
