@@ -55,6 +55,12 @@ impl Switch {
         found
     }
 
+    /// Tells the endpoint from where such calls may come.
+    pub(super) fn admit_trunks(&mut self) {
+        let addresses = self.trunks.values().flat_map(super::trunks::Peer::addresses).collect();
+        self.endpoint.take_calls_from(addresses);
+    }
+
     pub(super) fn take_customer(&mut self, now: Duration, company: CompanyId, line: LineId, call: CallId) {
         let Some(Line { company, number, leg, media }) = self.lines.remove(&line) else {
             let event = LegEvent::Failed(cause::customer_failure(487, None, false));

@@ -22,7 +22,7 @@ pub mod secure;
 mod sounds;
 mod trunks;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -144,7 +144,8 @@ enum AgentSide {
 }
 
 impl Switch {
-    pub fn new(endpoint: Endpoint, relay: Relay, sounds: Sounds, ears: Ears, srtp: SrtpPolicy) -> Switch {
+    pub fn new(mut endpoint: Endpoint, relay: Relay, sounds: Sounds, ears: Ears, srtp: SrtpPolicy) -> Switch {
+        endpoint.take_calls_from(HashSet::new());
         Switch {
             endpoint,
             relay,

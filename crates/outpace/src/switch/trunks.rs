@@ -283,6 +283,7 @@ impl Switch {
             self.inputs.push_back((company, Input::Trunk(settings)));
         }
         self.keep_registered(now, id);
+        self.admit_trunks();
         let due = self.trunks.values().flat_map(|p| &p.routes).filter_map(|r| r.circuit.due()).min();
         self.trunks_due = due;
     }

@@ -5,7 +5,7 @@ use crate::endpoint::DigestOffer;
 use crate::message::{Message, Method, Name};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -42,6 +42,8 @@ struct Failures {
 
 pub(crate) struct Guard {
     pub offer: DigestOffer,
+    /// From where calls without an account are taken; None: from everywhere.
+    pub friends: Option<HashSet<IpAddr>>,
     realm: String,
     key: [u8; 32],
     failures: HashMap<IpAddr, Failures>,
@@ -52,11 +54,17 @@ impl Guard {
     pub fn new(realm: &str, key: [u8; 32]) -> Guard {
         Guard {
             offer: DigestOffer::default(),
+            friends: None,
             realm: realm.to_owned(),
             key,
             failures: HashMap::new(),
             order: VecDeque::new(),
         }
+    }
+
+    /// Whether calls without an account are taken from there.
+    pub fn is_friend(&self, ip: IpAddr) -> bool {
+        self.friends.as_ref().is_none_or(|friends| friends.contains(&ip.to_canonical()))
     }
 
     /// The values of WWW-Authenticate. The nonce holds the time and is bound to the address, so nothing is kept.

@@ -8,6 +8,8 @@ use crate::overload::Overload;
 use crate::registrar::{Refusal, record_user, wants_outbound};
 use crate::session_timer::{MIN_SE, is_too_brief};
 use crate::transaction::server_key;
+use std::collections::HashSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Well within the time after which a silent connection is closed.
@@ -22,6 +24,12 @@ enum Entry {
 }
 
 impl Endpoint {
+    /// From now on calls without an account are taken from these addresses only; without this, from everywhere. Others get
+    /// 403 once, before any work is done.
+    pub fn take_calls_from(&mut self, addresses: HashSet<IpAddr>) {
+        self.guard.friends = Some(addresses);
+    }
+
     pub(super) fn on_request(&mut self, now: Duration, flow: Flow, request: Message) {
         let method = request.method().unwrap_or(Method::Other);
         if let Err(defect) = check_request(&request) {
@@ -166,6 +174,17 @@ impl Endpoint {
             self.answer_once(flow, &request, 482);
             return;
         }
+        let user = |value: Option<crate::message::Address<'_>>| {
+            value.and_then(|address| address.parsed_uri()).map(|uri| uri.user_text()).unwrap_or_default()
+        };
+        let (from_user, to_user) = (user(request.from()), user(request.to()));
+        let needed = self.registrar.is_account(&from_user) || self.registrar.is_bound_flow(flow);
+        let is_friend = self.guard.is_friend(flow.peer.ip());
+        if !is_friend && !needed && request.field(Name::Authorization).is_none() {
+            // One answer, never repeated: an address that was forged gets no more than that.
+            self.answer_once(flow, &request, 403);
+            return;
+        }
         let (transactions, dialogs) = (self.core.transactions(), self.dialogs.len());
         if !self.overload.admit(now, &self.core.io.config, transactions, dialogs) {
             self.shed(flow, &request);
@@ -174,12 +193,11 @@ impl Endpoint {
         if !self.extensions_are_known(flow, &request) || !self.is_acceptable(flow, &request) {
             return;
         }
-        let user = |value: Option<crate::message::Address<'_>>| {
-            value.and_then(|address| address.parsed_uri()).map(|uri| uri.user_text()).unwrap_or_default()
-        };
-        let (from_user, to_user) = (user(request.from()), user(request.to()));
-        let needed = self.registrar.is_account(&from_user) || self.registrar.is_bound_flow(flow);
         let Entry::Open(account) = self.authenticate(now, flow, &request, needed) else { return };
+        if account.is_none() && !is_friend {
+            self.answer_once(flow, &request, 403);
+            return;
+        }
         let target_user = Uri::parse(request.uri()).map(|uri| uri.user_text()).unwrap_or_default();
         let sdp = request.sdp();
         let id = self.new_dialog_id();

@@ -1,6 +1,6 @@
 //! How the trunks stand, for people.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use engine::TrunkId;
 
@@ -31,6 +31,12 @@ pub struct TrunkAddressView {
 }
 
 impl Peer {
+    /// From where its calls may come; none while it is disabled.
+    pub(in crate::switch) fn addresses(&self) -> Vec<IpAddr> {
+        let routes = self.routes.iter().filter(|_| self.trunk.settings.enabled);
+        routes.map(|route| route.flow.peer.ip().to_canonical()).collect()
+    }
+
     pub(super) fn view(&self) -> TrunkView {
         let address = |r: &Route| TrunkAddressView {
             host: r.name.uri_host(),
