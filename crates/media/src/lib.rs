@@ -2,6 +2,7 @@
 
 pub mod detect;
 pub mod g711;
+pub mod g722;
 pub mod goertzel;
 pub mod ice;
 pub mod mix;

@@ -17,6 +17,7 @@ mod reports;
 mod thread;
 mod timeline;
 mod timers;
+mod transcoding;
 mod watch;
 mod wav_file;
 
@@ -66,6 +67,21 @@ impl Codec {
     }
 }
 
+/// What a telephone speaks that is not G.711, and the relay turns into it and back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Wide {
+    pub codec: WideCodec,
+    pub payload_type: u8,
+    /// Events (RFC 4733) have the clock of the sound, 48 kHz, and not 8.
+    pub has_fast_events: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum WideCodec {
+    G722,
+    Opus,
+}
+
 #[derive(Clone, Debug)]
 pub struct RelayConfig {
     /// Address of the RTP sockets.
@@ -90,6 +106,8 @@ pub struct LegMedia {
     /// Where RTP goes, from the SDP; the source of the first packets may correct it (symmetric RTP).
     pub remote: SocketAddr,
     pub codec: Codec,
+    /// The far end speaks this; for everybody else in the relay it is `codec`.
+    pub wide: Option<Wide>,
     /// Payload type of telephone-event (RFC 4733), when agreed.
     pub dtmf: Option<u8>,
     /// Where RTCP goes, from the SDP; it comes to the port after the leg's own then. None: it is on the ports of RTP
@@ -217,7 +235,8 @@ impl Relay {
         // Not bounded by itself, because a caller must never wait here; every turn of the thread empties it.
         let (commands, received) = mpsc::channel();
         let ports = Mutex::new(PortPool::new(config.ports, config.port_rest));
-        let shared = Arc::new(Shared { alarm, ports, legs: AtomicUsize::new(0) });
+        let shared =
+            Arc::new(Shared { alarm, ports, legs: AtomicUsize::new(0), transcoded: AtomicUsize::new(0) });
         let recordings = match config.recording_frames_max {
             0 => None,
             frames_max => Some(Handle::recordings(frames_max, commands.clone(), shared.clone())?),
@@ -357,6 +376,11 @@ impl Relay {
     /// Ends the leg; `Closed` follows. Its port rests for `RelayConfig::port_rest`, if RTP came there.
     pub fn close(&self, leg: LegId) {
         self.handle.command(Command::Close { leg });
+    }
+
+    /// Legs that are turned from another codec into G.711 and back now.
+    pub fn transcoded(&self) -> usize {
+        self.handle.shared.transcoded.load(Ordering::Relaxed)
     }
 
     /// Legs that are open now; a closing one counts until its `Closed`.

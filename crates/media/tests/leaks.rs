@@ -38,8 +38,15 @@ fn five_hundred_legs_opened_and_closed_again_and_again_leave_nothing_behind() {
         assert_eq!((relay.legs(), open_files()), (500, idle + 500));
         for pair in legs.chunks(2) {
             let remote = pair[1].1;
-            let media =
-                LegMedia { remote, codec: Codec::Pcma, dtmf: None, rtcp: None, send: true, receive: true };
+            let media = LegMedia {
+                remote,
+                codec: Codec::Pcma,
+                wide: None,
+                dtmf: None,
+                rtcp: None,
+                send: true,
+                receive: true,
+            };
             relay.configure(pair[0].0, media);
             relay.bridge(pair[0].0, pair[1].0);
             relay.listen(pair[0].0, media::detect::ListenerConfig::default());

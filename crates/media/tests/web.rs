@@ -47,8 +47,15 @@ impl Browser {
         desk.relay.web(self.leg, self.ours.clone(), DtlsPeer { fingerprint, is_active });
         // Browsers name addresses that nobody can reach (RFC 8828).
         let remote = "0.0.0.0:9".parse().expect("an address");
-        let media =
-            LegMedia { remote, codec: Codec::Pcma, dtmf: None, rtcp: None, send: true, receive: true };
+        let media = LegMedia {
+            remote,
+            codec: Codec::Pcma,
+            wide: None,
+            dtmf: None,
+            rtcp: None,
+            send: true,
+            receive: true,
+        };
         desk.relay.configure(self.leg, media);
     }
 

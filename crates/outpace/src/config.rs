@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Deserialize;
 
-use crate::switch::SrtpPolicy;
+use crate::switch::{Format, SrtpPolicy};
 
 mod compliance;
 mod defaults;
@@ -116,6 +116,11 @@ pub struct Media {
     /// WAV file; None: that for abandoned calls.
     pub busy_message: Option<PathBuf>,
     pub srtp: SrtpPolicy,
+    /// What phones are offered, in this order, and may offer; at least one of `pcma` and `pcmu`, which is what trunks are
+    /// offered.
+    pub codecs: Vec<Format>,
+    /// Legs that may speak something else than G.711 at once.
+    pub transcoded_max: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -460,6 +465,10 @@ impl Config {
         anyhow::ensure!(
             self.media.port_first < self.media.port_last,
             "media.port_first must be below media.port_last"
+        );
+        anyhow::ensure!(
+            self.media.codecs.iter().any(|codec| !codec.is_wide()),
+            "media.codecs needs \"pcma\" or \"pcmu\": trunks speak nothing else"
         );
         anyhow::ensure!(
             (1.0..=30.0).contains(&self.detection.amd_limit_s),

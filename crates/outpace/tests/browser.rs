@@ -202,6 +202,7 @@ fn an_agent_in_a_browser_is_rung_and_talks_with_the_customer() {
     let numbers = numbers(75, 1);
     let task = crm.create(&numbers, &[]);
     wait_both_hear(&office, &numbers[0]);
+    assert!(office.site.has_told("speaks=PCMA"), "as the customer");
     let rows = crm.wait_ended(&task, LIMIT);
     assert_eq!(rows[0]["answertype"], json!("connected"), "{rows:?}");
     wait_for("the page to hear of the end", LIMIT, || office.site.has_told("ended=").then_some(()));
@@ -211,5 +212,6 @@ fn an_agent_in_a_browser_is_rung_and_talks_with_the_customer() {
 fn an_agent_in_a_browser_dials() {
     let office = office("13900000001");
     wait_both_hear(&office, "13900000001");
+    assert!(office.site.has_told("speaks=opus"), "as it likes");
     wait_for("the page to hear of the end", LIMIT, || office.site.has_told("ended=").then_some(()));
 }

@@ -74,7 +74,15 @@ pub fn serve(mut arguments: impl Iterator<Item = String>) -> Result<()> {
         let (leg, address) = relay.open()?;
         relay.configure(
             leg,
-            LegMedia { remote, codec: Codec::Pcma, dtmf: None, rtcp: None, send: true, receive: true },
+            LegMedia {
+                remote,
+                codec: Codec::Pcma,
+                wide: None,
+                dtmf: None,
+                rtcp: None,
+                send: true,
+                receive: true,
+            },
         );
         println!("{address}");
         Ok(leg)

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
+use std::ops::Range;
 use std::time::Instant;
 
 use super::incoming::Incoming;
@@ -12,12 +13,13 @@ use super::playback::Playback;
 use super::recording::Tap;
 use super::reports::Reports;
 use super::thread::MixSeat;
+use super::transcoding::{SAMPLES_MAX, Transcoder};
 use super::{Codec, LegId, LegMedia, LegStats};
 use crate::g711;
 use crate::ice::IceCredentials;
 use crate::quality::Quality;
 use crate::rtcp::REPORT_MAX;
-use crate::rtp::{self, COMFORT_NOISE, HEADER_LEN, PACKET_MAX};
+use crate::rtp::{self, COMFORT_NOISE, HEADER_LEN, Header, PACKET_MAX};
 use crate::srtp::{CONTROL_OVERHEAD_MAX, Srtp, SrtpKeys, TAG_MAX};
 
 /// Bytes of the longest RTCP that we send, with what protects it.
@@ -32,6 +34,8 @@ pub(super) struct Leg {
     pub(super) web: Option<Box<Web>>,
     /// What it sends and takes is SRTP.
     srtp: Option<Box<Srtp>>,
+    /// What it speaks is turned into G.711 and back.
+    pub(super) transcoder: Option<Box<Transcoder>>,
     pub(super) incoming: Incoming,
     pub(super) outgoing: Outgoing,
     pub(super) reports: Reports,
@@ -103,6 +107,7 @@ impl Leg {
             far: None,
             web: None,
             srtp: None,
+            transcoder: None,
             incoming: Incoming::new(now),
             outgoing: Outgoing::new(),
             reports: Reports::new(),
@@ -120,6 +125,7 @@ impl Leg {
     }
 
     pub(super) fn configure(&mut self, media: LegMedia) {
+        self.transcode(&media);
         match &mut self.far {
             Some(far) => {
                 far.latch.rename(media.remote);
@@ -131,6 +137,46 @@ impl Leg {
             None => {
                 self.far = Some(Far { latch: Latch::new(media.remote), media, route: Route::Told });
             }
+        }
+    }
+
+    fn transcode(&mut self, media: &LegMedia) {
+        match (&mut self.transcoder, media.wide) {
+            (Some(known), Some(wide)) if known.is_for(wide, media.codec) => known.renumber(wide),
+            (transcoder, wide) => {
+                *transcoder = wide.map(|wide| Box::new(Transcoder::new(wide, media.codec)));
+                self.reports.clock = transcoder.as_ref().map_or(1, |transcoder| transcoder.clock());
+            }
+        }
+    }
+
+    /// The header of a packet that came, with the clock of 8 kHz.
+    pub(super) fn header_in(&mut self, header: &Header) -> Header {
+        self.transcoder.as_mut().map_or(*header, |transcoder| transcoder.header_in(header))
+    }
+
+    /// What came as G.711, in place; where it lies then. Nothing: there is no sound in it.
+    pub(super) fn payload_in(
+        &mut self,
+        content: Content,
+        payload_type: u8,
+        payload: Range<usize>,
+        datagram: &mut [u8; PACKET_MAX + 1],
+    ) -> Range<usize> {
+        let Some(transcoder) = &mut self.transcoder else { return payload };
+        match content {
+            // What comes as G.711 in spite of what was agreed is that.
+            Content::Sound(_) if transcoder.takes(payload_type) => {
+                let mut sound = [0; SAMPLES_MAX];
+                let len = transcoder.decode(&datagram[payload], &mut sound);
+                datagram[HEADER_LEN..HEADER_LEN + len].copy_from_slice(&sound[..len]);
+                HEADER_LEN..HEADER_LEN + len
+            }
+            Content::Dtmf => {
+                transcoder.event_in(&mut datagram[payload.clone()]);
+                payload
+            }
+            Content::Sound(_) | Content::ComfortNoise => payload,
         }
     }
 
@@ -234,8 +280,15 @@ impl Leg {
         }
     }
 
-    /// Sends a packet, encrypted where that is agreed. What the network does not take is lost, as it may be further on.
+    /// Sends a packet as the far end speaks, encrypted where that is agreed. What the network does not take is lost, as it may
+    /// be further on.
     pub(super) fn send(&mut self, packet: &[u8], destination: SocketAddr) {
+        let Some(mut transcoder) = self.transcoder.take() else { return self.send_rtp(packet, destination) };
+        transcoder.send(packet, |packet| self.send_rtp(&packet.bytes[..packet.len], destination));
+        self.transcoder = Some(transcoder);
+    }
+
+    fn send_rtp(&mut self, packet: &[u8], destination: SocketAddr) {
         self.reports.sent(packet.len() - HEADER_LEN);
         let Some(srtp) = &mut self.srtp else {
             if self.web.is_none() {
@@ -305,6 +358,8 @@ pub(super) fn content(media: &LegMedia, payload_type: u8) -> Option<Content> {
     // Both laws are taken whichever was agreed: their numbers are fixed, so there is no doubt what is meant.
     if media.dtmf == Some(payload_type) {
         Some(Content::Dtmf)
+    } else if media.wide.is_some_and(|wide| wide.payload_type == payload_type) {
+        Some(Content::Sound(media.codec))
     } else if payload_type == Codec::Pcmu.payload_type() {
         Some(Content::Sound(Codec::Pcmu))
     } else if payload_type == Codec::Pcma.payload_type() {

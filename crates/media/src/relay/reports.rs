@@ -25,6 +25,8 @@ pub(super) struct Reports {
     /// RTCP has a port of its own, the next one to that of RTP.
     pub(super) apart: Option<Apart>,
     name: [u8; NAME_LEN],
+    /// How much faster the far end's timestamps run than ours.
+    pub(super) clock: u32,
     /// Of RTP, and its payload.
     packets_out: u32,
     octets_out: u32,
@@ -65,6 +67,7 @@ impl Reports {
             serial: 0,
             apart: None,
             name: std::array::from_fn(|_| fastrand::alphanumeric() as u8),
+            clock: 1,
             packets_out: 0,
             octets_out: 0,
             packets_reported: 0,
@@ -100,10 +103,11 @@ impl Reports {
         out: &mut [u8; REPORT_MAX],
     ) -> Option<usize> {
         let block = incoming.block().map(|block| self.with_theirs(block, now));
+        let block = block.map(|block| Block { jitter: block.jitter.saturating_mul(self.clock), ..block });
         let has_sent = std::mem::replace(&mut self.packets_reported, self.packets_out) != self.packets_out;
         let sender = has_sent.then(|| Sender {
             ntp: ntp(SystemTime::now()),
-            timestamp: outgoing.timestamp_at(now),
+            timestamp: outgoing.timestamp_at(now).wrapping_mul(self.clock),
             packets: self.packets_out,
             octets: self.octets_out,
         });
@@ -136,7 +140,7 @@ impl Reports {
     fn told(&mut self, block: &Block, now: Instant) {
         let since = &mut self.since;
         since.lost = Some(block.lost);
-        since.jitter_sum += u64::from(block.jitter.min(SAMPLE_RATE));
+        since.jitter_sum += u64::from((block.jitter / self.clock).min(SAMPLE_RATE));
         since.jitters = since.jitters.saturating_add(1);
         // Only what refers to a report of ours is believed.
         let at = self.sent.iter().flatten().find(|(mark, _)| block.last != 0 && *mark == block.last);

@@ -2,14 +2,14 @@
 
 mod load;
 mod mixing;
+mod passing;
 mod pressing;
 mod reporting;
 mod taps;
 mod web;
 
 use std::collections::HashMap;
-use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::dtls::{DtlsPeer, Handshakes, Told};
-use super::leg::{Content, Leg, content, translate};
+use super::leg::Leg;
 use super::listening::Listening;
 use super::playback::{Next, Playback, encode};
 use super::ports::PortPool;
@@ -29,7 +29,7 @@ use super::{LegId, LegMedia, RelayEvent};
 use crate::detect::ListenerConfig;
 use crate::ice::IceCredentials;
 use crate::mix::Gain;
-use crate::rtp::{self, HEADER_LEN, PACKET_MAX};
+use crate::rtp::{HEADER_LEN, PACKET_MAX};
 use crate::srtp::SrtpKeys;
 use crate::{FRAME_SAMPLES, Sound};
 use load::Load;
@@ -119,6 +119,8 @@ pub(super) struct Shared {
     pub(super) alarm: Alarm,
     pub(super) ports: Mutex<PortPool>,
     pub(super) legs: AtomicUsize,
+    /// Legs that are transcoded.
+    pub(super) transcoded: AtomicUsize,
 }
 
 impl Shared {
@@ -334,7 +336,14 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             Some(far) => (false, far.media.is_expected()),
             None => (true, false),
         };
+        let was_transcoded = leg.transcoder.is_some();
         leg.configure(media);
+        match (was_transcoded, media.wide.is_some()) {
+            (false, true) => self.shared.transcoded.fetch_add(1, Ordering::Relaxed),
+            (true, false) => self.shared.transcoded.fetch_sub(1, Ordering::Relaxed),
+            _ => 0,
+        };
+        let Some(leg) = self.leg(slot) else { return };
         // After a hold, RTP gets the whole time to come back.
         let resumes = media.is_expected() && !expected_before && leg.silence.heard_at.is_some();
         if let Some(playback) = leg.playing.as_mut().filter(|_| first) {
@@ -405,6 +414,9 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         if leg.web.is_some() {
             self.handshakes.end(id);
         }
+        if leg.transcoder.is_some() {
+            self.shared.transcoded.fetch_sub(1, Ordering::Relaxed);
+        }
         let (port, stats) = (leg.port, leg.final_stats());
         // Its socket closes, and is watched no more by that.
         drop(leg);
@@ -473,95 +485,5 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             leg.silence.watch = Some(serial);
             self.timers.set(Timer { at: now + self.rtp_timeout, serial, slot, due: Due::Silence });
         }
-    }
-}
-
-/// Packets.
-impl<F: Fn(RelayEvent)> MediaThread<F> {
-    /// Reads one packet of a socket; of one that has more, the next look at the sockets tells again.
-    fn read(&mut self, slot: usize, now: Instant) {
-        // A leg that was closed in between leaves nobody, or the slot's next leg, which has nothing to read.
-        let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
-        match leg.socket.recv_from(&mut self.datagram) {
-            Ok((len, source)) => self.packet(slot, len, source, now),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            // Interrupted, or an ICMP error about something sent: it is told once, and the socket goes on.
-            Err(error) => tracing::trace!(leg = leg.id.0, %error, "RTP socket"),
-        }
-    }
-
-    fn packet(&mut self, slot: usize, len: usize, source: SocketAddr, now: Instant) {
-        let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
-        if leg.web.is_some() && !rtp::is_rtp_or_rtcp(&self.datagram[..len]) {
-            return self.set_up_web(slot, len, source);
-        }
-        if rtp::is_rtp_or_rtcp(&self.datagram[..len]) && rtp::is_rtcp(&self.datagram[..len]) {
-            self.control(slot, len, source, false, now);
-            return;
-        }
-        let Some(len) = leg.open_packet(&mut self.datagram[..len]) else {
-            leg.stats.packets_refused += 1;
-            return;
-        };
-        let Ok(parsed) = rtp::parse(&self.datagram[..len]) else {
-            leg.stats.packets_refused += 1;
-            return;
-        };
-        let header = parsed.header;
-        let meant = leg.far.as_ref().and_then(|far| {
-            let content = content(&far.media, header.payload_type)?;
-            Some((content, far.media.receive))
-        });
-        let meant = meant.filter(|_| leg.accept(source, now));
-        let Some((content, receive)) = meant else {
-            leg.stats.packets_refused += 1;
-            return;
-        };
-        leg.stats.packets_in += 1;
-        leg.incoming.count(&header, matches!(content, Content::Sound(_)), now);
-        let (from, peer, mixed) = (leg.id, leg.peer, leg.mixed.filter(|_| receive));
-        if let (Some(recordings), Some(tap), Content::Sound(codec), true) =
-            (&mut self.recordings, leg.tap, content, receive)
-        {
-            let payload = &self.datagram[parsed.payload()];
-            leg.stats.frames_unrecorded += recordings.take(tap, codec, &header, payload, now);
-        }
-        if leg.is_listened_to
-            && receive
-            && let Some(listening) = &self.listening
-        {
-            let payload = &self.datagram[parsed.payload()];
-            leg.stats.frames_unheard += listening.take(from, content, &header, payload, now);
-        }
-        self.heard(slot, now);
-        if content == Content::Dtmf
-            && receive
-            && let Some(payload) = self.datagram[parsed.payload()].first_chunk().copied()
-        {
-            self.key_packet(slot, &header, payload, now);
-        }
-        if let Some(seat) = mixed {
-            return self.rooms.take(seat, content, &header, &self.datagram[parsed.payload()]);
-        }
-        let Some(to) = peer.and_then(|peer| self.slots[peer].as_mut()) else { return };
-        if to.is_taken() {
-            return;
-        }
-        let Some((destination, media)) = to.destination().filter(|_| receive) else {
-            // Hold: what is not sent is no loss, and the sound begins anew afterwards.
-            to.outgoing.interrupt();
-            return;
-        };
-        let payload = parsed.payload();
-        let Some(payload_type) = translate(content, &media, &mut self.datagram[payload.clone()]) else {
-            to.outgoing.skip(from, &header);
-            return;
-        };
-        let Some(header) = to.outgoing.forward(from, &header, now) else { return };
-        // The new header is put right before the payload, over whatever the old one had there.
-        let start = payload.start - HEADER_LEN;
-        let header = rtp::Header { payload_type, ..header };
-        self.datagram[start..payload.start].copy_from_slice(&header.to_bytes());
-        to.send(&self.datagram[start..payload.end], destination);
     }
 }

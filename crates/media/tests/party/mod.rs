@@ -183,7 +183,15 @@ impl Party {
     /// As its SDP says.
     pub fn media(&self) -> LegMedia {
         let remote = self.socket().local_addr().expect("bound");
-        LegMedia { remote, codec: self.codec, dtmf: self.dtmf, rtcp: None, send: true, receive: true }
+        LegMedia {
+            remote,
+            codec: self.codec,
+            wide: None,
+            dtmf: self.dtmf,
+            rtcp: None,
+            send: true,
+            receive: true,
+        }
     }
 
     /// Speaks for 20 ms.

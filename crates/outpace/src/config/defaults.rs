@@ -66,6 +66,8 @@ impl Default for Media {
             hold_music: None,
             busy_message: None,
             srtp: SrtpPolicy::Optional,
+            codecs: vec![Format::Pcma, Format::Pcmu, Format::G722, Format::Opus],
+            transcoded_max: 64,
         }
     }
 }

@@ -29,7 +29,7 @@ use crate::push;
 use crate::recording::{self, Archive};
 use crate::retention;
 use crate::switch::edge::{Bound, Edge, EdgeConfig};
-use crate::switch::{Ears, Sounds, Switch};
+use crate::switch::{Codecs, Ears, Sounds, Switch};
 
 /// Commands from the API that may wait for the run loop.
 const COMMANDS_MAX: usize = 4096;
@@ -86,7 +86,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let announcements = prompts::path(&config);
     let learned = prompts::stamp(&announcements);
     let ears = ears(&config, prompts::load_or_none(&announcements));
-    let switch = Switch::new(endpoint, relay, sounds, ears, config.media.srtp);
+    let codecs = Codecs { formats: config.media.codecs.clone(), transcoded_max: config.media.transcoded_max };
+    let switch = Switch::new(endpoint, relay, sounds, ears, (config.media.srtp, codecs));
 
     let (pushes, states, wake) = push::start(store).await.context("cannot start the pushes")?;
     let dialer =

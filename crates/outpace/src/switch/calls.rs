@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use engine::{AgentId, CallId, Cause, CompanyId, Dial, Failure, Input, LegEvent, Outcome};
-use media::{Codec, LegId};
+use media::LegId;
 use sip::{Credentials, DialogId, Invite, Transport};
 
 use super::kept::KeptLeg;
-use super::{AgentSide, CODECS, Call, Leg, Owner, Switch, cause, sdp, secure};
+use super::{AgentSide, Call, Format, Leg, Owner, Switch, cause, sdp, secure};
 
 impl Switch {
     pub(super) fn add_customer(&mut self, company: CompanyId, dial: &Dial, leg: Leg) {
@@ -21,8 +21,8 @@ impl Switch {
         state.amd = dial.amd;
     }
 
-    /// Opens a relay leg and sends the INVITE with an offer of these codecs. None when no port is free.
-    pub(super) fn place(&mut self, now: Duration, mut invite: Invite, codecs: &[Codec]) -> Option<Leg> {
+    /// Opens a relay leg and sends the INVITE with an offer of these. None when no port is free.
+    pub(super) fn place(&mut self, now: Duration, mut invite: Invite, formats: Vec<Format>) -> Option<Leg> {
         let (media, address) = match self.relay.open() {
             Ok(opened) => opened,
             Err(error) => {
@@ -31,9 +31,19 @@ impl Switch {
             }
         };
         let protection = secure::protection(&self.relay, self.srtp, invite.flow.transport);
-        invite.sdp = sdp::offer(address, codecs, media.0, protection.as_ref());
+        invite.sdp = sdp::offer(address, &formats, media.0, protection.as_ref());
         let dialog = self.endpoint.invite(now, invite);
-        Some(Leg { dialog, media, address, codec: None, takes_events: false, protection, version: 1 })
+        Some(Leg {
+            dialog,
+            media,
+            address,
+            codec: None,
+            formats,
+            is_wide: false,
+            takes_events: false,
+            protection,
+            version: 1,
+        })
     }
 
     pub(super) fn offer(&mut self, now: Duration, company: CompanyId, call: CallId, agent: AgentId) {
@@ -49,13 +59,8 @@ impl Switch {
             return;
         }
         let number = state.number.clone();
-        let codec = state.customer.as_ref().and_then(|l| l.codec);
-        let codecs: &[Codec] = match codec {
-            Some(Codec::Pcma) => &[Codec::Pcma],
-            Some(Codec::Pcmu) => &[Codec::Pcmu],
-            None => &CODECS,
-        };
-        let leg = self.agent_invite(agent, &number).and_then(|invite| self.place(now, invite, codecs));
+        let formats = self.codecs.beside(state.customer.as_ref().and_then(|l| l.codec));
+        let leg = self.agent_invite(agent, &number).and_then(|invite| self.place(now, invite, formats));
         let Some(leg) = leg else {
             let failure = Failure { outcome: Outcome::Failed, cause: Cause::NOT_REGISTERED, sip_status: 0 };
             self.tell(company, Input::AgentLeg { call, agent, event: LegEvent::Failed(failure) });
@@ -292,13 +297,14 @@ impl Switch {
         leg.version += 1;
         if body.is_empty() {
             // RFC 3261 §14.2: a re-INVITE without an offer asks for ours.
-            let codecs = leg.codec.map_or(CODECS.to_vec(), |c| vec![c]);
-            let offer = sdp::offer(leg.address, &codecs, leg.media.0, leg.protection.as_ref());
+            let offer = sdp::offer(leg.address, &leg.formats, leg.media.0, leg.protection.as_ref());
             self.endpoint.answer_offer(now, dialog, offer);
             return;
         }
         let transport = self.endpoint.peer_of(dialog).map_or(Transport::Udp, |flow| flow.transport);
-        match secure::take_offer(&self.relay, self.srtp, transport, leg, body) {
+        let terms =
+            secure::Terms { policy: self.srtp, transport, transcoded_max: self.codecs.transcoded_max };
+        match secure::take_offer(&self.relay, &terms, leg, body) {
             Ok(media) => {
                 let numbers = (leg.media.0, leg.version);
                 let answer = sdp::answer(leg.address, &media, numbers, leg.protection.as_ref());

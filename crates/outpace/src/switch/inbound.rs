@@ -40,7 +40,7 @@ impl Switch {
         });
         let Some((trunk, company, caller_id)) = found else { return self.endpoint.reject(now, dialog, 404) };
         let number = PhoneNumber::parse(from).unwrap_or_else(|_| PhoneNumber::withheld());
-        if let Some(line) = self.open_line(now, dialog, company, &number, body) {
+        if let Some(line) = self.open_line(now, dialog, company, &number, (body, self.codecs.plain())) {
             let call = CustomerCall { line, trunk, number, caller_id };
             self.tell(company, Input::CustomerCalls(call));
         }

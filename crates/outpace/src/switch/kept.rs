@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{CODECS, Leg, Owner, Switch};
+use super::{Leg, Owner, Switch};
 use engine::{AgentId, CallId, Cause, CompanyId, Input, LegEvent};
 
 pub(super) struct KeptLeg {
@@ -18,7 +18,8 @@ impl Switch {
             return;
         }
         let extension = self.agents.get(&agent).map(|a| a.extension.clone()).unwrap_or_default();
-        let leg = self.agent_invite(agent, &extension).and_then(|invite| self.place(now, invite, &CODECS));
+        let formats = self.codecs.formats.clone();
+        let leg = self.agent_invite(agent, &extension).and_then(|invite| self.place(now, invite, formats));
         match leg {
             Some(leg) => {
                 self.own(&leg, Owner::Kept(agent));

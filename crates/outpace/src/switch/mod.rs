@@ -33,12 +33,11 @@ use sip::{DialogId, EndedBy, Endpoint, Event, Flow, Transmit};
 
 pub use listening::Ears;
 pub use registrar::RegistrationChange;
+pub use sdp::Format;
 pub use secure::SrtpPolicy;
 pub use sounds::Sounds;
 pub use trunks::TrunkView;
 
-/// The codecs that we offer, in this order.
-const CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
 /// Answer-to-audio times kept for the statistics.
 const TIMES_MAX: usize = 100_000;
 
@@ -83,6 +82,30 @@ pub struct Switch {
     calls_placed: u64,
     ears: Ears,
     srtp: SrtpPolicy,
+    codecs: Codecs,
+}
+
+/// What may be spoken.
+#[derive(Clone, Debug)]
+pub struct Codecs {
+    /// With phones, in the order in which it is offered. G.711 is among it, and all that trunks are offered.
+    pub formats: Vec<Format>,
+    /// Legs that may be turned from something else into G.711 and back at once.
+    pub transcoded_max: usize,
+}
+
+impl Codecs {
+    /// What a carrier is spoken to in.
+    fn plain(&self) -> Vec<Format> {
+        self.formats.iter().copied().filter(|format| !format.is_wide()).collect()
+    }
+
+    /// What a phone is offered for a call whose other side speaks this: that first, so that nothing needs to be turned into
+    /// anything, and what it may have in place of it.
+    fn beside(&self, other: Option<Codec>) -> Vec<Format> {
+        let Some(other) = other.map(Format::of) else { return self.formats.clone() };
+        std::iter::once(other).chain(self.formats.iter().copied().filter(|format| format.is_wide())).collect()
+    }
 }
 
 /// Whom a dialog or a relay leg belongs to.
@@ -106,6 +129,10 @@ struct Leg {
     /// The relay's address for it.
     address: SocketAddr,
     codec: Option<Codec>,
+    /// What may be spoken on it.
+    formats: Vec<Format>,
+    /// It is turned from something else into G.711 and back.
+    is_wide: bool,
     /// Keys go to it as events of RTP.
     takes_events: bool,
     /// What our SDP says of encryption.
@@ -144,7 +171,13 @@ enum AgentSide {
 }
 
 impl Switch {
-    pub fn new(mut endpoint: Endpoint, relay: Relay, sounds: Sounds, ears: Ears, srtp: SrtpPolicy) -> Switch {
+    pub fn new(
+        mut endpoint: Endpoint,
+        relay: Relay,
+        sounds: Sounds,
+        ears: Ears,
+        (srtp, codecs): (SrtpPolicy, Codecs),
+    ) -> Switch {
         endpoint.take_calls_from(HashSet::new());
         Switch {
             endpoint,
@@ -177,6 +210,7 @@ impl Switch {
             calls_placed: 0,
             ears,
             srtp,
+            codecs,
         }
     }
 

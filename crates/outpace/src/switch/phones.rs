@@ -7,7 +7,7 @@ use engine::{AgentId, CallId, CompanyId, Input, LegEvent, LineId, PhoneCall, Pho
 use media::LegMedia;
 use sip::{DialogId, Transport};
 
-use super::{AgentSide, CODECS, Call, Leg, Owner, Switch, cause, sdp, secure};
+use super::{AgentSide, Call, Format, Leg, Owner, Switch, cause, sdp, secure};
 
 /// An INVITE that came in and that the engine has not taken yet.
 pub(super) struct Line {
@@ -43,7 +43,8 @@ impl Switch {
         let Ok(number) = PhoneNumber::parse(target) else { return self.endpoint.reject(now, dialog, 484) };
         let own = self.agent_by_extension.get(target).copied();
         let to = own.filter(|to| self.company_of(*to) == Some(company));
-        if let Some(line) = self.open_line(now, dialog, company, &number, body) {
+        if let Some(line) = self.open_line(now, dialog, company, &number, (body, self.codecs.formats.clone()))
+        {
             self.tell(company, Input::PhoneCalls(PhoneCall { line, agent, number, to }));
         }
     }
@@ -55,7 +56,7 @@ impl Switch {
         dialog: DialogId,
         company: CompanyId,
         number: &PhoneNumber,
-        body: &[u8],
+        (body, formats): (&[u8], Vec<Format>),
     ) -> Option<LineId> {
         let Ok((leg, address)) = self.relay.open() else {
             self.endpoint.reject(now, dialog, 503);
@@ -66,12 +67,16 @@ impl Switch {
             media: leg,
             address,
             codec: None,
+            formats,
+            is_wide: false,
             takes_events: false,
             protection: None,
             version: 1,
         };
         let transport = self.endpoint.peer_of(dialog).map_or(Transport::Udp, |flow| flow.transport);
-        let Ok(media) = secure::take_offer(&self.relay, self.srtp, transport, &mut leg, body) else {
+        let terms =
+            secure::Terms { policy: self.srtp, transport, transcoded_max: self.codecs.transcoded_max };
+        let Ok(media) = secure::take_offer(&self.relay, &terms, &mut leg, body) else {
             self.relay.close(leg.media);
             self.endpoint.reject(now, dialog, 488);
             return None;
@@ -122,7 +127,8 @@ impl Switch {
     /// The other agent's leg, which stands where others have the customer's.
     pub(super) fn dial_agent(&mut self, now: Duration, call: CallId, agent: AgentId, show: &str) {
         let Some(company) = self.calls.get(&call).map(|state| state.company) else { return };
-        let leg = self.agent_invite(agent, show).and_then(|invite| self.place(now, invite, &CODECS));
+        let formats = self.codecs.formats.clone();
+        let leg = self.agent_invite(agent, show).and_then(|invite| self.place(now, invite, formats));
         let Some(leg) = leg else { return self.tell(company, Input::DialRefused { call }) };
         self.own(&leg, Owner::Customer(call));
         if let Some(state) = self.calls.get_mut(&call) {

@@ -1,4 +1,4 @@
-//! Offer and answer (RFC 3264) for what we do: one audio stream, G.711, telephone-event, keys for SRTP (RFC 4568).
+//! Offer and answer (RFC 3264) for what we do: one audio stream, telephone-event, keys for SRTP (RFC 4568).
 
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -7,9 +7,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use media::ice::IceCredentials;
 use media::srtp::{SrtpKey, Suite};
-use media::{Codec, LegMedia};
+use media::{Codec, LegMedia, Wide, WideCodec};
+use serde::Deserialize;
 
+/// Payload types of telephone-event with a clock of 8 and of 48 kHz.
 const DTMF: u8 = 101;
+const FAST_DTMF: u8 = 102;
+const FAST: u32 = 48_000;
+const SLOW: u32 = 8000;
 /// A body past this is refused before it is parsed.
 const SDP_MAX: usize = 16 * 1024;
 /// How the `m=` line's third word may begin.
@@ -21,10 +26,66 @@ const KEYS_MAX: usize = 8;
 pub enum SdpError {
     #[error("the SDP cannot be read")]
     Unreadable,
-    #[error("the SDP has no audio stream with PCMA or PCMU")]
+    #[error("the SDP has no audio stream with a codec that is allowed")]
     NoCommonCodec,
     #[error("one side wants SRTP, and the other has no key for it")]
     NoCommonKey,
+}
+
+/// What can be spoken. G.711 is relayed as it is, everything else is turned into it and back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    Pcma,
+    Pcmu,
+    G722,
+    Opus,
+}
+
+impl Format {
+    pub const fn of(codec: Codec) -> Format {
+        match codec {
+            Codec::Pcma => Format::Pcma,
+            Codec::Pcmu => Format::Pcmu,
+        }
+    }
+
+    pub const fn is_wide(self) -> bool {
+        matches!(self, Format::G722 | Format::Opus)
+    }
+
+    /// In our offers.
+    const fn payload_type(self) -> u8 {
+        match self {
+            Format::Pcma => 8,
+            Format::Pcmu => 0,
+            Format::G722 => 9,
+            Format::Opus => 111,
+        }
+    }
+
+    /// Whether the far end means it; the numbers of the old ones are fixed (RFC 3551).
+    fn is(self, payload_type: u8, name: Option<&str>) -> bool {
+        match self {
+            Format::Opus => name.is_some_and(|name| name.eq_ignore_ascii_case("opus/48000/2")),
+            _ => self.payload_type() == payload_type,
+        }
+    }
+
+    /// Its lines, the name first (RFC 7587 §6.1: who sends more than 8 kHz wastes it).
+    fn lines(self, payload_type: u8) -> String {
+        let rtpmap = |name: &str| format!("a=rtpmap:{payload_type} {name}\r\n");
+        match self {
+            Format::Pcma => rtpmap("PCMA/8000"),
+            Format::Pcmu => rtpmap("PCMU/8000"),
+            // RFC 3551 §4.5.2: its clock is 8 kHz by mistake.
+            Format::G722 => rtpmap("G722/8000"),
+            Format::Opus => {
+                let fmtp = "maxplaybackrate=8000;sprop-maxcapturerate=8000;useinbandfec=0";
+                rtpmap("opus/48000/2") + &format!("a=fmtp:{payload_type} {fmtp}\r\n")
+            }
+        }
+    }
 }
 
 /// What our SDP of a leg says of encryption.
@@ -116,14 +177,17 @@ impl Direction {
     }
 }
 
-/// An offer of these codecs, in this order.
+/// An offer of these, in this order.
 pub fn offer(
     address: SocketAddr,
-    codecs: &[Codec],
+    formats: &[Format],
     session: u64,
     protection: Option<&Protection>,
 ) -> Vec<u8> {
-    let said = Said { codecs, dtmf: Some(DTMF), direction: Direction::SendRecv, is_one_port: true };
+    let has_opus = formats.contains(&Format::Opus);
+    let numbered = formats.iter().map(|format| (*format, format.payload_type())).collect();
+    let events = std::iter::once((DTMF, SLOW)).chain(has_opus.then_some((FAST_DTMF, FAST))).collect();
+    let said = Said { formats: numbered, events, direction: Direction::SendRecv, is_one_port: true };
     body(address, &said, (session, 1), protection)
 }
 
@@ -140,19 +204,23 @@ pub fn answer(
         (false, true) => Direction::RecvOnly,
         (false, false) => Direction::Inactive,
     };
-    let (dtmf, is_one_port) = (media.dtmf, media.rtcp.is_none());
-    body(
-        address,
-        &Said { codecs: &[media.codec], dtmf, direction, is_one_port },
-        (session, version),
-        protection,
-    )
+    let format = match media.wide {
+        None => (Format::of(media.codec), media.codec.payload_type()),
+        Some(Wide { codec: WideCodec::G722, payload_type, .. }) => (Format::G722, payload_type),
+        Some(Wide { codec: WideCodec::Opus, payload_type, .. }) => (Format::Opus, payload_type),
+    };
+    let rate = if media.wide.is_some_and(|wide| wide.has_fast_events) { FAST } else { SLOW };
+    let events = media.dtmf.map(|payload_type| (payload_type, rate)).into_iter().collect();
+    let said = Said { formats: vec![format], events, direction, is_one_port: media.rtcp.is_none() };
+    body(address, &said, (session, version), protection)
 }
 
 /// What our SDP says of the stream.
-struct Said<'a> {
-    codecs: &'a [Codec],
-    dtmf: Option<u8>,
+struct Said {
+    /// With their payload types.
+    formats: Vec<(Format, u8)>,
+    /// telephone-event: payload type and clock.
+    events: Vec<(u8, u32)>,
     direction: Direction,
     /// RTP and RTCP share a port (RFC 5761).
     is_one_port: bool,
@@ -160,16 +228,14 @@ struct Said<'a> {
 
 fn body(
     address: SocketAddr,
-    said: &Said<'_>,
+    said: &Said,
     (session, version): (u64, u64),
     protection: Option<&Protection>,
 ) -> Vec<u8> {
-    let Said { codecs, dtmf, direction, is_one_port } = *said;
     let family = if address.is_ipv6() { "IP6" } else { "IP4" };
     let ip = address.ip();
-    let mut formats: Vec<u8> = codecs.iter().map(|c| c.payload_type()).collect();
-    formats.extend(dtmf);
-    let list = formats.iter().map(u8::to_string).collect::<Vec<_>>().join(" ");
+    let numbers = said.formats.iter().map(|(_, pt)| pt).chain(said.events.iter().map(|(pt, _)| pt));
+    let list = numbers.map(u8::to_string).collect::<Vec<_>>().join(" ");
     let (profile, lite) = match protection {
         Some(Protection::Web(_)) => ("UDP/TLS/RTP/SAVPF", "a=ice-lite\r\n"),
         Some(Protection::Key(key)) if key.is_required => ("RTP/SAVP", ""),
@@ -200,26 +266,21 @@ fn body(
         }
         None => {}
     }
-    if is_one_port {
+    if said.is_one_port {
         sdp += "a=rtcp-mux\r\n";
     }
-    for codec in codecs {
-        let name = match codec {
-            Codec::Pcma => "PCMA",
-            Codec::Pcmu => "PCMU",
-        };
-        let _ = write!(sdp, "a=rtpmap:{} {name}/8000\r\n", codec.payload_type());
+    for (format, payload_type) in &said.formats {
+        sdp += &format.lines(*payload_type);
     }
-    if let Some(pt) = dtmf {
-        let _ = write!(sdp, "a=rtpmap:{pt} telephone-event/8000\r\na=fmtp:{pt} 0-15\r\n");
+    for (pt, rate) in &said.events {
+        let _ = write!(sdp, "a=rtpmap:{pt} telephone-event/{rate}\r\na=fmtp:{pt} 0-15\r\n");
     }
-    let _ = write!(sdp, "a=ptime:20\r\na={}\r\n", direction.name());
+    let _ = write!(sdp, "a=ptime:20\r\na={}\r\n", said.direction.name());
     sdp.into_bytes()
 }
 
-/// What the far end's SDP (offer or answer) means for our leg. `allowed`: our codecs in order of preference; in an
-/// answer the far end's order decides, in an offer ours.
-pub fn describe(bytes: &[u8], allowed: &[Codec]) -> Result<Described, SdpError> {
+/// What the far end's SDP (offer or answer) means for our leg: the first of its formats that is allowed.
+pub fn describe(bytes: &[u8], allowed: &[Format]) -> Result<Described, SdpError> {
     if bytes.len() > SDP_MAX {
         return Err(SdpError::Unreadable);
     }
@@ -235,22 +296,23 @@ pub fn describe(bytes: &[u8], allowed: &[Codec]) -> Result<Described, SdpError> 
     let host = connection.connection_address.split('/').next().unwrap_or_default();
     let ip: IpAddr = host.parse().map_err(|_| SdpError::Unreadable)?;
     let formats: Vec<u8> = audio.fmt.split_whitespace().filter_map(|f| f.parse().ok()).collect();
-    let codec = formats
-        .iter()
-        .find_map(|pt| allowed.iter().copied().find(|c| c.payload_type() == *pt))
-        .ok_or(SdpError::NoCommonCodec)?;
-    let dtmf = formats.iter().copied().find(|pt| {
-        audio.attributes.iter().any(|a| {
-            a.attribute == "rtpmap"
-                && a.value.as_deref().is_some_and(|v| {
-                    let mut parts = v.split_whitespace();
-                    parts.next() == Some(&pt.to_string())
-                        && parts
-                            .next()
-                            .is_some_and(|n| n.to_ascii_lowercase().starts_with("telephone-event/8000"))
-                })
-        })
-    });
+    let name = |pt: u8| rtpmap(audio, pt);
+    let chosen = formats.iter().find_map(|pt| Some((allowed.iter().find(|f| f.is(*pt, name(*pt)))?, *pt)));
+    let (format, payload_type) = chosen.ok_or(SdpError::NoCommonCodec)?;
+    let events = |rate: u32| {
+        let wanted = format!("telephone-event/{rate}");
+        let is_it = |pt: &u8| name(*pt).is_some_and(|name| name.eq_ignore_ascii_case(&wanted));
+        formats.iter().copied().find(is_it)
+    };
+    let fast_events = events(FAST).filter(|_| *format == Format::Opus);
+    let wide = |codec| Some(Wide { codec, payload_type, has_fast_events: fast_events.is_some() });
+    let (codec, wide) = match format {
+        Format::Pcma => (Codec::Pcma, None),
+        Format::Pcmu => (Codec::Pcmu, None),
+        Format::G722 => (Codec::Pcma, wide(WideCodec::G722)),
+        Format::Opus => (Codec::Pcma, wide(WideCodec::Opus)),
+    };
+    let dtmf = fast_events.or_else(|| events(SLOW));
     // Browsers name no address here: ICE finds it.
     let held_by_address = ip.is_unspecified() && !audio.proto.starts_with("UDP/TLS");
     let theirs = [&audio.attributes, &session.attributes]
@@ -269,6 +331,7 @@ pub fn describe(bytes: &[u8], allowed: &[Codec]) -> Result<Described, SdpError> 
     let media = LegMedia {
         remote: SocketAddr::new(ip, audio.port),
         codec,
+        wide,
         dtmf,
         rtcp: rtcp_address(audio, ip),
         send: matches!(theirs, Direction::SendRecv | Direction::RecvOnly) && !held_by_address,
@@ -279,6 +342,14 @@ pub fn describe(bytes: &[u8], allowed: &[Codec]) -> Result<Described, SdpError> 
         false => None,
     };
     Ok(Described { media, is_required: !audio.proto.starts_with("RTP/AVP"), keys, browser })
+}
+
+/// What a payload type is, as `a=rtpmap` says.
+fn rtpmap(audio: &sdp_types::Media, payload_type: u8) -> Option<&str> {
+    let lines = audio.attributes.iter().filter(|a| a.attribute == "rtpmap");
+    lines
+        .filter_map(|a| a.value.as_deref()?.split_once(' '))
+        .find_map(|(pt, name)| (pt.parse() == Ok(payload_type)).then(|| name.trim()))
 }
 
 /// Where RTCP goes; None: to the port of RTP (RFC 5761), as with every browser. Another host than that of the sound (RFC 3605)
@@ -340,7 +411,8 @@ fn key(line: &str) -> Option<(u32, SrtpKey)> {
 mod tests {
     use super::*;
 
-    const BOTH: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
+    const BOTH: [Format; 2] = [Format::Pcma, Format::Pcmu];
+    const ALL: [Format; 4] = [Format::Pcma, Format::Pcmu, Format::G722, Format::Opus];
 
     fn address() -> SocketAddr {
         "127.0.0.1:20000".parse().unwrap()
@@ -380,6 +452,33 @@ mod tests {
         assert!(String::from_utf8(offer(address(), &BOTH, 1, None)).unwrap().contains("a=rtcp-mux\r\n"));
     }
 
+    /// As Chromium offers, shortened.
+    const CHROMIUM: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n\
+        m=audio 4000 RTP/AVP 111 63 9 0 8 13 110 126\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n\
+        a=rtpmap:63 red/48000/2\r\na=rtpmap:9 G722/8000\r\na=rtpmap:110 telephone-event/48000\r\na=rtpmap:126 telephone-event/8000\r\n";
+
+    #[test]
+    fn opus_and_g722_are_taken_where_they_are_allowed_with_the_far_ends_numbers() {
+        let media = |allowed: &[Format]| describe(CHROMIUM.as_bytes(), allowed).unwrap().media;
+        let opus = media(&ALL);
+        let wide = Wide { codec: WideCodec::Opus, payload_type: 111, has_fast_events: true };
+        assert_eq!((opus.wide, opus.dtmf), (Some(wide), Some(110)));
+        let text = String::from_utf8(answer(address(), &opus, (1, 1), None)).unwrap();
+        for line in
+            ["RTP/AVP 111 110\r\n", "a=rtpmap:111 opus/48000/2\r\n", "a=rtpmap:110 telephone-event/48000\r\n"]
+        {
+            assert!(text.contains(line), "{text}");
+        }
+        let g722 = media(&[Format::Pcmu, Format::G722]);
+        let wide = Wide { codec: WideCodec::G722, payload_type: 9, has_fast_events: false };
+        assert_eq!((g722.wide, g722.dtmf), (Some(wide), Some(126)));
+        let plain = media(&BOTH);
+        assert_eq!((plain.codec, plain.wide, plain.dtmf), (Codec::Pcmu, None, Some(126)));
+        let ours = offer(address(), &ALL, 1, None);
+        let back = describe(&ours, &[Format::Opus]).unwrap().media;
+        assert_eq!((back.wide.map(|wide| wide.payload_type), back.dtmf), (Some(111), Some(102)));
+    }
+
     #[test]
     fn hold_is_mirrored() {
         let held =
@@ -394,7 +493,7 @@ mod tests {
     fn the_far_ends_order_decides_and_strange_bodies_are_refused() {
         let pcmu = b"v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 18 0 8\r\n";
         assert_eq!(describe(pcmu, &BOTH).unwrap().media.codec, Codec::Pcmu);
-        assert_eq!(describe(pcmu, &[Codec::Pcma]).unwrap().media.codec, Codec::Pcma);
+        assert_eq!(describe(pcmu, &[Format::Pcma]).unwrap().media.codec, Codec::Pcma);
         let g729 = b"v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 18\r\n";
         assert_eq!(describe(g729, &BOTH), Err(SdpError::NoCommonCodec));
         assert_eq!(describe(b"\xff\xfe", &BOTH), Err(SdpError::Unreadable));

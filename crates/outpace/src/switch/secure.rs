@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sip::Transport;
 
 use super::sdp::{self, Browser, Described, OurKey, OurWeb, Protection, SdpError, Setup};
-use super::{CODECS, Leg};
+use super::{Format, Leg};
 
 /// Of the names and passwords of legs that browsers reach (RFC 8839 §5.4), in characters.
 const UFRAG_LEN: usize = 8;
@@ -63,7 +63,7 @@ fn new_key(suite: Suite) -> SrtpKey {
 
 /// The far end answers our offer for this leg, early or for good: the relay's leg is set up by what it says.
 pub(super) fn take_answer(relay: &Relay, leg: &mut Leg, body: &[u8]) -> Result<LegMedia, SdpError> {
-    let said = sdp::describe(body, &CODECS)?;
+    let said = sdp::describe(body, &leg.formats)?;
     match &leg.protection {
         Some(Protection::Web(ours)) => {
             let browser = said.browser.ok_or(SdpError::NoCommonKey)?;
@@ -83,16 +83,28 @@ pub(super) fn take_answer(relay: &Relay, leg: &mut Leg, body: &[u8]) -> Result<L
     Ok(set_up(relay, leg, &said))
 }
 
-/// The far end offers something for this leg, whose signalling goes this way: the relay's leg is set up by what it says.
-/// `leg.protection` is what our answer says then.
+/// What the far end's offers are held against.
+pub(super) struct Terms {
+    pub(super) policy: SrtpPolicy,
+    /// Which way its signalling goes.
+    pub(super) transport: Transport,
+    pub(super) transcoded_max: usize,
+}
+
+/// The far end offers something for this leg: the relay's leg is set up by what it says. `leg.protection` is what our answer
+/// says then.
 pub(super) fn take_offer(
     relay: &Relay,
-    policy: SrtpPolicy,
-    transport: Transport,
+    terms: &Terms,
     leg: &mut Leg,
     body: &[u8],
 ) -> Result<LegMedia, SdpError> {
-    let said = sdp::describe(body, &CODECS)?;
+    let Terms { policy, transport, transcoded_max } = *terms;
+    // Whoever speaks something else already goes on.
+    let is_allowed =
+        |format: &Format| !format.is_wide() || leg.is_wide || relay.transcoded() < transcoded_max;
+    let allowed: Vec<Format> = leg.formats.iter().copied().filter(is_allowed).collect();
+    let said = sdp::describe(body, &allowed)?;
     if let Some(browser) = said.browser.filter(|_| policy != SrtpPolicy::Off) {
         let setup = if browser.setup == Setup::Passive { Setup::Active } else { Setup::Passive };
         let ours = match leg.protection.take() {
@@ -133,6 +145,7 @@ fn peer(browser: Browser) -> DtlsPeer {
 fn set_up(relay: &Relay, leg: &mut Leg, said: &Described) -> LegMedia {
     relay.configure(leg.media, said.media);
     leg.codec = Some(said.media.codec);
+    leg.is_wide = said.media.wide.is_some();
     leg.takes_events = said.media.dtmf.is_some();
     said.media
 }

@@ -15,7 +15,7 @@ use store::{Trunk, TrunkAddress};
 use super::circuit::{Circuit, Fault};
 use super::edge::TlsPeer;
 use super::names::{self, Found, HostName, Target};
-use super::{CODECS, Owner, Switch, sdp, secure};
+use super::{Owner, Switch, sdp, secure};
 pub use view::TrunkView;
 
 /// Without another address to go to, silence is borne this long: one INVITE is sent six times in it.
@@ -364,7 +364,7 @@ impl Switch {
         let Some((invite, flow)) = self.invite_by(&dial, &[]) else {
             return self.tell(company, Input::DialRefused { call });
         };
-        let Some(leg) = self.place(now, invite, &CODECS) else {
+        let Some(leg) = self.place(now, invite, self.codecs.plain()) else {
             self.took(now, dial.trunk, flow, |circuit| circuit.leave());
             return self.tell(company, Input::DialRefused { call });
         };
@@ -531,7 +531,7 @@ impl Switch {
     ) {
         let Some(leg) = self.calls.get_mut(&call).and_then(|c| c.customer.as_mut()) else { return };
         leg.protection = secure::protection(&self.relay, self.srtp, invite.flow.transport);
-        invite.sdp = sdp::offer(leg.address, &CODECS, leg.media.0, leg.protection.as_ref());
+        invite.sdp = sdp::offer(leg.address, &leg.formats, leg.media.0, leg.protection.as_ref());
         let dialog = self.endpoint.invite(now, invite);
         leg.dialog = dialog;
         self.dialogs.remove(&old);

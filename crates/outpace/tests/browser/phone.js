@@ -35,7 +35,11 @@ phone.on("registrationFailed", (event) => tell({ failed: event.cause }));
 phone.on("newRTCSession", ({ session }) => {
   const attach = (connection) => {
     connection.addEventListener("track", (event) => listen(event.streams[0]));
-    connection.addEventListener("connectionstatechange", () => tell({ connection: connection.connectionState }));
+    connection.addEventListener("connectionstatechange", () => {
+      const answer = session.direction === "incoming" ? connection.localDescription : connection.remoteDescription;
+      tell({ connection: connection.connectionState });
+      tell({ speaks: answer?.sdp.match(/a=rtpmap:\d+ (\w+)/)?.[1] });
+    });
   };
   // Of a call of our own it is there already.
   session.connection ? attach(session.connection) : session.on("peerconnection", (event) => attach(event.peerconnection));

@@ -9,10 +9,23 @@ use std::time::Duration;
 
 use super::TempDir;
 use super::ports::Ports;
-use super::rtp::tone_wav;
+use super::rtp::tone_wav_of;
 
 /// Frequency of the tone that it sends.
 pub const TONE_HZ: f64 = 440.0;
+
+/// What it speaks, and the sound card that fits it.
+#[derive(Clone, Copy)]
+pub struct Speech {
+    codec: &'static str,
+    module: &'static str,
+    rate: u32,
+    channels: u16,
+}
+
+pub const PCMA: Speech = Speech { codec: "pcma/8000/1", module: "g711", rate: 8000, channels: 1 };
+pub const G722: Speech = Speech { codec: "g722/16000/1", module: "g722", rate: 16_000, channels: 1 };
+pub const OPUS: Speech = Speech { codec: "opus/48000/2", module: "opus", rate: 48_000, channels: 2 };
 
 pub struct Baresip {
     child: Child,
@@ -21,6 +34,7 @@ pub struct Baresip {
     /// Takes commands.
     control: u16,
     dir: TempDir,
+    speech: Speech,
 }
 
 impl Baresip {
@@ -50,18 +64,33 @@ impl Baresip {
         hz: f64,
         registrar: SocketAddr,
         ports: &Ports,
-        (extension, password): (&str, &str),
+        account: (&str, &str),
         transport: &str,
         parameters: &str,
     ) -> Baresip {
+        Baresip::speaking(PCMA, hz, registrar, ports, account, (transport, parameters))
+    }
+
+    /// It knows no other codec.
+    pub fn speaking(
+        speech: Speech,
+        hz: f64,
+        registrar: SocketAddr,
+        ports: &Ports,
+        (extension, password): (&str, &str),
+        (transport, parameters): (&str, &str),
+    ) -> Baresip {
         let (dir, port, control) = (TempDir::new(), ports.next(), ports.next());
-        std::fs::write(dir.path().join("tone.wav"), tone_wav(hz, 60)).expect("it can be written");
+        let tone = tone_wav_of(hz, 60, speech.rate, speech.channels);
+        std::fs::write(dir.path().join("tone.wav"), tone).expect("it can be written");
+        let codec = speech.codec;
         let account = format!(
             "<sip:{extension}@{registrar};transport={transport}>;auth_user={extension};auth_pass={password};\
-             regint=60;answermode=auto;audio_codecs=pcma/8000/1{parameters}\n"
+             regint=60;answermode=auto;audio_codecs={codec}{parameters}\n"
         );
         std::fs::write(dir.path().join("accounts"), account).expect("it can be written");
-        std::fs::write(dir.path().join("config"), config(&dir, port, control)).expect("it can be written");
+        std::fs::write(dir.path().join("config"), config(&dir, port, control, speech))
+            .expect("it can be written");
         let out = std::fs::File::create(dir.path().join("out.txt")).expect("it can be written");
         let err = out.try_clone().expect("a file can be cloned");
         let child = Command::new("baresip")
@@ -73,7 +102,7 @@ impl Baresip {
             .stderr(err)
             .spawn()
             .expect("baresip is installed");
-        Baresip { child, port, control, dir }
+        Baresip { child, port, control, dir, speech }
     }
 
     /// One of baresip's own commands, such as `dial`, as its menu has it.
@@ -105,7 +134,9 @@ impl Baresip {
             let bytes = std::fs::read(path).unwrap_or_default();
             // The header of a WAV file that sndfile writes, format and data chunk.
             let data = bytes.get(44..).unwrap_or_default();
-            samples.extend(data.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])));
+            // Its tones lie below 4 kHz, so that leaving samples out is enough.
+            let step = 2 * usize::from(self.speech.channels) * (self.speech.rate / 8000) as usize;
+            samples.extend(data.chunks_exact(step).map(|b| i16::from_le_bytes([b[0], b[1]])));
         }
         samples
     }
@@ -131,13 +162,14 @@ impl Drop for Baresip {
     }
 }
 
-fn config(dir: &TempDir, port: u16, control: u16) -> String {
+fn config(dir: &TempDir, port: u16, control: u16, speech: Speech) -> String {
+    let Speech { rate, channels, module: codec, .. } = speech;
     let path = dir.path().display();
     let mut t = String::new();
     let _ = writeln!(t, "sip_listen 127.0.0.1:{port}\nmodule_path /usr/lib/baresip/modules");
     let _ = writeln!(t, "audio_source aufile,{path}/tone.wav\naudio_player aubridge,nowhere");
-    let _ = writeln!(t, "audio_srate 8000-8000\naudio_channels 1-1\nsnd_path {path}");
-    for module in ["g711", "aufile", "aubridge", "sndfile", "srtp"] {
+    let _ = writeln!(t, "audio_srate {rate}-{rate}\naudio_channels {channels}-{channels}\nsnd_path {path}");
+    for module in [codec, "aufile", "aubridge", "sndfile", "srtp"] {
         let _ = writeln!(t, "module {module}.so");
     }
     let _ = writeln!(t, "module_app account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so");

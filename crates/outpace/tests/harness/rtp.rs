@@ -252,20 +252,32 @@ fn goertzel(samples: &[i16], hz: f64) -> f64 {
 
 /// A WAV file with a tone: 8 kHz, mono, 16 bit.
 pub fn tone_wav(hz: f64, seconds: u32) -> Vec<u8> {
-    let sample = |i| (8000.0 * (std::f64::consts::TAU * hz * f64::from(i) / 8000.0).sin()) as i16;
-    wav(&(0..8000 * seconds).map(sample).collect::<Vec<_>>())
+    tone_wav_of(hz, seconds, 8000, 1)
+}
+
+/// The same at another rate, the same on all channels.
+pub fn tone_wav_of(hz: f64, seconds: u32, rate: u32, channels: u16) -> Vec<u8> {
+    let sample = |i| (8000.0 * (std::f64::consts::TAU * hz * f64::from(i) / f64::from(rate)).sin()) as i16;
+    let all = (0..rate * seconds).flat_map(|i| std::iter::repeat_n(sample(i), channels.into()));
+    wav_of(&all.collect::<Vec<_>>(), rate, channels)
 }
 
 /// A WAV file: 8 kHz, mono, 16 bit.
 pub fn wav(samples: &[i16]) -> Vec<u8> {
+    wav_of(samples, 8000, 1)
+}
+
+fn wav_of(samples: &[i16], rate: u32, channels: u16) -> Vec<u8> {
     let size = 2 * samples.len() as u32;
     let mut wav = Vec::with_capacity(44 + size as usize);
     wav.extend_from_slice(b"RIFF");
     wav.extend_from_slice(&(36 + size).to_le_bytes());
-    wav.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
-    wav.extend_from_slice(&8000u32.to_le_bytes());
-    wav.extend_from_slice(&16_000u32.to_le_bytes());
-    wav.extend_from_slice(b"\x02\0\x10\0data");
+    wav.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0");
+    wav.extend_from_slice(&channels.to_le_bytes());
+    wav.extend_from_slice(&rate.to_le_bytes());
+    wav.extend_from_slice(&(rate * 2 * u32::from(channels)).to_le_bytes());
+    wav.extend_from_slice(&(2 * channels).to_le_bytes());
+    wav.extend_from_slice(b"\x10\0data");
     wav.extend_from_slice(&size.to_le_bytes());
     wav.extend(samples.iter().flat_map(|s| s.to_le_bytes()));
     wav

@@ -7,12 +7,11 @@ use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{Seek, Write};
 
-use media::Codec;
 use mutate::fuzz;
 
 use crate::api::app_sip::request::{Encoding, Fields};
 use crate::api::upload::table;
-use crate::switch::sdp;
+use crate::switch::sdp::{self, Format};
 
 /// Stands for what was read: how many fields, or why none.
 fn shape(fields: Result<Fields, crate::api::app_sip::request::Unreadable>) -> u64 {
@@ -99,7 +98,7 @@ fn no_sdp_breaks_the_reader() {
         "255.255.255.255",
         "::",
     ];
-    let codecs = [Codec::Pcma, Codec::Pcmu];
+    let codecs = [Format::Pcma, Format::Pcmu, Format::G722, Format::Opus];
     fuzz("sdp", seeds, words, |input| match sdp::describe(input, &codecs) {
         Ok(sdp::Described { media, is_required, keys, browser }) => {
             let encryption =
