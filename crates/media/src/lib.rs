@@ -1,5 +1,6 @@
 //! Sound, pure per 20 ms frame, and the relay: RTP in, RTP out.
 
+pub mod comfort;
 pub mod detect;
 pub mod g711;
 pub mod g722;

@@ -1,6 +1,7 @@
 //! Mixing: what each listener of a conversation hears of the others, 20 ms at a time.
 
 use crate::FRAME_SAMPLES;
+use crate::comfort::Comfort;
 
 /// Who can be in one mixed conversation.
 pub const MIX_MEMBERS_MAX: usize = 8;
@@ -32,10 +33,13 @@ pub fn mix<'a>(heard: impl IntoIterator<Item = (&'a Frame, Gain)>) -> Frame {
 
 /// Samples in memory for each speaker (160 ms).
 const WINDOW: usize = 8 * FRAME_SAMPLES;
-/// So far (40 ms) what comes is ahead of what is heard, so that a packet may be late.
-const AHEAD: u32 = 2 * FRAME_SAMPLES as u32;
+/// So far what comes is ahead of what is heard at first (40 ms), and at most (100 ms), so that a packet may be late.
+const AHEAD_MIN: u32 = 2 * FRAME_SAMPLES as u32;
+const AHEAD_MAX: u32 = 5 * FRAME_SAMPLES as u32;
 /// Packets in a row that come too late before their clock is believed.
 const LATE_MAX: u32 = 3;
+/// After so many packets (5 s) of which none needed the last 20 ms, they are taken back.
+const EARLY_MIN: u32 = 250;
 
 /// One speaker's sound, put in order by its RTP timestamps and taken out by the mixer's own clock.
 #[derive(Debug)]
@@ -46,11 +50,27 @@ pub struct Arriving {
     /// Of the stream that is heard: its SSRC, and the timestamp of that sample.
     stream: Option<(u32, u32)>,
     late: u32,
+    /// How far it is ahead: as far as the network makes it necessary.
+    ahead: u32,
+    /// Packets that came too late, and since when none was late or nearly.
+    hurried: u32,
+    early: u32,
+    /// What stands for a far end that sends nothing.
+    noise: Option<Comfort>,
 }
 
 impl Default for Arriving {
     fn default() -> Arriving {
-        Arriving { window: [0; WINDOW], first: 0, stream: None, late: 0 }
+        Arriving {
+            window: [0; WINDOW],
+            first: 0,
+            stream: None,
+            late: 0,
+            ahead: AHEAD_MIN,
+            hurried: 0,
+            early: 0,
+            noise: None,
+        }
     }
 }
 
@@ -65,11 +85,15 @@ impl Arriving {
             Some(offset) => offset,
             None if self.is_merely_late(ssrc, timestamp) => return,
             None => {
-                self.stream = Some((ssrc, timestamp.wrapping_sub(AHEAD)));
-                self.late = 0;
-                AHEAD as usize
+                if self.stream.is_some_and(|(known, _)| known != ssrc) {
+                    (self.ahead, self.hurried) = (AHEAD_MIN, 0);
+                }
+                self.stream = Some((ssrc, timestamp.wrapping_sub(self.ahead)));
+                (self.late, self.early) = (0, 0);
+                self.ahead as usize
             }
         };
+        self.noise = None;
         for (n, sample) in samples.enumerate().take(WINDOW - offset) {
             self.window[(self.first + offset + n) % WINDOW] = sample;
         }
@@ -79,6 +103,8 @@ impl Arriving {
     fn offset(&mut self, ahead: u32, len: usize) -> Option<usize> {
         let offset = usize::try_from(ahead).ok().filter(|offset| offset + len <= WINDOW)?;
         self.late = 0;
+        // Nearer to its turn than 20 ms: those are needed.
+        self.early = if offset < FRAME_SAMPLES { 0 } else { self.early + 1 };
         Some(offset)
     }
 
@@ -90,11 +116,55 @@ impl Arriving {
             return false;
         }
         self.late += 1;
+        self.hurried += 1;
+        self.early = 0;
+        if self.hurried >= LATE_MAX && self.ahead < AHEAD_MAX {
+            self.wait_longer();
+        }
         self.late <= LATE_MAX
     }
 
-    /// The next 20 ms; silence where nothing came.
+    /// Nothing comes any more, because nobody speaks.
+    pub fn quiet(&mut self, noise: Comfort) {
+        self.noise = Some(noise);
+    }
+
+    /// 20 ms of nothing come before what is there.
+    fn wait_longer(&mut self) {
+        self.hurried = 0;
+        self.ahead += FRAME_SAMPLES as u32;
+        for _ in 0..FRAME_SAMPLES {
+            self.first = (self.first + WINDOW - 1) % WINDOW;
+            self.window[self.first] = 0;
+        }
+        if let Some((_, next)) = &mut self.stream {
+            *next = next.wrapping_sub(FRAME_SAMPLES as u32);
+        }
+    }
+
+    /// Takes 20 ms back that have not been needed for a while: they are left out.
+    fn catch_up(&mut self) {
+        if self.early < EARLY_MIN {
+            return;
+        }
+        (self.early, self.hurried) = (0, 0);
+        if self.ahead > AHEAD_MIN {
+            self.ahead -= FRAME_SAMPLES as u32;
+            self.step();
+        }
+    }
+
+    /// The next 20 ms; silence or noise where nothing came.
     pub fn take(&mut self) -> Frame {
+        self.catch_up();
+        let mut frame = self.step();
+        if let Some(noise) = self.noise.as_mut().filter(|_| frame.iter().all(|sample| *sample == 0)) {
+            frame.fill_with(|| noise.sample());
+        }
+        frame
+    }
+
+    fn step(&mut self) -> Frame {
         let mut frame = [0; FRAME_SAMPLES];
         for sample in &mut frame {
             *sample = std::mem::take(&mut self.window[self.first]);
@@ -167,6 +237,47 @@ mod tests {
         put(&mut arriving, 0, 9);
         put(&mut arriving, 160, 2);
         assert_eq!([arriving.take()[0], arriving.take()[0]], [2, 0]);
+    }
+
+    #[test]
+    fn a_network_that_delays_gets_more_time_and_loses_it_when_it_delays_no_more() {
+        let mut arriving = Arriving::default();
+        let mut heard = |range: std::ops::Range<u32>, delay: fn(u32) -> u32| {
+            let mut count = 0;
+            for n in range {
+                // What was sent at `m` comes at `m + delay(m)`.
+                for m in n.saturating_sub(5)..=n {
+                    if m + delay(m) == n {
+                        put(&mut arriving, m * 160, 5);
+                    }
+                }
+                count += usize::from(arriving.take()[0] == 5);
+            }
+            (count, arriving.ahead)
+        };
+        // Bursts: packets wait for up to 80 ms.
+        let bursts: fn(u32) -> u32 = |m| if m == 0 { 0 } else { 4 - m % 5 };
+        heard(0..100, bursts);
+        let (count, ahead) = heard(100..600, bursts);
+        assert!(count >= 495 && ahead > AHEAD_MIN, "{count} of 500, {ahead} ahead");
+        heard(600..2000, |_| 0);
+        let (count, ahead) = heard(2000..2500, |_| 0);
+        assert!(count >= 498 && ahead == AHEAD_MIN, "{count} of 500, {ahead} ahead");
+    }
+
+    #[test]
+    fn comfort_noise_is_heard_until_somebody_speaks_again() {
+        let mut arriving = Arriving::default();
+        put(&mut arriving, 0, 5);
+        arriving.quiet(Comfort::told(&[30]));
+        let frames: Vec<Frame> = (0..6).map(|_| arriving.take()).collect();
+        assert_eq!(frames[2], frame_of(5), "what was said is heard to its end");
+        assert!(frames[3..].iter().all(|frame| frame.iter().any(|sample| sample.unsigned_abs() > 100)));
+        put(&mut arriving, 960, 7);
+        for _ in 0..2 {
+            arriving.take();
+        }
+        assert_eq!(arriving.noise, None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod keys;
 mod latch;
 mod leg;
 mod listening;
+mod ogg_file;
 mod outgoing;
 mod piece;
 mod playback;
@@ -334,7 +335,7 @@ impl Relay {
         self.handle.command(Command::Press { leg, key });
     }
 
-    /// Records both legs into a WAV file of 8 kHz, 16 bit, stereo: what the customer says is left, what the agent says right.
+    /// Records both legs into a WAV file of 8 kHz, 16 bit, stereo, or where the path ends in `.ogg` as Opus in Ogg: what the customer says is left, what the agent says right.
     /// Sound only: key presses and comfort noise are silence. The file can be played while it grows. `Recorded` follows
     /// after the end, which is `stop_record` or the end of the customer's leg.
     ///

@@ -273,3 +273,31 @@ fn losses_are_silence_and_packets_of_any_length_in_any_order_find_their_place() 
     }
     assert!(left.iter().filter(|sample| **sample == decoded(9)).count() >= 4 * 160);
 }
+
+#[test]
+fn comfort_noise_is_recorded_at_its_level_until_the_side_speaks_again() {
+    let (desk, folder) = (desk(), Folder::new("comfort"));
+    let (mut anna, mut bert) = (desk.party(PCMA, 1000.0), desk.party(PCMA, 1700.0));
+    desk.bridge(&anna, &bert);
+    let path = folder.file("call.wav");
+    desk.relay.record(anna.leg, bert.leg, path);
+    talk(60, |n| match n {
+        0..20 | 40.. => anna.say(),
+        20 => anna.send_payload(media::rtp::COMFORT_NOISE, &[30]),
+        _ => anna.pause(),
+    });
+    bert.say();
+    desk.relay.stop_record(anna.leg);
+    let [left, _] = channels(&recorded(&desk, &anna).path);
+    let level = |at: std::ops::Range<usize>| {
+        let energy: f64 = left[at].iter().map(|s| f64::from(*s).powi(2)).sum();
+        10.0 * (energy / 1600.0 / 32_767f64.powi(2)).log10()
+    };
+    // Half a second in, where nothing came.
+    let quiet = level(4800 - 800..4800 + 800);
+    assert!((quiet + 30.0).abs() < 2.0, "{quiet} dB");
+    assert!(
+        goertzel::share(&left[left.len() - 2400..left.len() - 800], 1000.0) > 0.01,
+        "and the voice is back"
+    );
+}

@@ -157,10 +157,31 @@ pub struct Retry {
     pub lost_s: u64,
 }
 
+/// What recordings are written as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordingFormat {
+    #[default]
+    Wav,
+    /// Opus.
+    Ogg,
+}
+
+impl RecordingFormat {
+    /// Of the file's name.
+    pub const fn ending(self) -> &'static str {
+        match self {
+            RecordingFormat::Wav => "wav",
+            RecordingFormat::Ogg => "ogg",
+        }
+    }
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recording {
     pub enabled: bool,
+    pub format: RecordingFormat,
     /// None: `recordings` in the data folder.
     pub dir: Option<PathBuf>,
     /// 0: for ever.

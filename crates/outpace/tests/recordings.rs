@@ -190,6 +190,42 @@ fn a_killed_server_leaves_a_recording_that_plays_and_can_be_fetched() {
     check_sound(&fetch(&link(&crm, &filename), None).body, 1.9);
 }
 
+/// What another program makes of Opus in Ogg, as WAV.
+fn decoded(ogg: &Path) -> Vec<u8> {
+    let wav = ogg.with_extension("test.wav");
+    let command = ["--quiet", "--rate", "8000", "--no-dither"];
+    let done =
+        Command::new("opusdec").args(command).arg(ogg).arg(&wav).output().expect("opusdec is installed");
+    assert!(done.status.success(), "{done:?}");
+    std::fs::read(wav).expect("opusdec wrote it")
+}
+
+#[test]
+fn opus_in_ogg_is_as_good_also_when_the_server_is_killed() {
+    let ogg = |setup: Setup| setup.recording("enabled = true\nformat = \"ogg\"\ndisk_min_free_mb = 1");
+    let mut floor = floor(ogg, 4.0);
+    let task = floor.crm.create(&numbers(76, 1), &[]);
+    floor.crm.wait_ended(&task, LIMIT);
+    let whole = wait_recorded(&floor.server, 1).remove(0);
+    assert!(whole.ends_with(".ogg"), "{whole}");
+    let fetched = fetch(&link(&floor.crm, &whole), None);
+    assert_eq!((fetched.status, &fetched.headers["content-type"].to_str().unwrap()[..9]), (200, "audio/ogg"));
+    let path = file_of(&floor.server, &whole);
+    assert_eq!(fetched.body, std::fs::read(&path).expect("it is there"));
+    check_sound(&decoded(&path), 3.5);
+    assert!(fetched.body.len() < 4 * 8000, "{} bytes", fetched.body.len());
+
+    floor.crm.create(&numbers(77, 1), &[]);
+    let cut = wait_for("the second recording's row", LIMIT, || {
+        floor.server.sql("SELECT filename FROM recordings WHERE seconds = 0").pop()
+    });
+    let path = file_of(&floor.server, &cut);
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |m| m.len());
+    wait_for("some sound", LIMIT, || (size(&path) > 4000).then_some(()));
+    floor.server.kill();
+    check_sound(&decoded(&path), 1.0);
+}
+
 #[test]
 fn links_outlive_a_restart_and_recordings_go_when_their_time_is_over() {
     let mut floor = floor(on, 1.5);

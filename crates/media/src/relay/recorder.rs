@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use super::recording::{Frame, Order, Side};
+use super::ogg_file::OggFile;
+use super::recording::{Frame, Kind, Order, Side};
 use super::timeline::Timeline;
 use super::wav_file::{MOMENT_LEN, WavFile};
 use super::{Codec, LegId};
+use crate::comfort::Comfort;
 use crate::{SAMPLE_RATE, g711};
 
 /// How often the ring is looked at.
@@ -133,16 +135,55 @@ impl<F: Fn(Finished)> Recorder<F> {
     }
 }
 
+/// The file of a recording.
+enum Writing {
+    Wav(WavFile),
+    Ogg(Box<OggFile>),
+}
+
+impl Writing {
+    /// As the end of its name says.
+    fn create(path: &Path) -> std::io::Result<Writing> {
+        match path.extension().is_some_and(|end| end == "ogg") {
+            true => Ok(Writing::Ogg(Box::new(OggFile::create(path)?))),
+            false => Ok(Writing::Wav(WavFile::create(path)?)),
+        }
+    }
+
+    fn append(&mut self, moments: &[u8]) -> std::io::Result<()> {
+        match self {
+            Writing::Wav(file) => file.append(moments),
+            Writing::Ogg(file) => file.append(moments),
+        }
+    }
+
+    fn finish(&mut self) -> std::io::Result<()> {
+        match self {
+            Writing::Wav(_) => Ok(()),
+            Writing::Ogg(file) => file.finish(),
+        }
+    }
+
+    fn len(&self) -> u64 {
+        match self {
+            Writing::Wav(file) => file.len(),
+            Writing::Ogg(file) => file.len(),
+        }
+    }
+}
+
 struct Recording {
     customer: LegId,
     path: Arc<Path>,
     begun: Instant,
     /// None: given up, or never there.
-    file: Option<WavFile>,
+    file: Option<Writing>,
     /// Bytes of the file, also when it was given up.
     bytes: u64,
     whole: bool,
     sides: [Timeline; 2],
+    /// From where on a side is noise, because it sends nothing.
+    noises: [Option<(i64, Comfort)>; 2],
     /// Samples that were written; where the window begins.
     written: i64,
     /// Left and right; silence where nothing was put.
@@ -158,11 +199,12 @@ impl Recording {
             bytes: 0,
             whole: true,
             sides: Default::default(),
+            noises: [None; 2],
             written: 0,
             window: vec![[0; 2]; WINDOW].into_boxed_slice(),
             path,
         };
-        match WavFile::create(&recording.path) {
+        match Writing::create(&recording.path) {
             Ok(file) => {
                 recording.bytes = file.len();
                 recording.file = Some(file);
@@ -192,18 +234,22 @@ impl Recording {
         }
         let piece = &frame.piece;
         let came = self.position(piece.at);
-        let (channel, decode) = (
-            match frame.side {
-                Side::Customer => 0,
-                Side::Agent => 1,
-            },
-            match frame.codec {
-                Codec::Pcma => g711::alaw_decode,
-                Codec::Pcmu => g711::ulaw_decode,
-            },
-        );
+        let channel = match frame.side {
+            Side::Customer => 0,
+            Side::Agent => 1,
+        };
         let spoken = came - i64::from(piece.to_end);
         let position = self.sides[channel].place(piece.ssrc, piece.timestamp, spoken);
+        self.fill(channel, position);
+        let decode = match frame.kind {
+            Kind::Noise(noise) => {
+                self.noises[channel] = Some((position, noise));
+                return;
+            }
+            Kind::Sound(Codec::Pcma) => g711::alaw_decode,
+            Kind::Sound(Codec::Pcmu) => g711::ulaw_decode,
+        };
+        self.noises[channel] = None;
         if position + piece.payload().len() as i64 > self.written + WINDOW as i64 {
             // The writer was held up.
             self.write_to(came - HOLD, scratch);
@@ -217,6 +263,17 @@ impl Recording {
         }
     }
 
+    /// A side that is noise has it up to here.
+    fn fill(&mut self, channel: usize, end: i64) {
+        let Some((from, noise)) = &mut self.noises[channel] else { return };
+        let begin = (*from).max(self.written);
+        for position in begin..end.min(self.written + WINDOW as i64) {
+            // In the window by what it runs over.
+            self.window[(position - self.written) as usize][channel] = noise.sample();
+        }
+        *from = begin.max(end);
+    }
+
     fn write_due(&mut self, now: Instant, scratch: &mut Vec<u8>) {
         let end = self.position(now) - HOLD;
         if end - self.written >= BLOCK {
@@ -227,6 +284,9 @@ impl Recording {
     fn write_to(&mut self, end: i64, scratch: &mut Vec<u8>) {
         while self.written < end {
             let count = usize::try_from(end - self.written).unwrap_or(WINDOW).min(WINDOW);
+            for channel in 0..2 {
+                self.fill(channel, self.written + count as i64);
+            }
             let Some(file) = &mut self.file else { return };
             scratch.clear();
             scratch.extend(self.window[..count].iter().flatten().flat_map(|sample| sample.to_le_bytes()));
@@ -242,6 +302,13 @@ impl Recording {
 
     fn finish(mut self, at: Instant, frames_dropped: u64, scratch: &mut Vec<u8>) -> Finished {
         self.write_to(self.position(at), scratch);
+        if let Some(file) = &mut self.file {
+            let ended = file.finish();
+            self.bytes = file.len();
+            if let Err(error) = ended {
+                self.give_up(&error);
+            }
+        }
         let samples = u64::try_from(self.written).unwrap_or(0);
         Finished {
             customer: self.customer,

@@ -9,9 +9,11 @@ use std::sync::mpsc::{self, Sender, SyncSender};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use super::leg::Content;
 use super::piece::{Piece, pieces};
 use super::recorder::{Finished, Recorder};
 use super::{Codec, LegId};
+use crate::comfort::Comfort;
 use crate::rtp::Header;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,8 +35,15 @@ pub(super) struct Tap {
 pub(super) struct Frame {
     pub(super) recording: u64,
     pub(super) side: Side,
-    pub(super) codec: Codec,
+    pub(super) kind: Kind,
     pub(super) piece: Piece,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    Sound(Codec),
+    /// From here on nothing comes, and this is what stands for it.
+    Noise(Comfort),
 }
 
 /// What the writer is told apart from sound.
@@ -109,14 +118,20 @@ impl Recordings {
     pub(super) fn take(
         &mut self,
         tap: Tap,
-        codec: Codec,
+        content: Content,
         header: &Header,
         payload: &[u8],
         now: Instant,
     ) -> u64 {
         let mut dropped = 0;
+        let (kind, payload) = match content {
+            Content::Sound(codec) => (Kind::Sound(codec), payload),
+            Content::ComfortNoise => (Kind::Noise(Comfort::told(payload)), &payload[..payload.len().min(1)]),
+            // What is typed is not recorded.
+            Content::Dtmf => return 0,
+        };
         for piece in pieces(header, payload, now) {
-            let frame = Frame { recording: tap.recording, side: tap.side, codec, piece };
+            let frame = Frame { recording: tap.recording, side: tap.side, kind, piece };
             if self.ring.try_send(frame).is_err() {
                 dropped += 1;
             }

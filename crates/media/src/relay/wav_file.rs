@@ -22,10 +22,7 @@ pub(super) struct WavFile {
 impl WavFile {
     /// An empty recording that only its owner may read, in a folder that is made where there is none.
     pub(super) fn create(path: &Path) -> io::Result<WavFile> {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        let file = create_file(path)?;
         file.write_all_at(&header(0), 0)?;
         Ok(WavFile { file, data_len: 0 })
     }
@@ -47,6 +44,14 @@ impl WavFile {
     pub(super) fn len(&self) -> u64 {
         HEADER_LEN + self.data_len
     }
+}
+
+/// Which only its owner may read, in a folder that is made where there is none.
+pub(super) fn create_file(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 fn header(data_len: u32) -> [u8; HEADER_LEN as usize] {

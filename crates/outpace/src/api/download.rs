@@ -61,7 +61,8 @@ pub async fn recording(
     let Some(path) = archive.path(&filename) else { return not_found() };
     let range = headers.get(RANGE).filter(|_| !headers.contains_key(IF_RANGE));
     let range = range.and_then(|value| value.to_str().ok());
-    send_file(&server, path, range, ("audio/wav", &file)).await
+    let kind = if file.ends_with(".ogg") { "audio/ogg" } else { "audio/wav" };
+    send_file(&server, path, range, (kind, &file)).await
 }
 
 /// `GET /uploads/{name}`: the refused rows of an upload.

@@ -100,7 +100,14 @@ impl Default for Retry {
 
 impl Default for Recording {
     fn default() -> Recording {
-        Recording { enabled: false, dir: None, keep_days: 90, disk_min_free_mb: 500, download_url: None }
+        Recording {
+            enabled: false,
+            format: RecordingFormat::Wav,
+            dir: None,
+            keep_days: 90,
+            disk_min_free_mb: 500,
+            download_url: None,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use engine::{CallId, Timestamp};
 use jiff::tz::TimeZone;
 use store::{Company, Recording};
 
-use crate::config::Config;
+use crate::config::{Config, RecordingFormat};
 
 pub use tending::tend;
 
@@ -26,6 +26,7 @@ pub struct Archive {
     folder: PathBuf,
     /// New calls are recorded.
     enabled: bool,
+    format: RecordingFormat,
     /// None: for ever.
     keep: Option<Duration>,
     free_min_bytes: u64,
@@ -49,6 +50,7 @@ impl Archive {
         let archive = Archive {
             folder,
             enabled: c.enabled,
+            format: c.format,
             keep: (c.keep_days > 0).then(|| Duration::from_secs(u64::from(c.keep_days) * 86_400)),
             free_min_bytes: c.disk_min_free_mb.saturating_mul(1 << 20),
             has_room: AtomicBool::new(true),
@@ -64,16 +66,17 @@ impl Archive {
         if !self.enabled || !self.has_room.load(Ordering::Relaxed) {
             return None;
         }
-        let filename = format!("{}/{}_{call}.wav", day(company, now), file_part(&company.settings.code));
+        let (day, code) = (day(company, now), file_part(&company.settings.code));
+        let filename = format!("{day}/{code}_{call}.{}", self.format.ending());
         let path = self.path(&filename)?.into();
         let (company, seconds, bytes) = (company.id, 0, 0);
         Some((Recording { call, company, filename, seconds, bytes, created_at: now }, path))
     }
 
-    /// None for anything but `<8 digits>/<letters, digits, - and _>.wav`, so a name never leads out of the folder.
+    /// None for anything but `<8 digits>/<letters, digits, - and _>.wav` or `.ogg`, so a name never leads out of the folder.
     pub fn path(&self, filename: &str) -> Option<PathBuf> {
         let (day, file) = filename.split_once('/')?;
-        let name = file.strip_suffix(".wav")?;
+        let name = file.strip_suffix(".wav").or_else(|| file.strip_suffix(".ogg"))?;
         let is_good = is_day(day)
             && !name.is_empty()
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
@@ -147,6 +150,7 @@ mod tests {
     fn no_name_leads_out_of_the_folder() {
         let archive = archive(Settings::default());
         assert!(archive.path("20260102/1_a-b.wav").is_some());
+        assert!(archive.path("20260102/1_a-b.ogg").is_some());
         for name in [
             "",
             "a.wav",

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::MediaThread;
+use crate::comfort::Comfort;
 use crate::mix::{Arriving, Frame, Gain, MIX_MEMBERS_MAX, mix};
 use crate::relay::leg::Content;
 use crate::relay::playback::encode;
@@ -77,11 +78,12 @@ impl Rooms {
     /// A packet of a leg that sits here.
     pub(super) fn take(&mut self, at: MixSeat, content: Content, header: &Header, payload: &[u8]) {
         let Some(seat) = self.room(at.room).and_then(|room| room.seats.get_mut(at.seat)) else { return };
-        // Key presses go another way, and comfort noise is not heard in a mix.
+        // Key presses go another way.
         let decode = match content {
             Content::Sound(Codec::Pcma) => g711::alaw_decode,
             Content::Sound(Codec::Pcmu) => g711::ulaw_decode,
-            Content::ComfortNoise | Content::Dtmf => return,
+            Content::ComfortNoise => return seat.arriving.quiet(Comfort::told(payload)),
+            Content::Dtmf => return,
         };
         seat.arriving.put(header.ssrc, header.timestamp, payload.iter().map(|code| decode(*code)));
     }

@@ -66,10 +66,8 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             return;
         };
         let payload = &self.datagram[packet.payload.clone()];
-        if let (Some(recordings), Some(tap), Content::Sound(codec)) =
-            (&mut self.recordings, leg.tap, packet.content)
-        {
-            leg.stats.frames_unrecorded += recordings.take(tap, codec, &packet.header, payload, now);
+        if let (Some(recordings), Some(tap)) = (&mut self.recordings, leg.tap) {
+            leg.stats.frames_unrecorded += recordings.take(tap, packet.content, &packet.header, payload, now);
         }
         if leg.is_listened_to
             && let Some(listening) = &self.listening

@@ -87,7 +87,7 @@ fn recording_schema() -> Schema {
     object(
         "RecordingLink",
         vec![
-            field("url", text(4000), "A WAV file; `Range` is understood."),
+            field("url", text(4000), "A WAV file, or Opus in Ogg; `Range` is understood."),
             field("expires_at", time(), ""),
             field("filename", text(1000), ""),
             field("seconds", count(), "0: it has not ended, or a crash cut it off."),
