@@ -78,9 +78,10 @@ impl Incoming {
     }
 
     fn samples(&self, now: Instant) -> u32 {
-        let passed = now.saturating_duration_since(self.begun).as_micros() as u64;
+        let passed = now.saturating_duration_since(self.begun);
         // It wraps after six days, as every RTP clock does.
-        (passed * u64::from(CLOCK / 1000) / 1000) as u32
+        let whole = (passed.as_secs() as u32).wrapping_mul(CLOCK);
+        whole.wrapping_add(passed.subsec_nanos() / (1_000_000_000 / CLOCK))
     }
 
     pub(super) fn lost(&self) -> u64 {
