@@ -21,8 +21,16 @@ impl Switch {
         state.amd = dial.amd;
     }
 
-    /// Opens a relay leg and sends the INVITE with an offer of these. None when no port is free.
-    pub(super) fn place(&mut self, now: Duration, mut invite: Invite, formats: Vec<Format>) -> Option<Leg> {
+    /// Opens a relay leg and sends the INVITE with an offer of these, as far as there is room for them. None when no port is
+    /// free.
+    pub(super) fn place(
+        &mut self,
+        now: Duration,
+        mut invite: Invite,
+        mut formats: Vec<Format>,
+    ) -> Option<Leg> {
+        let has_room = self.relay.transcoded() < self.codecs.transcoded_max;
+        formats.retain(|format| has_room || !format.is_wide());
         let (media, address) = match self.relay.open() {
             Ok(opened) => opened,
             Err(error) => {
