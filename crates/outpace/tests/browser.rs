@@ -164,7 +164,7 @@ struct Office {
 }
 
 /// A page at which extension 1001 works, and that dials when it is told to.
-fn office(dial: &str) -> Office {
+fn office(dial: &str, media_keys: &str) -> Office {
     let (ports, folder) = (Ports::reserve(), TempDir::new());
     let customer = |_: &str| Behaviour::answers(seconds(0.2)).and_hangs_up_after(seconds(8.0));
     let carrier = Peer::start(ports.next(), Sound::Tone(CUSTOMER_HZ), customer);
@@ -173,6 +173,7 @@ fn office(dial: &str) -> Office {
     let mut setup = Setup::new(&ports).company(Company::new("1").trunk(carrier.port).agents(1001, 1));
     setup.companies[0].outbound_keys = "allow = [\"1\"]".to_owned();
     setup.sip_keys = format!("ws_listen = \"{ws}\"\nws_origins = [\"http://{}\"]", site.address);
+    setup.media_keys = media_keys.to_owned();
     let server = setup.start();
     let microphone = folder.path().join("microphone.wav");
     std::fs::write(&microphone, tone_wav(AGENT_HZ, 30)).expect("it can be written");
@@ -196,7 +197,7 @@ fn wait_both_hear(office: &Office, number: &str) {
 
 #[test]
 fn an_agent_in_a_browser_is_rung_and_talks_with_the_customer() {
-    let office = office("");
+    let office = office("", "");
     let crm = office.server.crm(0);
     crm.wait_registered(&["1001".to_owned()]);
     let numbers = numbers(75, 1);
@@ -210,8 +211,8 @@ fn an_agent_in_a_browser_is_rung_and_talks_with_the_customer() {
 
 #[test]
 fn an_agent_in_a_browser_dials() {
-    let office = office("13900000001");
+    let office = office("13900000001", "codecs = [\"opus\", \"pcma\"]");
     wait_both_hear(&office, "13900000001");
-    assert!(office.site.has_told("speaks=opus"), "as it likes");
+    assert!(office.site.has_told("speaks=opus"), "as both like");
     wait_for("the page to hear of the end", LIMIT, || office.site.has_told("ended=").then_some(()));
 }

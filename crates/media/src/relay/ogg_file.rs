@@ -11,9 +11,9 @@ use opus_rs::{Application, OpusEncoder};
 use super::wav_file::{MOMENT_LEN, create_file};
 use crate::{FRAME_SAMPLES, SAMPLE_RATE};
 
-const CHANNELS: u8 = 2;
-/// Bits a second, for both sides together.
-const BITRATE: i32 = 32_000;
+const CHANNELS: usize = 2;
+/// Bits a second of each side.
+const BITRATE: i32 = 16_000;
 /// Positions are counted at 48 kHz, whatever is sampled (RFC 7845 §4).
 const CLOCK: u64 = 48_000 / SAMPLE_RATE as u64;
 /// What a decoder leaves out at the beginning: how much later the encoder gives what it gets.
@@ -25,11 +25,14 @@ const PACKET_MAX: usize = 1275;
 /// Length bytes that a page has at most.
 const LACES_MAX: usize = 255;
 const HEADER_LEN: usize = 27;
+/// Of a packet's first byte: 0 stands for one frame (RFC 6716 §3.1).
+const FRAMES_CODE: u8 = 3;
 
 pub(super) struct OggFile {
     file: File,
     len: u64,
-    encoder: Box<OpusEncoder>,
+    /// One for each side: an encoder of stereo lets a little of each be heard on the other.
+    encoders: [Box<OpusEncoder>; CHANNELS],
     /// Moments that wait for a whole frame.
     waiting: Vec<i16>,
     /// Moments that were given, and frames that were made of them.
@@ -48,7 +51,7 @@ impl OggFile {
         let mut ogg = OggFile {
             file: create_file(path)?,
             len: 0,
-            encoder: encoder()?,
+            encoders: [encoder()?, encoder()?],
             waiting: Vec::new(),
             given: 0,
             frames: 0,
@@ -58,11 +61,11 @@ impl OggFile {
             body: Vec::new(),
         };
         let mut head = b"OpusHead\x01".to_vec();
-        head.push(CHANNELS);
+        head.push(CHANNELS as u8);
         head.extend(PRE_SKIP.to_le_bytes());
         head.extend(SAMPLE_RATE.to_le_bytes());
-        // No gain, and the usual channels: left and right.
-        head.extend([0, 0, 0]);
+        // No gain; the channels left and right (family 1), which are two streams, none of them stereo (RFC 7845 §5.1.1).
+        head.extend([0, 0, 1, 2, 0, 0, 1]);
         ogg.add(&head);
         ogg.write_page(FIRST, 0)?;
         ogg.add(b"OpusTags\x07\0\0\0outpace\0\0\0\0");
@@ -86,7 +89,7 @@ impl OggFile {
         let end = self.given * CLOCK + u64::from(PRE_SKIP);
         let frames = end.div_ceil(FRAME_SAMPLES as u64 * CLOCK);
         let missing = frames * FRAME_SAMPLES as u64 - self.given;
-        self.waiting.extend(std::iter::repeat_n(0, missing as usize * usize::from(CHANNELS)));
+        self.waiting.extend(std::iter::repeat_n(0, missing as usize * CHANNELS));
         self.encode()?;
         self.write_page(LAST, end)
     }
@@ -97,25 +100,44 @@ impl OggFile {
     }
 
     fn encode(&mut self) -> io::Result<()> {
-        const FRAME_LEN: usize = FRAME_SAMPLES * CHANNELS as usize;
         let waiting = std::mem::take(&mut self.waiting);
-        let mut frames = waiting.chunks_exact(FRAME_LEN);
+        let mut frames = waiting.chunks_exact(FRAME_SAMPLES * CHANNELS);
         for frame in frames.by_ref() {
-            let mut packet = [0; PACKET_MAX];
-            let encoder = &mut self.encoder;
-            // The other recordings go on.
-            let encoded =
-                catch_unwind(AssertUnwindSafe(|| encoder.encode_i16(frame, FRAME_SAMPLES, &mut packet)));
-            let len = encoded.map_err(|_| io::Error::other("the encoder of Opus has failed"))?;
-            let len = len.map_err(io::Error::other)?;
-            if self.laces.len() + len / 255 + 1 > LACES_MAX {
+            let packet = self.packet(frame)?;
+            if self.laces.len() + packet.len() / 255 + 1 > LACES_MAX {
                 self.write_page(0, self.frames * FRAME_SAMPLES as u64 * CLOCK)?;
             }
-            self.add(&packet[..len]);
+            self.add(&packet);
             self.frames += 1;
         }
         self.waiting = frames.remainder().to_vec();
         Ok(())
+    }
+
+    /// Both sides of a frame, one after the other; the first one tells its length (RFC 7845 §3, RFC 6716 appendix B).
+    fn packet(&mut self, frame: &[i16]) -> io::Result<Vec<u8>> {
+        let mut packet = Vec::with_capacity(PACKET_MAX);
+        for (side, encoder) in self.encoders.iter_mut().enumerate() {
+            let samples: [i16; FRAME_SAMPLES] = std::array::from_fn(|at| frame[at * CHANNELS + side]);
+            let mut bytes = [0; PACKET_MAX];
+            // The other recordings go on.
+            let encoded =
+                catch_unwind(AssertUnwindSafe(|| encoder.encode_i16(&samples, FRAME_SAMPLES, &mut bytes)));
+            let len = encoded.map_err(|_| io::Error::other("the encoder of Opus has failed"))?;
+            let len = len.map_err(io::Error::other)?;
+            let Some((contents, sound)) = bytes.get(..len).and_then(<[u8]>::split_first) else {
+                return Err(io::Error::other("the encoder of Opus gave nothing"));
+            };
+            if contents & FRAMES_CODE != 0 {
+                return Err(io::Error::other("the encoder of Opus gave more than a frame"));
+            }
+            packet.push(*contents);
+            if side + 1 < CHANNELS {
+                packet.extend(length(sound.len()));
+            }
+            packet.extend(sound);
+        }
+        Ok(packet)
     }
 
     /// One packet more on the page.
@@ -146,8 +168,15 @@ impl OggFile {
     }
 }
 
+/// RFC 6716 §3.2.1.
+fn length(len: usize) -> impl Iterator<Item = u8> {
+    let first = if len < 252 { len } else { 252 + len % 4 };
+    let second = (len >= 252).then(|| ((len - first) / 4) as u8);
+    std::iter::once(first as u8).chain(second)
+}
+
 fn encoder() -> io::Result<Box<OpusEncoder>> {
-    let encoder = OpusEncoder::new(SAMPLE_RATE.cast_signed(), CHANNELS.into(), Application::Voip);
+    let encoder = OpusEncoder::new(SAMPLE_RATE.cast_signed(), 1, Application::Voip);
     let mut encoder = encoder.map_err(io::Error::other)?;
     encoder.bitrate_bps = BITRATE;
     encoder.complexity = 0;
@@ -204,6 +233,16 @@ mod tests {
         pages
     }
 
+    /// The packets of both sides.
+    fn split(packet: &[u8]) -> [Vec<u8>; 2] {
+        let (len, from) = match packet[1] {
+            len @ 0..252 => (usize::from(len), 2),
+            first => (4 * usize::from(packet[2]) + usize::from(first), 3),
+        };
+        let (left, right) = packet[from..].split_at(len);
+        [[&packet[..1], left].concat(), right.to_vec()]
+    }
+
     fn moments(range: std::ops::Range<usize>) -> Vec<u8> {
         let sine =
             |at: usize, hz: f64| (8000.0 * (at as f64 * hz * std::f64::consts::TAU / 8000.0).sin()) as i16;
@@ -226,17 +265,18 @@ mod tests {
         assert_eq!((all[0].flags, all.last().unwrap().flags), (FIRST, LAST));
         assert_eq!(all.last().unwrap().position, 30_000 * CLOCK + u64::from(PRE_SKIP));
         assert_eq!(&all[0].packets[0][..8], b"OpusHead");
-        let mut decoder = OpusDecoder::new(8000, 2).unwrap();
+        let mut decoders = [(); 2].map(|()| OpusDecoder::new(8000, 1).unwrap());
         let mut sides = [Vec::new(), Vec::new()];
         for packet in all[2..].iter().flat_map(|page| &page.packets) {
-            let mut samples = [0.0; 2 * FRAME_SAMPLES];
-            assert_eq!(decoder.decode(packet, FRAME_SAMPLES, &mut samples), Ok(FRAME_SAMPLES));
-            for (n, sample) in samples.iter().enumerate() {
-                sides[n % 2].push((sample * 32_768.0) as i16);
+            for ((decoder, packet), side) in decoders.iter_mut().zip(split(packet)).zip(&mut sides) {
+                let mut samples = [0.0; FRAME_SAMPLES];
+                assert_eq!(decoder.decode(&packet, FRAME_SAMPLES, &mut samples), Ok(FRAME_SAMPLES));
+                side.extend(samples.map(|sample| (sample * 32_768.0) as i16));
             }
         }
-        for (side, hz) in sides.iter().zip([1000.0, 1700.0]) {
-            assert!(goertzel::share(&side[8000..24_000], hz) > 0.8, "{hz}");
+        for (side, [own, other]) in sides.iter().zip([[1000.0, 1700.0], [1700.0, 1000.0]]) {
+            assert!(goertzel::share(&side[8000..24_000], own) > 0.8, "{own}");
+            assert!(goertzel::share(&side[8000..24_000], other) < 0.01, "{other}");
         }
         std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
     }

@@ -279,7 +279,8 @@ fn body(
     sdp.into_bytes()
 }
 
-/// What the far end's SDP (offer or answer) means for our leg: the first of its formats that is allowed.
+/// What the far end's SDP (offer or answer) means for our leg: the first of its formats that is allowed, or its first of
+/// G.711 when that stands before it in `allowed`.
 pub fn describe(bytes: &[u8], allowed: &[Format]) -> Result<Described, SdpError> {
     if bytes.len() > SDP_MAX {
         return Err(SdpError::Unreadable);
@@ -297,7 +298,17 @@ pub fn describe(bytes: &[u8], allowed: &[Format]) -> Result<Described, SdpError>
     let ip: IpAddr = host.parse().map_err(|_| SdpError::Unreadable)?;
     let formats: Vec<u8> = audio.fmt.split_whitespace().filter_map(|f| f.parse().ok()).collect();
     let name = |pt: u8| rtpmap(audio, pt);
-    let chosen = formats.iter().find_map(|pt| Some((allowed.iter().find(|f| f.is(*pt, name(*pt)))?, *pt)));
+    let shared =
+        || formats.iter().filter_map(|pt| Some((allowed.iter().position(|f| f.is(*pt, name(*pt)))?, *pt)));
+    let first = shared().next();
+    // What needs no transcoding goes before what does, unless it stands behind it in our order.
+    let chosen = match first {
+        Some((at, _)) if allowed[at].is_wide() => {
+            shared().find(|(n, _)| *n < at && !allowed[*n].is_wide()).or(first)
+        }
+        _ => first,
+    };
+    let chosen = chosen.map(|(at, pt)| (&allowed[at], pt));
     let (format, payload_type) = chosen.ok_or(SdpError::NoCommonCodec)?;
     let events = |rate: u32| {
         let wanted = format!("telephone-event/{rate}");
@@ -460,7 +471,7 @@ mod tests {
     #[test]
     fn opus_and_g722_are_taken_where_they_are_allowed_with_the_far_ends_numbers() {
         let media = |allowed: &[Format]| describe(CHROMIUM.as_bytes(), allowed).unwrap().media;
-        let opus = media(&ALL);
+        let opus = media(&[Format::Opus, Format::Pcma]);
         let wide = Wide { codec: WideCodec::Opus, payload_type: 111, has_fast_events: true };
         assert_eq!((opus.wide, opus.dtmf), (Some(wide), Some(110)));
         let text = String::from_utf8(answer(address(), &opus, (1, 1), None)).unwrap();
@@ -469,7 +480,7 @@ mod tests {
         {
             assert!(text.contains(line), "{text}");
         }
-        let g722 = media(&[Format::Pcmu, Format::G722]);
+        let g722 = media(&[Format::G722, Format::Pcmu]);
         let wide = Wide { codec: WideCodec::G722, payload_type: 9, has_fast_events: false };
         assert_eq!((g722.wide, g722.dtmf), (Some(wide), Some(126)));
         let plain = media(&BOTH);
@@ -498,6 +509,19 @@ mod tests {
         assert_eq!(describe(g729, &BOTH), Err(SdpError::NoCommonCodec));
         assert_eq!(describe(b"\xff\xfe", &BOTH), Err(SdpError::Unreadable));
         assert_eq!(describe(&vec![b'a'; 20_000], &BOTH), Err(SdpError::Unreadable));
+    }
+
+    #[test]
+    fn what_needs_no_transcoding_is_spoken_unless_the_other_is_wished_for_first() {
+        let wide = |allowed: &[Format]| {
+            describe(CHROMIUM.as_bytes(), allowed).unwrap().media.wide.map(|wide| wide.codec)
+        };
+        use Format::{G722, Opus, Pcma, Pcmu};
+        assert_eq!(wide(&[Pcma, Pcmu, G722, Opus]), None);
+        assert_eq!(wide(&[G722, Pcma, Opus]), None, "it would have Opus before, which stands behind");
+        assert_eq!(wide(&[Opus, Pcma]), Some(WideCodec::Opus));
+        assert_eq!(wide(&[G722, Pcma]), Some(WideCodec::G722));
+        assert_eq!(wide(&[Opus]), Some(WideCodec::Opus));
     }
 
     const CRYPTO: &str = "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
