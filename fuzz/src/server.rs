@@ -3,14 +3,12 @@
 use std::fs::File;
 use std::io::{Seek, Write};
 
-use media::Codec;
-
 use crate::api::app_sip::request::{Encoding, Fields};
 use crate::api::upload::table;
-use crate::switch::sdp;
+use crate::switch::sdp::{self, Format};
 
 pub fn sdp(input: &[u8]) {
-    if let Ok(described) = sdp::describe(input, &[Codec::Pcma, Codec::Pcmu]) {
+    if let Ok(described) = sdp::describe(input, &[Format::Pcma, Format::Pcmu, Format::G722, Format::Opus]) {
         assert!(described.keys.len() < 100);
     }
 }
