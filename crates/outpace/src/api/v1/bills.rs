@@ -29,7 +29,7 @@ pub fn routes() -> Vec<Route> {
             .query("kind", word(KINDS), "How the call came about.")
             .query("from", time(), "Placed at or after.")
             .query("to", time(), "Placed at or before.")
-            .pages(text(64))
+            .pages(formed(3, 37, Form::Place))
             .answers(200, page("Bills", schema(), "Where the next page begins, when there are more."))
             .or_file(),
     ]

@@ -54,6 +54,8 @@ pub enum Form {
     /// RFC 9562.
     Uuid,
     Digits,
+    /// In an order by time: when, and the row.
+    Place,
     /// ASCII letters and digits.
     Alphanumeric,
     /// Digits with an optional `+`.
@@ -416,6 +418,11 @@ impl Form {
             Form::Time => super::moment::parse(text).is_some(),
             Form::Uuid => is_uuid(text),
             Form::Digits => text.bytes().all(|b| b.is_ascii_digit()),
+            Form::Place => {
+                let is_number =
+                    |part: &str| (1..=18).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+                text.split_once('-').is_some_and(|(a, b)| is_number(a) && is_number(b))
+            }
             Form::Alphanumeric => text.bytes().all(|b| b.is_ascii_alphanumeric()),
             Form::Phone => {
                 let digits = text.strip_prefix('+').unwrap_or(text);
@@ -432,6 +439,7 @@ impl Form {
             Form::Time => "a time such as 2026-01-10T08:00:00Z",
             Form::Uuid => "a UUID in lower case",
             Form::Digits => "digits",
+            Form::Place => "what `next` of a page gave",
             Form::Alphanumeric => "letters and digits",
             Form::Phone => "3 to 20 digits with an optional +",
             Form::Url => "a URL that begins with http:// or https://",
@@ -452,6 +460,7 @@ impl Form {
             Form::Line => Some("^[^\\u0000-\\u001f\\u007f]*$"),
             Form::Uuid => Some("^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"),
             Form::Digits => Some("^[0-9]*$"),
+            Form::Place => Some("^[0-9]{1,18}-[0-9]{1,18}$"),
             Form::Alphanumeric => Some("^[A-Za-z0-9]*$"),
             Form::Phone => Some("^\\+?[0-9]{3,20}$"),
             Form::Url => Some("^(https?://.*)?$"),
