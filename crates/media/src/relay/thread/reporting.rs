@@ -13,18 +13,21 @@ use crate::rtcp::REPORT_MAX;
 
 /// In the number by which the watch tells of a socket: it is the one for RTCP.
 pub(super) const APART: usize = 1 << (usize::BITS - 2);
+/// With more legs than this, new ones do without a socket for RTCP: open files are for sound first.
+const LEGS_WITH_APART_MAX: usize = 4000;
 
 impl<F: Fn(RelayEvent)> MediaThread<F> {
     /// At the first configuration of a leg, and when RTCP gets a port of its own.
     pub(super) fn set_up_reports(&mut self, slot: usize, media: &LegMedia, first: bool, now: Instant) {
         let serial = self.timers.serial();
+        let is_full = self.ids.len() > LEGS_WITH_APART_MAX;
         let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
         if first {
             leg.reports.serial = serial;
             let at = now + leg.reports.first_interval();
             self.timers.set(Timer { at, serial, slot, due: Due::Report });
         }
-        if media.rtcp.is_none() || leg.reports.apart.is_some() {
+        if media.rtcp.is_none() || leg.reports.apart.is_some() || is_full {
             return;
         }
         // Ports of RTP are even, so that this one is nobody else's.
