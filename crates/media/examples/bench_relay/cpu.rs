@@ -102,7 +102,10 @@ pub fn prefer_this_session(nice: i32) {
 
 /// On a machine with one CPU both share it.
 pub fn pin(process: u32, cpu: usize) -> Result<()> {
-    let cpus = std::thread::available_parallelism()?.get();
+    // All of the machine: what this thread may run on was narrowed by the pinning before.
+    let stat = fs::read_to_string("/proc/stat")?;
+    let cpus =
+        stat.lines().filter(|line| line.starts_with("cpu") && !line.starts_with("cpu ")).count().max(1);
     let mut set = CpuSet::new();
     set.set(cpu.min(cpus - 1));
     for task in fs::read_dir(format!("/proc/{process}/task"))? {
