@@ -8,6 +8,7 @@ mod amd;
 mod announcement;
 mod cadence;
 mod fingerprint;
+mod keypad;
 mod matcher;
 mod plans;
 mod spectrum;
@@ -22,6 +23,7 @@ pub use activity::Activity;
 pub use amd::{AmdConfig, AnswerJudge, Answerer, Verdict};
 pub use announcement::{Label, LearnError, Library, LibraryError};
 pub use cadence::Tone;
+pub use keypad::Keypad;
 pub use plans::{Plan, Plans, Sit, ToneKind};
 
 use activity::ActivityDetector;

@@ -128,17 +128,21 @@ fn strangers(
         random,
         cost,
     );
-    let first = if asked.split == Split::Train { 0 } else { 1000 };
+    ignored(asked, "music", &music(asked.split, studio)?, library, random, cost);
+    Ok(())
+}
+
+pub fn music(split: Split, studio: &Studio) -> Result<Vec<(String, Vec<i16>)>, Failure> {
+    let first = if split == Split::Train { 0 } else { 1000 };
     let mut music: Vec<(String, Vec<i16>)> =
         (first..first + 400).map(|n| (format!("music {n}"), corpus::music(n))).collect();
     for n in first..first + 30 {
         music.push((format!("plucked {n}"), studio.plucked(n)?));
     }
-    ignored(asked, "music", &music, library, random, cost);
-    Ok(())
+    Ok(music)
 }
 
-fn speech(
+pub fn speech(
     asked: Asked,
     studio: &Studio,
     voices: &[Voice],

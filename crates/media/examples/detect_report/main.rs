@@ -1,6 +1,6 @@
-//! How well tones, announcements and answering machines are recognised.
+//! How well tones, announcements, answering machines and keys are recognised.
 //!
-//! `cargo run --release -p media --example detect_report -- [train] [misses] [tones] [amd] [known] [fit]`
+//! `cargo run --release -p media --example detect_report -- [train] [misses] [tones] [amd] [known] [keys] [fit]`
 //!
 //! Needs espeak-ng and sox. Prints the figures of the held-out part; with `train` those of the part that settings are chosen
 //! by, with `misses` also each sound that was taken for something else; only the parts that are named,
@@ -13,6 +13,7 @@ mod degrade;
 mod fit;
 mod known;
 mod networks;
+mod pressed;
 mod texts;
 
 use std::time::Duration;
@@ -43,7 +44,7 @@ fn main() -> Result<(), Failure> {
         "part: {split:?}. All speech is made by espeak-ng, all music by sox and by formulas; no real calls."
     );
     let only = |name: &str| {
-        arguments.iter().any(|a| a == name) || !["tones", "amd", "known"].iter().any(|n| asked(n))
+        arguments.iter().any(|a| a == name) || !["tones", "amd", "known", "keys"].iter().any(|n| asked(n))
     };
     if only("tones") {
         networks::report(what, &mut Cost::default());
@@ -57,6 +58,9 @@ fn main() -> Result<(), Failure> {
     if only("known") {
         known::report(what, &studio, &mut cost)?;
         println!("  cost, with the library: {cost}");
+    }
+    if only("keys") {
+        pressed::report(what, &studio)?;
     }
     Ok(())
 }
