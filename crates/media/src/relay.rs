@@ -36,7 +36,7 @@ use crate::mix::Gain;
 use crate::srtp::SrtpKeys;
 use crate::{Quality, Sound};
 use dtls::{Handshakes, Identity};
-use listening::Listening;
+use listening::{EarsMax, Listening};
 use ports::PortPool;
 use recording::Recordings;
 use thread::{Command, MediaThread, Shared};
@@ -99,6 +99,8 @@ pub struct RelayConfig {
     pub recording_frames_max: usize,
     /// Legs that may be listened to at once, with 1.6 kB for each; whoever comes above hears nothing. 0: none.
     pub listeners_max: usize,
+    /// Legs in whose sound keys may be looked for at once, with 1.6 kB for each. 0: none.
+    pub key_tones_max: usize,
 }
 
 /// What a leg sends and gets, from its SDP.
@@ -138,10 +140,11 @@ pub enum RelayEvent {
     Played {
         leg: LegId,
     },
-    /// A key was pressed at the far end (RFC 4733): one of 0 to 9, star, hash, A to D. Told once, when it begins.
+    /// A key was pressed at the far end: one of 0 to 9, star, hash, A to D. Told once, when it begins.
     Pressed {
         leg: LegId,
         key: char,
+        by: PressedBy,
     },
     /// RTP flowed from this leg and has stopped for `rtp_timeout`.
     Silent {
@@ -176,6 +179,15 @@ pub enum RelayEvent {
         /// Not given up because of an error of the disk.
         whole: bool,
     },
+}
+
+/// How a key was told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PressedBy {
+    /// As an event of RTP (RFC 4733).
+    Event,
+    /// As tones in the sound, which whoever hears the leg hears too.
+    Tones,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -242,9 +254,10 @@ impl Relay {
             0 => None,
             frames_max => Some(Handle::recordings(frames_max, commands.clone(), shared.clone())?),
         };
-        let listening = match config.listeners_max {
-            0 => None,
-            listeners_max => Some(Handle::listening(listeners_max, commands.clone(), shared.clone())?),
+        let ears = EarsMax { listeners: config.listeners_max, keypads: config.key_tones_max };
+        let listening = match ears {
+            EarsMax { listeners: 0, keypads: 0 } => None,
+            ears => Some(Handle::listening(ears, commands.clone(), shared.clone())?),
         };
         let identity = Identity::new()?;
         let handshakes = Handle::handshakes(&identity, commands.clone(), shared.clone())?;
@@ -368,6 +381,13 @@ impl Relay {
         self.handle.command(Command::StopListening { leg });
     }
 
+    /// Keys that come as tones in the leg's sound are told as `Pressed` from now on, until one comes as an event: who sends
+    /// events is taken at its word. Again: nothing changes. Nothing is told while `RelayConfig::key_tones_max` other legs are
+    /// listened to like this.
+    pub fn listen_for_keys(&self, leg: LegId) {
+        self.handle.command(Command::ListenForKeys { leg });
+    }
+
     /// Tells by `Measured`, with `about`, how the leg was since this was asked last, or since it was opened. Of a leg that is
     /// not there nothing is known.
     pub fn measure(&self, leg: LegId, about: u64) {
@@ -425,11 +445,11 @@ impl Handle {
 
     /// What the analyst says goes through the media thread as well.
     fn listening(
-        listeners_max: usize,
+        ears_max: EarsMax,
         commands: mpsc::Sender<Command>,
         shared: Arc<Shared>,
     ) -> io::Result<Listening> {
-        Listening::start(listeners_max, move |event| {
+        Listening::start(ears_max, move |event| {
             let _ = commands.send(Command::Tell(Box::new(event)));
             let _ = shared.alarm.ring();
         })

@@ -21,6 +21,7 @@ fn relay() -> (Relay, Receiver<RelayEvent>) {
         legs_max: 500,
         recording_frames_max: 100,
         listeners_max: 100,
+        key_tones_max: 0,
     };
     let (sender, events) = mpsc::channel();
     let relay =

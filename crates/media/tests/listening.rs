@@ -5,7 +5,7 @@ mod party;
 use std::time::{Duration, Instant};
 
 use media::detect::{AmdConfig, Answerer, Heard, ListenerConfig, ToneKind};
-use media::{Codec, FRAME, RelayEvent, g711, tone};
+use media::{Codec, FRAME, PressedBy, RelayEvent, g711, tone};
 use party::{Desk, Party};
 
 fn desk(listeners_max: usize) -> Desk {
@@ -72,4 +72,47 @@ fn an_answered_leg_that_sends_nothing_gets_its_verdict_in_time() {
     let (leg, what) = heard(&desk);
     assert_eq!(leg, quiet.leg);
     assert!(matches!(what, Heard::Verdict(verdict) if verdict.answerer == Answerer::Unknown), "{what:?}");
+}
+
+/// One key as tones, in real time, and 200 ms of silence.
+fn send_key(party: &mut Party, tones_hz: (f64, f64)) {
+    let begun = Instant::now();
+    let key = tone::dual((tones_hz.0, 4000), (tones_hz.1, 4000), Duration::from_millis(60));
+    let silence = vec![0; 1600];
+    let samples: Vec<i16> = key.samples().iter().copied().chain(silence).collect();
+    for (n, frame) in samples.chunks(160).enumerate() {
+        let payload: Vec<u8> = frame.iter().map(|sample| g711::alaw_encode(*sample)).collect();
+        party.send_payload(8, &payload);
+        let next = begun + FRAME * (n as u32 + 1);
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+}
+
+#[test]
+fn keys_in_the_sound_are_told_until_one_comes_as_an_event() {
+    let desk = Desk::with(|config| config.key_tones_max = 1);
+    let [mut first, mut second] = [0; 2].map(|_| desk.stranger(Codec::Pcma, 0.0));
+    for party in [&mut first, &mut second] {
+        party.dtmf = Some(101);
+        desk.configure(party);
+        desk.relay.listen_for_keys(party.leg);
+    }
+    let (one, five) = ((697.0, 1209.0), (770.0, 1336.0));
+    // There is room for one.
+    send_key(&mut second, five);
+    send_key(&mut first, one);
+    let pressed = |key, by| RelayEvent::Pressed { leg: first.leg, key, by };
+    let expected =
+        [pressed('1', PressedBy::Tones), pressed('5', PressedBy::Tones), pressed('8', PressedBy::Event)];
+    assert_eq!(desk.event(), expected[0]);
+    send_key(&mut first, five);
+    assert_eq!(desk.event(), expected[1]);
+    // The same press, of which a gateway let the tones through.
+    first.send_payload(101, &[5, 0x80, 0, 160]);
+    send_key(&mut first, one);
+    desk.relay.listen_for_keys(first.leg);
+    send_key(&mut first, one);
+    first.send_payload(101, &[8, 0x80, 0, 160]);
+    assert_eq!(desk.event(), expected[2]);
+    assert_eq!(desk.close(&first).frames_unheard, 0);
 }

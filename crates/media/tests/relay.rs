@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use media::rtp::Header;
 use media::srtp::Suite;
-use media::{Codec, FRAME, RelayError, RelayEvent, Sound, tone};
+use media::{Codec, FRAME, PressedBy, RelayError, RelayEvent, Sound, tone};
 use party::{Desk, PATIENCE, port_range};
 
 const PCMA: Codec = Codec::Pcma;
@@ -185,7 +185,7 @@ fn telephone_events_keep_their_content_and_get_the_other_sides_number() {
     assert_eq!((event.header.payload_type, &event.payload[..]), (96, &[5, 0x80, 0, 160][..]));
     anna.send_payload(13, &[70]);
     assert_eq!(bert.hear().header.payload_type, 13, "comfort noise passes");
-    assert_eq!(desk.event(), RelayEvent::Pressed { leg: anna.leg, key: '5' });
+    assert_eq!(desk.event(), RelayEvent::Pressed { leg: anna.leg, key: '5', by: PressedBy::Event });
 
     desk.bridge(&anna, &carl);
     anna.say();

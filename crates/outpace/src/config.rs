@@ -202,6 +202,8 @@ pub struct Detection {
     pub amd_limit_s: f64,
     /// Legs that may be listened to at once; 0: none.
     pub listeners_max: usize,
+    /// Customers in whose sound keys may be looked for at once; 0: none.
+    pub key_tones_max: usize,
 }
 
 /// The tones of a country's network.

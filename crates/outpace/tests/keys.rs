@@ -7,9 +7,11 @@ use std::time::Duration;
 use harness::floor::{Floor, Plan};
 use harness::hearing::{first, wait_bills, wait_heard};
 use harness::peer::{Behaviour, Peer, What};
-use harness::rtp::{Sound, keys_in};
+use harness::rtp::{Sound, keys_in, samples};
 use harness::server::{PASSWORD, Setup};
 use harness::{seconds, wait_for};
+use media::detect::Keypad;
+use media::tone;
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -55,6 +57,37 @@ fn wait_told(peer: &Peer, expected: &str) {
     });
 }
 
+/// Keys as a telephone without events sends them: 80 ms each.
+fn tones(keys: &str) -> Vec<i16> {
+    const ROWS: [(f64, &str); 4] = [(697.0, "123A"), (770.0, "456B"), (852.0, "789C"), (941.0, "*0#D")];
+    const COLUMNS_HZ: [f64; 4] = [1209.0, 1336.0, 1477.0, 1633.0];
+    let mut samples = vec![0; 800];
+    for key in keys.chars() {
+        let found = ROWS.iter().find_map(|(hz, keys)| Some((*hz, keys.find(key)?)));
+        let (row_hz, column) = found.expect("a key");
+        let sound = tone::dual((row_hz, 4000), (COLUMNS_HZ[column], 4000), Duration::from_millis(80));
+        samples.extend(sound.samples());
+        samples.resize(samples.len() + 800, 0);
+    }
+    samples.resize(samples.len().next_multiple_of(160), 0);
+    samples
+}
+
+/// Until the tones are at the other end, and a second more of what is sent after them: longer than it takes to recognise
+/// them on the way.
+fn wait_tones(peer: &Peer, call: &str, expected: &str) {
+    wait_for(&format!("the tones of {expected}"), LIMIT, || {
+        let samples = samples(&peer.packets(call));
+        let (frames, _) = samples.as_chunks();
+        let mut keypad = Keypad::new();
+        let heard: Vec<(usize, char)> =
+            frames.iter().enumerate().filter_map(|(n, frame)| Some((n, keypad.feed(frame)?))).collect();
+        let is_over = heard.last().is_some_and(|(last, _)| frames.len() > last + 50);
+        let keys: String = heard.iter().map(|(_, key)| *key).collect();
+        (is_over && keys == expected).then_some(())
+    });
+}
+
 fn userkey(floor: &Floor) -> serde_json::Value {
     floor.crm.call("App.Sip_Call.HangupCall", &[("extnumber", "1001")]);
     wait_bills(&floor.crm, 1)[0]["userkey"].clone()
@@ -92,6 +125,30 @@ fn where_neither_side_takes_events_info_becomes_info() {
     assert_eq!(floor.carrier.ask(&customer, "INFO", "", ("application/dtmf-relay", body)).status(), 200);
     wait_told(&floor.agents, "4");
     assert_eq!(userkey(&floor), json!("4"));
+}
+
+#[test]
+fn tones_of_a_customer_without_events_are_written_down_and_heard() {
+    let (floor, customer, agent) = talk(0, AGENT_KEYS);
+    floor.carrier.media(&customer).play(&tones("1208#"));
+    wait_tones(&floor.agents, &agent, "1208#");
+    assert_eq!(keys_in(&floor.agents.packets(&agent), AGENT_KEYS), "", "the agent hears the tones already");
+    assert_eq!(userkey(&floor), json!("1208#"));
+}
+
+#[test]
+fn a_press_that_comes_as_tones_and_as_an_event_is_one_and_from_then_on_events_count() {
+    let (floor, customer, agent) = talk(CUSTOMER_KEYS, AGENT_KEYS);
+    let phone = floor.carrier.media(&customer);
+    phone.play(&tones("94"));
+    phone.press(CUSTOMER_KEYS, "4");
+    wait_keys(&floor.agents, &agent, AGENT_KEYS, "4");
+    wait_tones(&floor.agents, &agent, "94");
+    phone.play(&tones("7"));
+    wait_tones(&floor.agents, &agent, "947");
+    phone.press(CUSTOMER_KEYS, "5");
+    wait_keys(&floor.agents, &agent, AGENT_KEYS, "45");
+    assert_eq!(userkey(&floor), json!("945"));
 }
 
 #[test]

@@ -65,6 +65,7 @@ pub fn serve(mut arguments: impl Iterator<Item = String>) -> Result<()> {
         legs_max: 2 * calls,
         recording_frames_max: if record.is_some() { 32_768 } else { 0 },
         listeners_max: 0,
+        key_tones_max: 0,
     };
     let (sender, events) = mpsc::channel();
     let relay = Relay::start(config, move |event| sender.send(event).unwrap_or_default())?;

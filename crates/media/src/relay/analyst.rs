@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::listening::{Kind, Order, Slice};
 use super::timeline::Timeline;
-use super::{Codec, LegId, RelayEvent};
-use crate::detect::{Heard, Listener, ListenerConfig};
+use super::{Codec, LegId, PressedBy, RelayEvent};
+use crate::detect::{Heard, Keypad, Label, Listener};
 use crate::{FRAME_SAMPLES, SAMPLE_RATE, g711};
 
 /// How often the ring is looked at.
@@ -92,7 +92,12 @@ impl<F: Fn(RelayEvent)> Analyst<F> {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Begin { leg, config, at } => {
-                self.ears.insert(leg, Ear::new(config, at));
+                let before = self.ears.remove(&leg);
+                let keypad = before.and_then(|ear| ear.keypad);
+                self.ears.insert(leg, Ear { listener: Some(Listener::new(config)), keypad, ..Ear::new(at) });
+            }
+            Order::BeginKeys { leg, at } => {
+                self.ears.entry(leg).or_insert_with(|| Ear::new(at)).keypad = Some(Keypad::new());
             }
             Order::Answered { leg, at } => {
                 if let Some(ear) = self.ears.get_mut(&leg) {
@@ -100,21 +105,38 @@ impl<F: Fn(RelayEvent)> Analyst<F> {
                 }
             }
             Order::End { leg } => {
-                self.ears.remove(&leg);
+                self.keep(leg, |ear| ear.listener = None);
+            }
+            Order::EndKeys { leg } => {
+                self.keep(leg, |ear| ear.keypad = None);
             }
         }
     }
 }
 
+impl<F> Analyst<F> {
+    /// The leg is listened to as long as there is anything to listen for.
+    fn keep(&mut self, leg: LegId, change: impl FnOnce(&mut Ear)) {
+        let Some(ear) = self.ears.get_mut(&leg) else { return };
+        change(ear);
+        if ear.listener.is_none() && ear.keypad.is_none() {
+            self.ears.remove(&leg);
+        }
+    }
+}
+
 /// What was heard, before its leg is named.
-struct Told {
-    what: Heard,
-    label: Option<crate::detect::Label>,
+enum Told {
+    Heard { what: Heard, label: Option<Label> },
+    Pressed(char),
 }
 
 impl Told {
     fn of(self, leg: LegId) -> RelayEvent {
-        RelayEvent::Heard { leg, what: self.what, label: self.label }
+        match self {
+            Told::Heard { what, label } => RelayEvent::Heard { leg, what, label },
+            Told::Pressed(key) => RelayEvent::Pressed { leg, key, by: PressedBy::Tones },
+        }
     }
 }
 
@@ -132,7 +154,9 @@ impl Place {
 
 /// One leg that is listened to. Positions are samples since the listening began.
 struct Ear {
-    listener: Listener,
+    /// Listens for everything but keys.
+    listener: Option<Listener>,
+    keypad: Option<Keypad>,
     begun: Instant,
     timeline: Timeline,
     /// Where the window begins; none before the first sound, as long as nobody has answered.
@@ -149,9 +173,10 @@ struct Ear {
 }
 
 impl Ear {
-    fn new(config: ListenerConfig, begun: Instant) -> Ear {
+    fn new(begun: Instant) -> Ear {
         Ear {
-            listener: Listener::new(config),
+            listener: None,
+            keypad: None,
             begun,
             timeline: Timeline::default(),
             next: None,
@@ -165,7 +190,8 @@ impl Ear {
 
     /// Silence counts from here on, also when the far end sends nothing at all.
     fn answered(&mut self, at: Instant) {
-        self.listener.answered();
+        let Some(listener) = &mut self.listener else { return };
+        listener.answered();
         let position = self.position(at);
         self.next.get_or_insert(position);
     }
@@ -235,32 +261,46 @@ impl Ear {
         let place = std::mem::replace(&mut self.window[self.first], Place::EMPTY);
         self.first = (self.first + 1) % WINDOW;
         // A stream that moved a little leaves a hole in one frame or two.
-        if usize::from(place.filled) >= FRAME_SAMPLES / 2 {
-            self.missing = 0;
-            self.listener.feed(&place.sound);
-        } else {
-            self.missing = self.missing.saturating_add(1);
-            match self.is_quiet || self.missing > LOST_MAX {
-                true => self.listener.feed(&[0; FRAME_SAMPLES]),
-                false => self.listener.lost(),
-            }
-        }
+        let is_there = usize::from(place.filled) >= FRAME_SAMPLES / 2;
+        self.missing = if is_there { 0 } else { self.missing.saturating_add(1) };
+        let frame = match () {
+            () if is_there => Some(&place.sound),
+            () if self.is_quiet || self.missing > LOST_MAX => Some(&[0; FRAME_SAMPLES]),
+            () => None,
+        };
         self.next = self.next.map(|next| next + FRAME);
-        while let Some(heard) = self.listener.poll() {
-            let label = match heard.what {
-                Heard::Activity(_) => continue,
-                Heard::Announcement { sound, .. } => self.listener.label(sound).cloned(),
-                Heard::Tone(_) | Heard::Verdict(_) => None,
+        if let Some(keypad) = &mut self.keypad {
+            let pressed = match frame {
+                Some(frame) => keypad.feed(frame),
+                None => keypad.lost(),
             };
-            tell(Told { what: heard.what, label });
+            pressed.into_iter().for_each(|key| tell(Told::Pressed(key)));
         }
+        if let Some(listener) = &mut self.listener {
+            match frame {
+                Some(frame) => listener.feed(frame),
+                None => listener.lost(),
+            }
+            tell_heard(listener, tell);
+        }
+    }
+}
+
+fn tell_heard(listener: &mut Listener, tell: &mut impl FnMut(Told)) {
+    while let Some(heard) = listener.poll() {
+        let label = match heard.what {
+            Heard::Activity(_) => continue,
+            Heard::Announcement { sound, .. } => listener.label(sound).cloned(),
+            Heard::Tone(_) | Heard::Verdict(_) => None,
+        };
+        tell(Told::Heard { what: heard.what, label });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::{AmdConfig, Answerer, ToneKind};
+    use crate::detect::{AmdConfig, Answerer, ListenerConfig, ToneKind};
     use crate::relay::leg::Content;
     use crate::relay::listening::slices;
     use crate::rtp::Header;
@@ -284,7 +324,8 @@ mod tests {
         fn new() -> Far {
             let begun = Instant::now();
             let config = ListenerConfig { amd: Some(AmdConfig::default()), ..ListenerConfig::default() };
-            Far { ear: Ear::new(config, begun), begun, told: Vec::new() }
+            let ear = Ear { listener: Some(Listener::new(config)), ..Ear::new(begun) };
+            Far { ear, begun, told: Vec::new() }
         }
 
         /// A packet of `samples` that begins with sample `from` of its stream and comes `late` after its time.
@@ -299,12 +340,12 @@ mod tests {
             };
             let at = self.begun + Duration::from_micros((from + samples.len()) as u64 * 125) + late;
             for slice in slices(LegId(1), Content::Sound(Codec::Pcma), &header, &payload, at) {
-                self.ear.put(&slice, |told| self.told.push(told.what));
+                self.ear.put(&slice, |told| self.told.extend(heard(told)));
             }
         }
 
         fn wait_until(&mut self, after: Duration) {
-            self.ear.listen(self.begun + after, |told| self.told.push(told.what));
+            self.ear.listen(self.begun + after, |told| self.told.extend(heard(told)));
         }
 
         fn tones(&self) -> Vec<ToneKind> {
@@ -316,6 +357,10 @@ mod tests {
             let verdict = |heard: &Heard| if let Heard::Verdict(v) = heard { Some(v.answerer) } else { None };
             self.told.iter().filter_map(verdict).collect()
         }
+    }
+
+    fn heard(told: Told) -> Option<Heard> {
+        if let Told::Heard { what, .. } = told { Some(what) } else { None }
     }
 
     /// Packets of the busy tone in the order of `order`.
@@ -353,7 +398,8 @@ mod tests {
         }
         assert_eq!(straight.ear.missing, 0);
         assert_eq!(straight.ear.next, crossed.ear.next);
-        assert_eq!(straight.ear.listener.noise_dbm0(), crossed.ear.listener.noise_dbm0());
+        let noise = |far: &Far| far.ear.listener.as_ref().map(Listener::noise_dbm0);
+        assert_eq!(noise(&straight), noise(&crossed));
     }
 
     #[test]

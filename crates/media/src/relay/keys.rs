@@ -36,6 +36,11 @@ pub(super) struct Heard {
 }
 
 impl Heard {
+    /// Whether there was any event.
+    pub(super) fn has_any(&self) -> bool {
+        self.last.is_some()
+    }
+
     /// The key, at the first packet of its event that comes.
     pub(super) fn take(&mut self, header: &Header, payload: &[u8]) -> Option<char> {
         let key = key_of(*payload.first()?)?;

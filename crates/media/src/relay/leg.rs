@@ -49,6 +49,10 @@ pub(super) struct Leg {
     /// Its sound is recorded.
     pub(super) tap: Option<Tap>,
     pub(super) is_listened_to: bool,
+    /// Keys are looked for in its sound.
+    pub(super) is_listened_to_for_keys: bool,
+    /// The last key that was found there.
+    pub(super) toned: Option<(char, Instant)>,
     /// Pressed at the far end.
     pub(super) keys: Heard,
     /// That we press.
@@ -117,6 +121,8 @@ impl Leg {
             playing: None,
             tap: None,
             is_listened_to: false,
+            is_listened_to_for_keys: false,
+            toned: None,
             keys: Heard::default(),
             presses: Presses::default(),
             silence: Silence::default(),

@@ -34,8 +34,18 @@ pub(super) enum Kind {
 /// What the analyst is told apart from sound.
 pub(super) enum Order {
     Begin { leg: LegId, config: ListenerConfig, at: Instant },
+    BeginKeys { leg: LegId, at: Instant },
     Answered { leg: LegId, at: Instant },
     End { leg: LegId },
+    EndKeys { leg: LegId },
+}
+
+/// How many legs may be listened to at once.
+#[derive(Clone, Copy)]
+pub(super) struct EarsMax {
+    pub(super) listeners: usize,
+    /// For keys.
+    pub(super) keypads: usize,
 }
 
 pub(super) struct Listening {
@@ -44,31 +54,47 @@ pub(super) struct Listening {
     orders: Sender<Order>,
     analyst: JoinHandle<()>,
     active: HashSet<LegId>,
-    listeners_max: usize,
+    keypads: HashSet<LegId>,
+    ears_max: EarsMax,
 }
 
 impl Listening {
     /// Starts the analyst. `on_heard` is called on its thread.
     pub(super) fn start(
-        listeners_max: usize,
+        ears_max: EarsMax,
         on_heard: impl Fn(RelayEvent) + Send + 'static,
     ) -> io::Result<Listening> {
-        let slices_max = listeners_max * FRAMES_PER_LEG;
+        let slices_max = (ears_max.listeners + ears_max.keypads) * FRAMES_PER_LEG;
         let (ring, slices) = mpsc::sync_channel(slices_max);
         let (orders, received) = mpsc::channel();
         let analyst = Analyst::new(slices, slices_max, received, on_heard);
         let analyst = std::thread::Builder::new().name("analyst".into()).spawn(move || analyst.run())?;
-        Ok(Listening { ring, orders, analyst, active: HashSet::new(), listeners_max })
+        Ok(Listening { ring, orders, analyst, active: HashSet::new(), keypads: HashSet::new(), ears_max })
     }
 
     /// Whether there was room for one more.
     pub(super) fn begin(&mut self, leg: LegId, config: ListenerConfig, at: Instant) -> bool {
-        if self.active.len() >= self.listeners_max && !self.active.contains(&leg) {
+        if self.active.len() >= self.ears_max.listeners && !self.active.contains(&leg) {
             return false;
         }
         self.active.insert(leg);
         self.order(Order::Begin { leg, config, at });
         true
+    }
+
+    /// The same for keys in the sound.
+    pub(super) fn begin_keys(&mut self, leg: LegId, at: Instant) -> bool {
+        if self.keypads.len() >= self.ears_max.keypads || !self.keypads.insert(leg) {
+            return self.keypads.contains(&leg);
+        }
+        self.order(Order::BeginKeys { leg, at });
+        true
+    }
+
+    pub(super) fn end_keys(&mut self, leg: LegId) {
+        if self.keypads.remove(&leg) {
+            self.order(Order::EndKeys { leg });
+        }
     }
 
     pub(super) fn answered(&self, leg: LegId, at: Instant) {

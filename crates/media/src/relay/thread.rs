@@ -109,6 +109,9 @@ pub(super) enum Command {
     StopListening {
         leg: LegId,
     },
+    ListenForKeys {
+        leg: LegId,
+    },
     /// From the analyst.
     Tell(Box<RelayEvent>),
     End,
@@ -307,7 +310,8 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             Command::Listen { leg, config } => self.listen(leg, *config, now),
             Command::Answered { leg } => self.answered(leg, now),
             Command::StopListening { leg } => self.stop_listening(leg),
-            Command::Tell(event) => self.tell(*event),
+            Command::ListenForKeys { leg } => self.listen_for_keys(leg, now),
+            Command::Tell(event) => self.tell(*event, now),
             Command::End => unreachable!("taken by `obey`"),
         }
     }
@@ -407,6 +411,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             self.stop_record(id, now);
         }
         self.stop_listening(id);
+        self.stop_listening_for_keys(id);
         let Some(slot) = self.ids.remove(&id) else { return };
         self.unbridge(slot);
         let Some(leg) = self.slots[slot].take() else { return };

@@ -61,6 +61,7 @@ impl Desk {
             legs_max: 1000,
             recording_frames_max: 0,
             listeners_max: 0,
+            key_tones_max: 0,
         };
         change(&mut config);
         let (sender, events) = mpsc::channel();

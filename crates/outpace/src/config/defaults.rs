@@ -119,6 +119,7 @@ impl Default for Detection {
             amd: false,
             amd_limit_s: 4.0,
             listeners_max: 500,
+            key_tones_max: 2000,
         }
     }
 }

@@ -177,6 +177,7 @@ fn relay_config(config: &Config, host: IpAddr) -> RelayConfig {
         legs_max: LEGS_MAX,
         recording_frames_max: if config.recording.enabled { RECORDING_FRAMES_MAX } else { 0 },
         listeners_max: config.detection.listeners_max,
+        key_tones_max: config.detection.key_tones_max,
     }
 }
 

@@ -80,6 +80,7 @@ impl Switch {
         let Some(state) = self.calls.get_mut(&call) else { return };
         let (Some(media), Some(leg)) = (state.uncalled.take(), state.customer.as_ref()) else { return };
         state.answered_at = Some(Instant::now());
+        self.relay.listen_for_keys(leg.media);
         let numbers = (leg.media.0, leg.version);
         let answer = sdp::answer(leg.address, &media, numbers, leg.protection.as_ref());
         self.endpoint.answer(now, leg.dialog, answer);

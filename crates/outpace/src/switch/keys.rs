@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use engine::{Input, LegEvent};
-use media::LegId;
+use media::{LegId, PressedBy};
 use sip::DialogId;
 
 use super::{AgentSide, Owner, Switch};
@@ -13,11 +13,13 @@ use super::{AgentSide, Owner, Switch};
 const PRESS_MS: u32 = 120;
 
 impl Switch {
-    /// A key came as an event of RTP.
-    pub(super) fn key_pressed(&mut self, now: Duration, leg: LegId, key: char) {
+    /// A key came as an event of RTP, or as tones; the other side hears those.
+    pub(super) fn key_pressed(&mut self, now: Duration, leg: LegId, key: char, by: PressedBy) {
         let Some(owner) = self.legs.get(&leg).copied() else { return };
         self.note_key(owner, key);
-        if let Some((dialog, _, false)) = self.other_side(owner) {
+        if by == PressedBy::Event
+            && let Some((dialog, _, false)) = self.other_side(owner)
+        {
             self.send_key(now, dialog, key);
         }
     }

@@ -62,6 +62,7 @@ impl Switch {
     pub(super) fn listen_to_answer(&mut self, call: CallId) {
         let Some(state) = self.calls.get_mut(&call) else { return };
         let Some(leg) = state.customer.as_ref().map(|leg| leg.media) else { return };
+        self.relay.listen_for_keys(leg);
         let (amd, had_sound) = (state.amd, state.is_listened_to);
         state.is_listened_to |= amd;
         if amd && !had_sound {

@@ -360,7 +360,7 @@ impl Switch {
         match event {
             RelayEvent::Bridged { a, at, .. } => self.bridged(a, at),
             RelayEvent::Played { leg } => self.played(leg),
-            RelayEvent::Pressed { leg, key } => self.key_pressed(now, leg, key),
+            RelayEvent::Pressed { leg, key, by } => self.key_pressed(now, leg, key, by),
             RelayEvent::Silent { leg } => self.silent(now, leg),
             RelayEvent::Recorded { customer, .. } => self.recording_ended(customer, &event),
             RelayEvent::Heard { leg, what, label } => self.sound_heard(leg, what, label.as_ref()),

@@ -1,5 +1,6 @@
 //! RTP of the test phones: A-law sound that can be recognised at the other end.
 
+use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
@@ -71,7 +72,9 @@ struct Shared {
     payload_type: AtomicU8,
     remote: Mutex<Option<SocketAddr>>,
     /// Payload type and event of keys that are still to be pressed.
-    keys: Mutex<std::collections::VecDeque<(u8, u8)>>,
+    keys: Mutex<VecDeque<(u8, u8)>>,
+    /// Frames that are sent in place of the sound, before the keys.
+    played: Mutex<VecDeque<[u8; FRAME]>>,
     packets: Mutex<Vec<Packet>>,
 }
 
@@ -103,6 +106,13 @@ impl Rtp {
         self.shared.keys.lock().expect("no panic inside").extend(events);
     }
 
+    /// Sends these samples in place of its sound; what is left of the last 20 ms is not sent.
+    pub fn play(&self, samples: &[i16]) {
+        let (frames, _) = samples.as_chunks::<FRAME>();
+        let frames = frames.iter().map(|frame| frame.map(encode_alaw));
+        self.shared.played.lock().expect("no panic inside").extend(frames);
+    }
+
     /// Sends nothing more; what came in stays.
     pub fn close(&self) {
         self.shared.stop.store(true, Ordering::Relaxed);
@@ -130,8 +140,12 @@ fn run(socket: &UdpSocket, sound: Sound, shared: &Shared) {
         let now = Instant::now();
         if now >= next {
             let remote = *shared.remote.lock().expect("no panic inside");
+            let played = remote.and_then(|_| shared.played.lock().expect("no panic inside").pop_front());
             let key = shared.keys.lock().expect("no panic inside").front().copied();
-            if let (Some(remote), Some(key)) = (remote, key) {
+            if let (Some(remote), Some(frame)) = (remote, played) {
+                let _ = socket.send_to(&packet(shared, ssrc, index, &frame), remote);
+                index += 1;
+            } else if let (Some(remote), Some(key)) = (remote, key) {
                 let _ = socket.send_to(&key_packet(key, ssrc, index, pressed), remote);
                 pressed += 1;
                 if pressed == KEY_PACKETS {

@@ -69,7 +69,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         if let (Some(recordings), Some(tap)) = (&mut self.recordings, leg.tap) {
             leg.stats.frames_unrecorded += recordings.take(tap, packet.content, &packet.header, payload, now);
         }
-        if leg.is_listened_to
+        if (leg.is_listened_to || leg.is_listened_to_for_keys)
             && let Some(listening) = &self.listening
         {
             leg.stats.frames_unheard += listening.take(leg.id, packet.content, &packet.header, payload, now);

@@ -1,16 +1,19 @@
 //! Keys on their way: told to who wants to know, and pressed on other legs.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::MediaThread;
 use crate::FRAME;
 use crate::relay::keys::Step;
 use crate::relay::timers::{Due, Timer};
-use crate::relay::{LegId, RelayEvent};
+use crate::relay::{LegId, PressedBy, RelayEvent};
 use crate::rtp::{HEADER_LEN, Header};
 
 /// Of an event (RFC 4733 §2.3).
 const PAYLOAD_LEN: usize = 4;
+/// An event and the tones of the same press come at most so far apart: the first of the tone may slip through before a
+/// gateway makes an event of it.
+const SAME_PRESS: Duration = Duration::from_secs(1);
 
 impl<F: Fn(RelayEvent)> MediaThread<F> {
     /// A packet of an event came in. In a conversation of two it goes on to the other as it is.
@@ -24,7 +27,14 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         let Some(leg) = self.leg(slot) else { return };
         let Some(key) = leg.keys.take(header, &payload) else { return };
         let (id, seat) = (leg.id, leg.mixed);
-        self.emit(RelayEvent::Pressed { leg: id, key });
+        let toned = leg.toned.take();
+        let is_told = toned.is_some_and(|(toned, at)| toned == key && now < at + SAME_PRESS);
+        if leg.is_listened_to_for_keys {
+            self.stop_listening_for_keys(id);
+        }
+        if !is_told {
+            self.emit(RelayEvent::Pressed { leg: id, key, by: PressedBy::Event });
+        }
         let listeners = seat.map(|seat| self.rooms.listeners(seat)).unwrap_or_default();
         for slot in listeners.into_iter().flatten() {
             self.press_on(slot, key, now);

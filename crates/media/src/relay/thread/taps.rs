@@ -82,11 +82,40 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         }
     }
 
+    /// Who has sent events is not listened to.
+    pub(super) fn listen_for_keys(&mut self, id: LegId, now: Instant) {
+        let Some(slot) = self.slot(id) else { return };
+        if self.leg(slot).is_none_or(|leg| leg.keys.has_any()) {
+            return;
+        }
+        let Some(listening) = &mut self.listening else { return };
+        let has_room = listening.begin_keys(id, now);
+        if let Some(leg) = self.leg(slot) {
+            leg.is_listened_to_for_keys = has_room;
+        }
+    }
+
+    pub(super) fn stop_listening_for_keys(&mut self, id: LegId) {
+        let Some(leg) = self.slot(id).and_then(|slot| self.leg(slot)) else { return };
+        leg.is_listened_to_for_keys = false;
+        if let Some(listening) = &mut self.listening {
+            listening.end_keys(id);
+        }
+    }
+
     /// Unless nobody wants to know any more.
-    pub(super) fn tell(&mut self, event: RelayEvent) {
-        if let RelayEvent::Heard { leg, .. } = &event
-            && self.slot(*leg).and_then(|slot| self.leg(slot)).is_some_and(|leg| leg.is_listened_to)
-        {
+    pub(super) fn tell(&mut self, event: RelayEvent, now: Instant) {
+        let (RelayEvent::Heard { leg, .. } | RelayEvent::Pressed { leg, .. }) = event else { return };
+        let Some(leg) = self.slot(leg).and_then(|slot| self.leg(slot)) else { return };
+        let is_wanted = match event {
+            RelayEvent::Pressed { key, .. } if leg.is_listened_to_for_keys => {
+                leg.toned = Some((key, now));
+                true
+            }
+            RelayEvent::Heard { .. } => leg.is_listened_to,
+            _ => false,
+        };
+        if is_wanted {
             self.emit(event);
         }
     }
