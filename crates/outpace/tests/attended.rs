@@ -5,37 +5,22 @@ mod harness;
 use std::time::Duration;
 
 use harness::baresip::Baresip;
-use harness::floor::{Floor, Plan};
+use harness::floor::{AGENT_HZ, CUSTOMER_HZ, Floor, HOLD_HZ, with_hold_music};
 use harness::hearing::{first, status_of, wait_bills, wait_heard};
 use harness::linphone::Linphone;
 use harness::peer::{Behaviour, Outgoing, Peer, What};
-use harness::rtp::{Sound, tone_share, tone_wav};
-use harness::server::{PASSWORD, Setup};
+use harness::rtp::{Sound, tone_share};
+use harness::server::PASSWORD;
 use harness::{seconds, wait_for};
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(30);
 const NUMBER: &str = "13900000001";
 const EXPERT: &str = "13900000002";
-const CUSTOMER_HZ: f64 = 1000.0;
-const AGENT_HZ: f64 = 1700.0;
 const OTHER_HZ: f64 = 2300.0;
-const HOLD_HZ: f64 = 600.0;
-
-fn setup(mut setup: Setup) -> Setup {
-    let path = setup.dir.path().join("hold.wav");
-    std::fs::write(&path, tone_wav(HOLD_HZ, 1)).expect("it can be written");
-    setup.media_keys = format!("hold_music = {path:?}");
-    setup.companies[0].extensions.1 = 4;
-    setup.companies[0].outbound_keys = "allow = [\"139\"]".to_owned();
-    setup
-}
 
 fn floor() -> Floor {
-    let (carrier_sound, agent_sound) = (Sound::Tone(CUSTOMER_HZ), Sound::Tone(AGENT_HZ));
-    let plan = Plan { agents: 2, setup, carrier_sound, agent_sound };
-    let answers = |_: &str| Behaviour::answers(seconds(0.05));
-    Floor::open(&plan, answers, answers)
+    Floor::that_holds(with_hold_music)
 }
 
 /// 1001 has called the customer and holds him: the customer's leg, and the agent's.

@@ -4,29 +4,23 @@ mod harness;
 
 use std::time::Duration;
 
-use harness::floor::{Floor, Plan, numbers};
+use harness::floor::{CUSTOMER_HZ, Floor, HOLD_HZ, Plan, numbers, with_hold_music};
 use harness::hearing::{first, wait_bills, wait_heard};
 use harness::linphone::Linphone;
 use harness::peer::{Behaviour, What};
-use harness::rtp::{Sound, keys_in, tone_share, tone_wav};
+use harness::rtp::{Sound, keys_in, tone_share};
 use harness::server::{PASSWORD, Setup};
 use harness::{seconds, wait_for};
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(30);
 const NUMBER: &str = "13900000001";
-const CUSTOMER_HZ: f64 = 1000.0;
 const PHONE_HZ: f64 = 1300.0;
 const OTHER_HZ: f64 = 2300.0;
-const HOLD_HZ: f64 = 600.0;
 const KEYS: u8 = 101;
 
-fn setup(mut setup: Setup) -> Setup {
-    let path = setup.dir.path().join("hold.wav");
-    std::fs::write(&path, tone_wav(HOLD_HZ, 1)).expect("it can be written");
-    setup.media_keys = format!("hold_music = {path:?}");
-    setup.companies[0].extensions.1 = 4;
-    setup.companies[0].outbound_keys = "allow = [\"139\"]".to_owned();
+fn setup(setup: Setup) -> Setup {
+    let mut setup = with_hold_music(setup);
     setup.companies[0].groups[0].1.push(1003);
     setup
 }

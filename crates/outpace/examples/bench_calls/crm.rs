@@ -27,6 +27,19 @@ pub struct Counted {
     pub abandoned: u64,
 }
 
+/// What the API says once it says the same twice.
+pub fn settled<T: PartialEq>(pause: Duration, ask: impl Fn() -> Result<T>) -> Result<T> {
+    let mut told = ask()?;
+    loop {
+        std::thread::sleep(pause);
+        let again = ask()?;
+        if again == told {
+            return Ok(told);
+        }
+        told = again;
+    }
+}
+
 impl Crm {
     pub fn log_in(api: SocketAddr) -> Result<Crm> {
         let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(60))).build();

@@ -7,7 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::crm::Crm;
+use crate::crm::{Crm, settled};
 use crate::field::Seen;
 use crate::message::{self, Message};
 use crate::report::{percentile_ms, print_threads, since};
@@ -161,26 +161,13 @@ impl<'a> Callers<'a> {
     }
 }
 
-/// What the API says once it says the same twice.
-fn settled_bills(crm: &Crm) -> Result<u64> {
-    let mut bills = crm.incoming_bills()?;
-    loop {
-        std::thread::sleep(Duration::from_secs(1));
-        let again = crm.incoming_bills()?;
-        if again == bills {
-            return Ok(bills);
-        }
-        bills = again;
-    }
-}
-
 /// Each admitted call should reach an agent and end with a bill.
 pub fn run(server: &Server, crm: &Crm, admitted: u32, seconds: u32, seen: impl Fn() -> Seen) -> Result<()> {
     let cpu = server.cpu()?;
     let mut callers = Callers::bind(server)?;
     callers.run(admitted, seconds)?;
     let cpu = since(&server.cpu()?, &cpu);
-    let bills = settled_bills(crm)?;
+    let bills = settled(Duration::from_secs(1), || crm.incoming_bills())?;
     let Counted { placed, shed, refused, answered, complete, answer_us, shed_us } = &mut callers.counted;
     let (taken, unheard) = (*placed - *shed, callers.calls.len());
     println!("  calls           {placed} in {seconds} s; {admitted} a second are admitted");

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::crm::{Counted, Crm};
+use crate::crm::{Crm, settled};
 use crate::field::{Customers, Field, Seen};
 use crate::report::{self, Measured};
 use crate::server::Server;
@@ -164,7 +164,7 @@ impl Scenario {
         }
         let peak = self.watch(&field, &server)?;
         let cpu = report::since(&server.cpu()?, &cpu);
-        let counted = self.settle(&crm, &tasks)?;
+        let counted = settled(Duration::from_secs(2), || crm.counted(&tasks))?;
         if self.kind == Kind::Soak {
             println!("  before          {before}\n  after           {}", Held::now(&server, &crm)?);
         }
@@ -218,19 +218,6 @@ impl Scenario {
             && seen.cancelled + seen.answered >= seen.invites
             && seen.customers_up == 0
             && seen.agents_up == 0
-    }
-
-    /// What the API says once it says the same twice.
-    fn settle(&self, crm: &Crm, tasks: &[String]) -> Result<Counted> {
-        let mut counted = crm.counted(tasks)?;
-        loop {
-            std::thread::sleep(Duration::from_secs(2));
-            let again = crm.counted(tasks)?;
-            if again == counted {
-                return Ok(counted);
-            }
-            counted = again;
-        }
     }
 }
 

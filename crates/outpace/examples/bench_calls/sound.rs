@@ -1,7 +1,7 @@
 //! Sound of customers and agents, to see when a call is open in both directions: a packet of G.711 every 10 ms from
 //! everybody, on one socket for all customers and one for all agents. The server's ports tell its legs apart.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +30,7 @@ struct Customer {
 struct Parties {
     /// By the port of the server's leg.
     customers: HashMap<u16, Customer>,
-    agents: HashMap<u16, ()>,
+    agents: HashSet<u16>,
     opened_us: Vec<u32>,
     never: u64,
 }
@@ -64,7 +64,7 @@ impl Sounds {
     }
 
     pub fn agent_answers(&self, port: u16) {
-        lock(&self.parties).agents.insert(port, ());
+        lock(&self.parties).agents.insert(port);
     }
 
     pub fn over(&self, port: u16) {
@@ -115,7 +115,7 @@ fn run(sockets: &[UdpSocket; 2], parties: &Mutex<Parties>, stop: &AtomicBool) ->
             sequence = sequence.wrapping_add(1);
             let to: [Vec<u16>; 2] = {
                 let parties = lock(parties);
-                [parties.customers.keys().copied().collect(), parties.agents.keys().copied().collect()]
+                [parties.customers.keys().copied().collect(), parties.agents.iter().copied().collect()]
             };
             for port in &to[0] {
                 send(&sockets[0], *port, sequence, port.to_be_bytes())?;

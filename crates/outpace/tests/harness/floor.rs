@@ -3,10 +3,15 @@
 use super::crm::Crm;
 use super::peer::{Behaviour, Peer};
 use super::ports::Ports;
-use super::rtp::Sound;
+use super::rtp::{Sound, tone_wav};
+use super::seconds;
 use super::server::{Company, PASSWORD, Server, Setup};
 
 pub const FIRST_AGENT: u32 = 1001;
+/// What the sides of [`Floor::that_holds`] sound like, and the music of [`with_hold_music`].
+pub const CUSTOMER_HZ: f64 = 1000.0;
+pub const AGENT_HZ: f64 = 1700.0;
+pub const HOLD_HZ: f64 = 600.0;
 
 pub struct Floor {
     pub server: Server,
@@ -30,7 +35,25 @@ impl Default for Plan {
     }
 }
 
+/// Who is held hears music; there are four extensions, and agents may call numbers that begin with 139.
+pub fn with_hold_music(mut setup: Setup) -> Setup {
+    let path = setup.dir.path().join("hold.wav");
+    std::fs::write(&path, tone_wav(HOLD_HZ, 1)).expect("it can be written");
+    setup.media_keys = format!("hold_music = {path:?}");
+    setup.companies[0].extensions.1 = 4;
+    setup.companies[0].outbound_keys = "allow = [\"139\"]".to_owned();
+    setup
+}
+
 impl Floor {
+    /// Two agents and customers who answer at once; each side sounds.
+    pub fn that_holds(setup: fn(Setup) -> Setup) -> Floor {
+        let (carrier_sound, agent_sound) = (Sound::Tone(CUSTOMER_HZ), Sound::Tone(AGENT_HZ));
+        let plan = Plan { agents: 2, setup, carrier_sound, agent_sound };
+        let answers = |_: &str| Behaviour::answers(seconds(0.05));
+        Floor::open(&plan, answers, answers)
+    }
+
     pub fn open(
         plan: &Plan,
         customer: impl Fn(&str) -> Behaviour + Send + Sync + 'static,

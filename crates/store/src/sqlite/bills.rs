@@ -173,20 +173,7 @@ mod tests {
         let folder = Folder::new();
         let db = connection::open_writer(&folder.database()).unwrap();
         for (fetched, index) in [(Some(false), "bills_not_fetched"), (None, "bills_by_start")] {
-            let filter = BillFilter {
-                from: Timestamp(0),
-                to: Timestamp(9),
-                fetched,
-                method: None,
-                is_inbound: None,
-                extensions: Vec::new(),
-                number: String::new(),
-                user_id: String::new(),
-                member_id: String::new(),
-                ext: String::new(),
-                custom_uuid: String::new(),
-                taskid: String::new(),
-            };
+            let filter = BillFilter { to: Timestamp(9), fetched, ..BillFilter::any() };
             let (condition, values) = condition(&db, CompanyId(1), &filter).unwrap();
             let sql = format!(
                 "EXPLAIN QUERY PLAN SELECT * FROM bills WHERE {condition} ORDER BY dialed_at, id LIMIT 9"
