@@ -5,7 +5,7 @@ use std::ops::Bound;
 use std::time::Duration;
 
 use crate::agent::Agent;
-use crate::{AgentId, CampaignId, Engine, GroupId, GroupSettings, Strategy};
+use crate::{AgentId, CallerTimes, CampaignId, Engine, GroupId, GroupSettings, Strategy};
 
 /// Who takes a campaign's calls: a group, or the extensions that the campaign names.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -26,6 +26,7 @@ pub(crate) struct Pool {
     /// A group that nobody described yet is not.
     pub(crate) enabled: bool,
     strategy: Strategy,
+    pub(crate) callers: CallerTimes,
     /// Place in the group's order.
     places: BTreeMap<AgentId, u64>,
     /// Signed in to the group, or named by the campaign.
@@ -47,6 +48,7 @@ impl Pool {
         Pool {
             enabled,
             strategy: Strategy::LongestIdle,
+            callers: CallerTimes::default(),
             places: BTreeMap::new(),
             candidates: BTreeSet::new(),
             present: BTreeSet::new(),
@@ -61,6 +63,7 @@ impl Pool {
     fn describe(&mut self, settings: &GroupSettings) {
         self.enabled = settings.enabled;
         self.strategy = settings.strategy;
+        self.callers = settings.callers;
         self.places = settings.members.iter().zip(0..).map(|(agent, place)| (*agent, place)).collect();
         self.last_rank = None;
     }

@@ -1,5 +1,7 @@
 //! What the engine is told.
 
+use std::time::Duration;
+
 use crate::{
     AgentId, CallCommand, CallId, CampaignId, Cause, CustomerCall, Failure, GroupId, Heard, InboundRule,
     LastCall, LeadId, LeaseId, OutboundRule, PhoneCall, PhoneNumber, RequestId, Timestamp, TrunkId,
@@ -297,6 +299,18 @@ pub struct GroupSettings {
     pub enabled: bool,
     /// In the group's order; who is signed in comes by `SignedIn`.
     pub members: Vec<AgentId>,
+    pub callers: CallerTimes,
+}
+
+/// How long customers who call wait for a group's agents. Zero: as `InboundRule` says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct CallerTimes {
+    /// An agent's phone rings for so long.
+    pub ring: Duration,
+    /// A customer waits for so long.
+    pub wait: Duration,
+    /// Of it while nobody is at work. Zero: nobody waits then.
+    pub absent_wait: Duration,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -6,8 +6,8 @@ use anyhow::{Context, bail, ensure};
 use engine::{AgentId, CompanyId, Strategy, Timestamp};
 use sha2::{Digest, Sha256};
 use store::{
-    AppKey, CallerId, Company, Group, NewCompany, NewExtension, NewGroup, NewTrunk, PushSettings, Scopes,
-    SignIn, Store, StoreError,
+    AppKey, CallerId, Company, Group, NewCompany, NewExtension, NewGroup, NewTrunk, PushSettings, Queueing,
+    Scopes, SignIn, Store, StoreError,
 };
 
 use crate::config::{CompanyConfig, ExtensionConfig, GroupConfig, PushConfig, TrunkConfig};
@@ -202,6 +202,7 @@ pub fn put_group(store: &dyn Store, company: &Company, config: &GroupConfig) -> 
         strategy,
         remark: String::new(),
         automatic: true,
+        queueing: Queueing::default(),
     });
     let group = match added {
         Ok(group) => group,

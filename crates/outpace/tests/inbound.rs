@@ -177,6 +177,40 @@ fn who_waits_in_vain_hears_a_message_and_is_hung_up() {
     assert!(heard(&packets, BUSY_HZ, |_| true) > 0.5, "the message");
 }
 
+/// Without the group's own times nobody would see the end of a wait.
+fn waits_for_ever(setup: Setup) -> Setup {
+    let mut setup = taken(setup);
+    setup.companies[0].inbound_keys =
+        "enabled = true\ngroup = \"sales\"\nring_s = 600.0\nwait_s = 600.0".to_owned();
+    setup
+}
+
+#[test]
+fn a_queue_says_how_long_its_phones_ring_and_its_customers_wait() {
+    let mut floor = floor_with(waits_for_ever, |_| Behaviour::rings());
+    let times = [("queuename", "sales"), ("ringdelay", "1"), ("maxwaittime", "3"), ("withnoagenttime", "2")];
+    assert!(floor.crm.call("App.Sip_Queue.EditQueue", &times).is_success());
+    floor.server.kill();
+    floor.server.spawn();
+    wait_for("the phones", LIMIT, || {
+        let seats = floor.crm.call("App.Sip_Queue.GetQueueSipStatus", &[("state", "2")]);
+        (seats.result().as_array().map(Vec::len) == Some(2)).then_some(())
+    });
+    let call = calls_back(&floor, NUMBER);
+    assert_ne!(rung(&floor, 1), rung(&floor, 2), "the next one after a second");
+    floor.carrier.wait(What::Bye, 1, LIMIT);
+    assert!(heard(&floor.carrier.packets(&call.call_id), BUSY_HZ, |_| true) > 0.1, "the message");
+    for extension in ["1001", "1002"] {
+        let busy = [("settype", "1"), ("extnumber", extension), ("crmid", ""), ("queuename", "sales")];
+        assert!(floor.crm.call("App.Sip_Queue.SetSeatsStatus", &busy).is_success());
+    }
+    let call = calls_back(&floor, NUMBER);
+    floor.carrier.wait(What::Bye, 2, LIMIT);
+    let packets = floor.carrier.packets(&call.call_id);
+    assert!(heard(&packets[..50], HOLD_HZ, |_| true) > 0.5, "music first: somebody may come");
+    assert!(heard(&packets, BUSY_HZ, |_| true) > 0.1, "the message");
+}
+
 #[test]
 fn strangers_and_numbers_that_take_no_calls_are_refused() {
     let floor = floor();

@@ -69,7 +69,8 @@ impl Floor {
         floor.input(Input::Trunk(TrunkSettings { trunk, enabled: true, channels_max: 1000, cps_max: 0 }));
         let members = (1..=AGENTS).map(AgentId).collect();
         let strategy = Strategy::LongestIdle;
-        floor.input(Input::Group(GroupSettings { group, strategy, enabled: true, members }));
+        let callers = CallerTimes::default();
+        floor.input(Input::Group(GroupSettings { group, strategy, enabled: true, members, callers }));
         for agent in (1..=AGENTS).map(AgentId) {
             floor.input(Input::Agent(AgentSettings { agent, extension: agent.0.to_string(), enabled: true }));
             floor.input(Input::Registered { agent });

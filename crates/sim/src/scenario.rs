@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use engine::{
-    AgentId, AgentLegs, Config, GroupId, GroupSettings, PacingMode, Strategy, TrunkId, TrunkSettings,
+    AgentId, AgentLegs, CallerTimes, Config, GroupId, GroupSettings, PacingMode, Strategy, TrunkId,
+    TrunkSettings,
 };
 use fastrand::Rng;
 
@@ -124,7 +125,8 @@ fn config(rng: &mut Rng) -> Config {
 
 fn group(rng: &mut Rng, group: GroupId, agents: &[AgentId]) -> GroupSettings {
     let strategy = Strategy::from_code(rng.i64(1..9)).expect("codes are 1 to 8");
-    GroupSettings { group, strategy, enabled: true, members: some_of(rng, agents) }
+    let members = some_of(rng, agents);
+    GroupSettings { group, strategy, enabled: true, members, callers: CallerTimes::default() }
 }
 
 fn trunk(rng: &mut Rng, trunk: TrunkId) -> TrunkSettings {

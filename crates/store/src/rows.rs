@@ -132,6 +132,23 @@ pub struct NewGroup {
     pub strategy: Strategy,
     pub remark: String,
     pub automatic: bool,
+    pub queueing: Queueing,
+}
+
+/// How customers wait for a group. Times in seconds.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Queueing {
+    /// An agent's phone rings for so long when customers call. 0: as `InboundSettings` say.
+    pub ring_s: u32,
+    /// A customer who calls waits for so long. 0: as `InboundSettings` say.
+    pub wait_s: u32,
+    /// Of it while nobody of the group is at work; 0: not at all.
+    pub absent_wait_s: u32,
+    /// Kept for clients that set it, as all below.
+    pub announce: String,
+    pub announce_every_s: u32,
+    pub rejoin_s: u32,
+    pub discard_s: u32,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -143,6 +160,7 @@ pub struct Group {
     pub strategy: Strategy,
     pub remark: String,
     pub automatic: bool,
+    pub queueing: Queueing,
     /// Not read by `edit_group`.
     pub members: Vec<Member>,
 }

@@ -108,7 +108,7 @@ impl Engine {
             Step::Offering if direct.caller.is_some() => {
                 return self.caller_missed(id, Legs::Left, Miss::NotPickedUp);
             }
-            Step::Waiting => return self.give_caller_message(id),
+            Step::Waiting => return self.find_agent(id),
             Step::Message => return self.caller_told(id),
             Step::RingingAgent => (Outcome::NoAnswer, Cause::NOT_PICKED_UP),
             Step::AwaitingTrunk => (Outcome::Failed, Cause::TRUNK_FAILED),

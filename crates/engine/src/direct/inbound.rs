@@ -9,8 +9,8 @@ use crate::agent::Seat;
 use crate::call::{Ending, Legs};
 use crate::group::PoolKey;
 use crate::{
-    AgentId, CallId, CallTags, CampaignId, Cause, Effect, Engine, GroupId, HangupBy, Miss, Outcome,
-    PhoneNumber, Refusal, TrunkId,
+    AgentId, CallId, CallTags, CallerTimes, CampaignId, Cause, Effect, Engine, GroupId, HangupBy, Miss,
+    Outcome, PhoneNumber, Refusal, TrunkId,
 };
 
 /// Which calls of customers are taken. The default: none.
@@ -18,9 +18,9 @@ use crate::{
 pub struct InboundRule {
     /// By caller id: a number that is not here is not taken.
     pub numbers: BTreeMap<String, InboundNumber>,
-    /// How long an agent's phone rings for such a call.
+    /// How long an agent's phone rings for such a call, where the agent's group says nothing.
     pub ring: Duration,
-    /// How long a customer waits for an agent to be free.
+    /// How long a customer waits for an agent to be free, where the group says nothing.
     pub wait: Duration,
 }
 
@@ -58,6 +58,8 @@ pub(crate) struct Caller {
     pools: Vec<PoolKey>,
     /// No longer than this, on the mono clock.
     until: Duration,
+    /// No longer than this while nobody is at work.
+    absent_until: Duration,
     rung_last: Option<AgentId>,
     hears_music: bool,
 }
@@ -93,6 +95,7 @@ impl Engine {
             order: self.callers_taken,
             pools: Vec::new(),
             until: Duration::ZERO,
+            absent_until: Duration::ZERO,
             rung_last: None,
             hears_music: false,
         };
@@ -114,10 +117,13 @@ impl Engine {
         }
         let caller_id = direct.row.caller_id.clone();
         let pools = self.pools_for(&caller_id, last);
-        let until = self.now.mono + self.inbound.wait;
+        let wait = self.first_time(&pools, |times| times.wait).unwrap_or(self.inbound.wait);
+        let absent_wait = self.first_time(&pools, |times| times.absent_wait).unwrap_or_default();
+        let now = self.now.mono;
         let caller = self.caller(id);
         caller.pools = pools;
-        caller.until = until;
+        caller.until = now + wait;
+        caller.absent_until = now + absent_wait.min(wait);
         match last.agent.filter(|agent| self.is_free_for_caller(*agent)) {
             Some(agent) => self.offer_caller(id, agent),
             None => self.find_agent(id),
@@ -145,16 +151,22 @@ impl Engine {
         pools
     }
 
+    /// What the first of them says that says anything.
+    fn first_time(&self, pools: &[PoolKey], which: fn(CallerTimes) -> Duration) -> Option<Duration> {
+        let pools = pools.iter().filter_map(|key| self.pools.get(key));
+        pools.map(|pool| which(pool.callers)).find(|time| !time.is_zero())
+    }
+
     fn is_free_for_caller(&self, agent: AgentId) -> bool {
         let agent = self.agents.get(&agent);
         agent.is_some_and(|a| a.seat == Seat::Idle && a.is_usable(self.config.agent_legs))
     }
 
-    /// Whoever is ready; else the customer waits, as long as anybody is there to wait for.
-    fn find_agent(&mut self, id: CallId) {
+    /// Whoever is ready; else the customer waits, not as long where nobody is there to wait for.
+    pub(super) fn find_agent(&mut self, id: CallId) {
         let now = self.now.mono;
         let caller = self.caller(id);
-        let (order, until) = (caller.order, caller.until);
+        let (order, until, absent_until) = (caller.order, caller.until, caller.absent_until);
         let pools = caller.pools.clone();
         let found: Vec<_> = pools.iter().filter_map(|key| self.pools.get(key)).collect();
         let is_somebody_there = found.iter().any(|pool| !pool.present.is_empty());
@@ -162,7 +174,8 @@ impl Engine {
         if let Some(agent) = ready {
             return self.offer_caller(id, agent);
         }
-        if !is_somebody_there || now >= until {
+        let until = if is_somebody_there { until } else { absent_until };
+        if now >= until {
             return self.give_caller_message(id);
         }
         self.set_step(id, Step::Waiting, Some(until - now));
@@ -177,13 +190,15 @@ impl Engine {
         caller.rung_last = Some(agent);
         let (order, pools) = (caller.order, caller.pools.clone());
         self.callers_waiting.remove(&(order, id));
+        let mut ring = self.inbound.ring;
         for key in pools {
             if let Some(pool) = self.pools.get_mut(&key).filter(|pool| pool.is_ready(agent)) {
                 pool.note_offer(agent);
+                ring = Some(pool.callers.ring).filter(|own| !own.is_zero()).unwrap_or(ring);
                 break;
             }
         }
-        self.set_step(id, Step::Offering, Some(self.inbound.ring));
+        self.set_step(id, Step::Offering, Some(ring));
         self.directs.get_mut(&id).expect("looked up above").row.agent = Some(agent);
         self.emit(Effect::Offer { call: id, agent });
         self.seat_offered(agent, id);
@@ -215,7 +230,7 @@ impl Engine {
         self.find_agent(id);
     }
 
-    pub(super) fn give_caller_message(&mut self, id: CallId) {
+    fn give_caller_message(&mut self, id: CallId) {
         let order = self.caller(id).order;
         self.callers_waiting.remove(&(order, id));
         self.set_step(id, Step::Message, Some(self.config.message_max));

@@ -119,6 +119,46 @@ fn where_nobody_is_at_work_the_message_comes_at_once() {
     assert_eq!(opened(&mut desk, call, Some(1)), [Effect::PlayMessage { call }]);
 }
 
+fn group_says(desk: &mut Desk, callers: CallerTimes) {
+    desk.tell(Input::Group(GroupSettings { callers, ..group(Strategy::LongestIdle, &[1, 2]) }));
+}
+
+#[test]
+fn a_group_says_how_long_its_phones_ring_and_its_customers_wait() {
+    let mut desk = desk();
+    group_says(&mut desk, CallerTimes { ring: secs(3), wait: secs(5), absent_wait: Duration::ZERO });
+    let call = taken(&calls(&mut desk));
+    assert_eq!(offered(&opened(&mut desk, call, None)), Some(AgentId(1)));
+    assert_eq!(offered(&desk.wait(secs(3))), Some(AgentId(2)));
+    assert!(desk.wait(secs(3)).contains(&Effect::PlayMessage { call }), "the five seconds are over");
+}
+
+#[test]
+fn while_nobody_is_at_work_a_customer_waits_as_long_as_the_group_says() {
+    let mut desk = desk();
+    group_says(&mut desk, CallerTimes { absent_wait: secs(5), ..CallerTimes::default() });
+    for agent in 1..=2 {
+        desk.tell(Input::Paused { agent: AgentId(agent) });
+    }
+    let call = taken(&calls(&mut desk));
+    assert_eq!(opened(&mut desk, call, None), [Effect::PlayHold { call }]);
+    assert_eq!(desk.wait(secs(5)), [Effect::PlayMessage { call }]);
+    desk.tell(Input::MessagePlayed { call });
+
+    let served = taken(&calls(&mut desk));
+    opened(&mut desk, served, None);
+    desk.wait(secs(4));
+    assert_eq!(offered(&desk.tell(Input::Unpaused { agent: AgentId(1) })), Some(AgentId(1)), "just in time");
+    desk.agent(served, 1, LegEvent::Answered);
+
+    // Somebody is at work now, though in a call.
+    let waits = taken(&calls(&mut desk));
+    assert_eq!(opened(&mut desk, waits, None), [Effect::PlayHold { call: waits }]);
+    assert_eq!(desk.wait(secs(30)), []);
+    desk.customer(served, HUNG_UP);
+    assert_eq!(offered(&desk.wait(secs(10))), Some(AgentId(1)));
+}
+
 #[test]
 fn a_customer_may_give_up_at_any_time() {
     let mut desk = desk();

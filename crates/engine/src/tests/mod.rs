@@ -195,7 +195,7 @@ pub fn campaign(pacing: PacingMode) -> CampaignSettings {
 
 pub fn group(strategy: Strategy, members: &[i64]) -> GroupSettings {
     let members = members.iter().map(|id| AgentId(*id)).collect();
-    GroupSettings { group: GROUP, strategy, enabled: true, members }
+    GroupSettings { group: GROUP, strategy, enabled: true, members, callers: CallerTimes::default() }
 }
 
 /// Slots asked for.

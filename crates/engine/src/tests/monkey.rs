@@ -144,6 +144,11 @@ fn some_settings(rng: &mut Rng) -> Input {
             strategy: Strategy::from_code(rng.i64(1..9)).unwrap(),
             enabled: rng.u8(..4) > 0,
             members: vec![agent],
+            callers: CallerTimes {
+                ring: secs(rng.u64(..3)),
+                wait: secs(rng.u64(..60)),
+                absent_wait: secs(rng.u64(..20)),
+            },
         }),
         2 => Input::Trunk(TrunkSettings {
             trunk: TrunkId(rng.i64(1..3)),

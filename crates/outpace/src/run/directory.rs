@@ -1,10 +1,16 @@
 //! What the store knows of companies, extensions, groups, trunks and caller ids, and how the engines and the switch
 //! learn of its changes.
 
+use std::time::Duration;
+
 use engine::compliance::ComplianceSettings;
-use engine::{AgentPool, AgentSettings, CampaignSettings, GroupSettings, PacingMode, RatioMilli, Timestamp};
+use engine::{
+    AgentPool, AgentSettings, CallerTimes, CampaignSettings, GroupSettings, PacingMode, RatioMilli, Timestamp,
+};
 use jiff::tz::TimeZone;
-use store::{Assignment, CallerId, Campaign, Company, Extension, Group, InboundSettings, Store, Trunk};
+use store::{
+    Assignment, CallerId, Campaign, Company, Extension, Group, InboundSettings, Queueing, Store, Trunk,
+};
 
 /// Everything that was provisioned, as it stands now.
 #[derive(Clone, PartialEq, Debug)]
@@ -79,6 +85,16 @@ pub fn group_settings(group: &Group) -> GroupSettings {
         strategy: group.strategy,
         enabled: group.enabled,
         members: group.members.iter().map(|m| m.agent).collect(),
+        callers: caller_times(&group.queueing),
+    }
+}
+
+fn caller_times(queueing: &Queueing) -> CallerTimes {
+    let seconds = |s: u32| Duration::from_secs(s.into());
+    CallerTimes {
+        ring: seconds(queueing.ring_s),
+        wait: seconds(queueing.wait_s),
+        absent_wait: seconds(queueing.absent_wait_s),
     }
 }
 

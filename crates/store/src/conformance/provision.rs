@@ -186,6 +186,15 @@ pub(super) fn a_group_has_its_name_alone(store: &dyn Store) {
         strategy: Strategy::Random,
         remark: "r".to_owned(),
         automatic: false,
+        queueing: Queueing {
+            ring_s: 1,
+            wait_s: 2,
+            absent_wait_s: 3,
+            announce: "a".to_owned(),
+            announce_every_s: 4,
+            rejoin_s: 5,
+            discard_s: u32::MAX,
+        },
         // Not read.
         company: other,
         members: vec![Member { agent: scene.agent.id, signed_in: SignIn::In }],

@@ -190,6 +190,7 @@ pub(super) fn new_group(company: CompanyId, name: &str) -> NewGroup {
         strategy: Strategy::LongestIdle,
         remark: String::new(),
         automatic: true,
+        queueing: Queueing { wait_s: 90, ..Queueing::default() },
     }
 }
 

@@ -205,6 +205,7 @@ impl Tables {
             strategy: new.strategy,
             remark: new.remark.clone(),
             automatic: new.automatic,
+            queueing: new.queueing.clone(),
             members: Vec::new(),
         };
         self.groups.insert(group.id, group.clone());

@@ -33,6 +33,7 @@ const MIGRATIONS: &[(i64, &str)] = &[
     (15, include_str!("../../migrations/sqlite/0015_quality.sql")),
     (16, include_str!("../../migrations/sqlite/0016_inbound.sql")),
     (17, include_str!("../../migrations/sqlite/0017_lists.sql")),
+    (18, include_str!("../../migrations/sqlite/0018_queues.sql")),
 ];
 
 /// Creates the database where there is none; only its owner may read it, for it holds the passwords of extensions.

@@ -11,7 +11,9 @@ pub(super) fn add_group(db: &Db, g: &NewGroup) -> Result<Group> {
         RETURNING *";
     let values = params![g.company.0, g.name, g.enabled, g.strategy.code(), g.remark, g.automatic];
     let added = db.prepare_cached(sql)?.query_row(values, group_row);
-    added.map_err(|e| broken(e, "group", "company"))
+    let added = added.map_err(|e| broken(e, "group", "company"))?;
+    put_queueing(db, added.id, &g.queueing)?;
+    Ok(Group { queueing: g.queueing.clone(), ..added })
 }
 
 pub(super) fn edit_group(db: &Db, g: &Group) -> Result<()> {
@@ -19,7 +21,26 @@ pub(super) fn edit_group(db: &Db, g: &Group) -> Result<()> {
         WHERE id = ?1";
     let values = params![g.id.0, g.name, g.enabled, g.strategy.code(), g.remark, g.automatic];
     let edited = db.prepare_cached(sql)?.execute(values).map_err(|e| broken(e, "group", "company"))?;
-    found(edited, "group")
+    found(edited, "group")?;
+    put_queueing(db, g.id, &g.queueing)
+}
+
+fn put_queueing(db: &Db, group: GroupId, q: &Queueing) -> Result<()> {
+    let sql = "UPDATE agent_groups SET ring_s = ?2, wait_s = ?3, absent_wait_s = ?4, announce = ?5,
+            announce_every_s = ?6, rejoin_s = ?7, discard_s = ?8
+        WHERE id = ?1";
+    let values = params![
+        group.0,
+        q.ring_s,
+        q.wait_s,
+        q.absent_wait_s,
+        q.announce,
+        q.announce_every_s,
+        q.rejoin_s,
+        q.discard_s
+    ];
+    db.prepare_cached(sql)?.execute(values)?;
+    Ok(())
 }
 
 pub(super) fn delete_group(db: &Db, company: CompanyId, group: GroupId) -> Result<()> {
@@ -43,7 +64,20 @@ fn group_row(row: &Row<'_>) -> rusqlite::Result<Group> {
         strategy: strategy.ok_or_else(|| unreadable(index, rusqlite::types::Type::Integer))?,
         remark: row.get("remark")?,
         automatic: row.get("automatic")?,
+        queueing: queueing(row)?,
         members: Vec::new(),
+    })
+}
+
+fn queueing(row: &Row<'_>) -> rusqlite::Result<Queueing> {
+    Ok(Queueing {
+        ring_s: row.get("ring_s")?,
+        wait_s: row.get("wait_s")?,
+        absent_wait_s: row.get("absent_wait_s")?,
+        announce: row.get("announce")?,
+        announce_every_s: row.get("announce_every_s")?,
+        rejoin_s: row.get("rejoin_s")?,
+        discard_s: row.get("discard_s")?,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use engine::{AgentId, GroupId, Strategy};
 use serde::Serialize;
-use store::{Group, NewGroup, SignIn, StoreError};
+use store::{Group, NewGroup, Queueing, SignIn, StoreError};
 
 use super::Caller;
 use super::code::{Code, Text};
@@ -29,6 +29,7 @@ pub async fn add(caller: &Caller) -> Reply {
         strategy: Strategy::default(),
         remark: String::new(),
         automatic: true,
+        queueing: Queueing::default(),
     };
     create(caller, group).await
 }

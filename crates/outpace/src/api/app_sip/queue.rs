@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::{AgentId, AgentState, AgentView, Miss, Strategy, Timestamp};
 use serde::Serialize;
-use store::{Extension, Group, NewGroup, SignIn};
+use store::{Extension, Group, NewGroup, Queueing, SignIn};
 
 use super::Caller;
 use super::code::Code;
@@ -14,6 +14,11 @@ use super::parameter::Parameters;
 use crate::handle::Command;
 
 const REMARK_CHARS_MAX: usize = 500;
+const ANNOUNCE_CHARS_MAX: usize = 500;
+/// Of what acts, in seconds.
+const WAIT_MAX: i64 = 3600;
+/// Of what is only kept.
+const KEPT_MAX: i64 = 86_400;
 const YES_NO: [(&str, bool); 4] = [("yes", true), ("no", false), ("1", true), ("0", false)];
 
 #[derive(Serialize)]
@@ -21,7 +26,7 @@ struct QueueRow {
     queuename: String,
     remark: String,
     strategy: i64,
-    announce: &'static str,
+    announce: String,
     announcefreq: u32,
     ringdelay: u32,
     maxwaittime: u32,
@@ -58,6 +63,7 @@ pub async fn add(caller: &Caller) -> Reply {
         strategy: strategy(p)?.unwrap_or_default(),
         remark: p.name("remark", REMARK_CHARS_MAX)?.to_owned(),
         automatic: p.word("autocall", &YES_NO)?.unwrap_or(true),
+        queueing: queueing(p, Queueing::default())?,
     };
     create(caller, group).await
 }
@@ -69,7 +75,10 @@ pub async fn edit(caller: &Caller) -> Reply {
     let strategy = strategy(p)?;
     let automatic = p.word("autocall", &YES_NO)?;
     let remark = p.fields.text("remark").map(|_| p.name("remark", REMARK_CHARS_MAX)).transpose()?;
+    // Looked at before the group is looked for.
+    queueing(p, Queueing::default())?;
     let mut group = caller.group(name).await?;
+    group.queueing = queueing(p, group.queueing)?;
     group.strategy = strategy.unwrap_or(group.strategy);
     group.automatic = automatic.unwrap_or(group.automatic);
     if let Some(remark) = remark {
@@ -79,6 +88,24 @@ pub async fn edit(caller: &Caller) -> Reply {
     caller.store(move |s| s.edit_group(&group)).await?;
     caller.tell(Command::GroupChanged { company: caller.id(), group: id }).await?;
     Done::empty()
+}
+
+/// What is given, in place of what was before.
+fn queueing(p: Parameters<'_>, before: Queueing) -> Result<Queueing, Failure> {
+    let seconds = |name: &str, max: i64, before: u32| {
+        let given = p.int(name, 0..=max)?.and_then(|s| u32::try_from(s).ok());
+        Ok::<u32, Failure>(given.unwrap_or(before))
+    };
+    let announce = p.fields.text("announce").map(|_| p.name("announce", ANNOUNCE_CHARS_MAX)).transpose()?;
+    Ok(Queueing {
+        ring_s: seconds("ringdelay", WAIT_MAX, before.ring_s)?,
+        wait_s: seconds("maxwaittime", WAIT_MAX, before.wait_s)?,
+        absent_wait_s: seconds("withnoagenttime", WAIT_MAX, before.absent_wait_s)?,
+        announce: announce.map_or(before.announce, str::to_owned),
+        announce_every_s: seconds("announcefreq", KEPT_MAX, before.announce_every_s)?,
+        rejoin_s: seconds("noagentrejoiningtime", KEPT_MAX, before.rejoin_s)?,
+        discard_s: seconds("discardtime", KEPT_MAX, before.discard_s)?,
+    })
 }
 
 fn strategy(p: Parameters<'_>) -> Result<Option<Strategy>, Failure> {
@@ -96,13 +123,13 @@ pub async fn list(caller: &Caller) -> Reply {
             queuename: g.name,
             remark: g.remark,
             strategy: g.strategy.code(),
-            announce: "",
-            announcefreq: 0,
-            ringdelay: 0,
-            maxwaittime: 0,
-            withnoagenttime: 0,
-            noagentrejoiningtime: 0,
-            discardtime: 0,
+            announce: g.queueing.announce,
+            announcefreq: g.queueing.announce_every_s,
+            ringdelay: g.queueing.ring_s,
+            maxwaittime: g.queueing.wait_s,
+            withnoagenttime: g.queueing.absent_wait_s,
+            noagentrejoiningtime: g.queueing.rejoin_s,
+            discardtime: g.queueing.discard_s,
             autocall: if g.automatic { "yes" } else { "no" },
         })
         .collect();

@@ -99,6 +99,51 @@ async fn a_queue_is_a_group_with_a_strategy() {
     assert_eq!(result(&groups).as_array().map(Vec::len), Some(1));
 }
 
+/// What GetQueueList shows of the queue's times.
+async fn times_of(desk: &Desk, name: &str) -> Value {
+    let list = desk.ask("Queue.GetQueueList", &[("queuename", name)]).await;
+    let row = &result(&list)[0];
+    let names = [
+        "announce",
+        "announcefreq",
+        "ringdelay",
+        "maxwaittime",
+        "withnoagenttime",
+        "noagentrejoiningtime",
+        "discardtime",
+    ];
+    names.iter().map(|name| row[*name].clone()).collect()
+}
+
+#[tokio::test]
+async fn the_times_of_a_queue_are_kept() {
+    let desk = Desk::open().await;
+    is_done(&desk, "Queue.AddQueue", &[("queuename", "q"), ("maxwaittime", "40")]).await;
+    assert_eq!(times_of(&desk, "q").await, json!(["", 0, 0, 40, 0, 0, 0]));
+    let all = [
+        ("queuename", "q"),
+        ("announce", "welcome.wav"),
+        ("announcefreq", "30"),
+        ("ringdelay", "10"),
+        ("maxwaittime", "3600"),
+        ("withnoagenttime", "20"),
+        ("noagentrejoiningtime", "5"),
+        ("discardtime", "60"),
+    ];
+    desk.told().await;
+    is_done(&desk, "Queue.EditQueue", &all).await;
+    assert!(desk.told().await[0].starts_with("GroupChanged"));
+    assert_eq!(times_of(&desk, "q").await, json!(["welcome.wav", 30, 10, 3600, 20, 5, 60]));
+    is_done(&desk, "Queue.EditQueue", &[("queuename", "q"), ("announce", ""), ("ringdelay", "0")]).await;
+    assert_eq!(times_of(&desk, "q").await, json!(["", 30, 0, 3600, 20, 5, 60]), "the rest stays");
+    for wrong in [("ringdelay", "3601"), ("discardtime", "-1"), ("announcefreq", "soon")] {
+        for queue in ["q", "x"] {
+            let answer = desk.ask("Queue.EditQueue", &[("queuename", queue), wrong]).await;
+            assert_eq!(refusal(&answer).0, 400, "{wrong:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn signing_in_makes_a_member_and_tells_the_run_loop_in_order() {
     let desk = Desk::open().await;

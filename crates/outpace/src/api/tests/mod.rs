@@ -97,6 +97,7 @@ fn provision(handle: &Handle, settings: &NewCompany, extensions: &[(&str, bool)]
         strategy: engine::Strategy::LongestIdle,
         remark: String::new(),
         automatic: true,
+        queueing: store::Queueing::default(),
     };
     store.add_group(&group).expect("a new group");
 }

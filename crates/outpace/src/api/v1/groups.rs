@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use engine::{AgentId, Strategy};
 use serde_json::{Value, json};
-use store::{Group, NewGroup, SignIn};
+use store::{Group, NewGroup, Queueing, SignIn};
 
 use super::agents::at_extension;
 use super::problem::Problem;
 use super::route::{Needs, Route, run};
 use super::schema::{Schema, boolean, count, field, integer, line, list, object, optional, text, word};
-use super::visit::{Answer, Visit};
+use super::visit::{Answer, Fields, Visit};
 use crate::handle::Command;
 
 const STRATEGIES: &[&str] = &[
@@ -23,6 +23,11 @@ const STRATEGIES: &[&str] = &[
     "fewest_calls",
     "priority",
 ];
+
+const RING: &str =
+    "A phone rings for so long when customers call. 0: as the company says, which is the default.";
+const WAIT: &str = "Customers who call wait for so long. 0: as the company says, which is the default.";
+const ABSENT_WAIT: &str = "Of it while nobody of the group is at work. 0: not at all, which is the default.";
 
 pub fn routes() -> Vec<Route> {
     let items = field("items", list(schema(), 0, usize::MAX), "");
@@ -75,6 +80,9 @@ fn settings(new: bool) -> Vec<super::schema::Field> {
         optional("enabled", boolean(), "Default: true."),
         optional("strategy", word(STRATEGIES), "Who gets an answered call. Default: longest_idle."),
         optional("remark", text(500), ""),
+        optional("ring_seconds", integer(0, 3600), RING),
+        optional("wait_seconds", integer(0, 3600), WAIT),
+        optional("absent_wait_seconds", integer(0, 3600), ABSENT_WAIT),
     ]
 }
 
@@ -89,6 +97,9 @@ fn schema() -> Schema {
             field("enabled", boolean(), ""),
             field("strategy", word(STRATEGIES), ""),
             field("remark", text(500), ""),
+            field("ring_seconds", integer(0, 3600), RING),
+            field("wait_seconds", integer(0, 3600), WAIT),
+            field("absent_wait_seconds", integer(0, 3600), ABSENT_WAIT),
             field("members", list(member, 0, usize::MAX), "In the order in which they came."),
         ],
     )
@@ -118,6 +129,9 @@ fn shown(group: &Group, numbers: &BTreeMap<AgentId, String>) -> Value {
         "enabled": group.enabled,
         "strategy": strategy_name(group.strategy),
         "remark": group.remark,
+        "ring_seconds": group.queueing.ring_s,
+        "wait_seconds": group.queueing.wait_s,
+        "absent_wait_seconds": group.queueing.absent_wait_s,
         "members": members.collect::<Vec<_>>(),
     })
 }
@@ -152,6 +166,7 @@ async fn create(visit: Visit) -> Result<Answer, Problem> {
         strategy: b.text("strategy").and_then(strategy_of).unwrap_or_default(),
         remark: b.text_or_empty("remark"),
         automatic: true,
+        queueing: queueing(b, Queueing::default()),
     };
     let added = visit.store(move |s| s.add_group(&group)).await?;
     changed(&visit, &added).await;
@@ -163,6 +178,18 @@ async fn changed(visit: &Visit, group: &Group) {
     visit.announce(move || Command::GroupChanged { company, group }).await;
 }
 
+/// What the body gives, in place of what was before.
+fn queueing(b: &Fields, before: Queueing) -> Queueing {
+    let seconds =
+        |name: &str, before: u32| b.integer(name).and_then(|s| u32::try_from(s).ok()).unwrap_or(before);
+    Queueing {
+        ring_s: seconds("ring_seconds", before.ring_s),
+        wait_s: seconds("wait_seconds", before.wait_s),
+        absent_wait_s: seconds("absent_wait_seconds", before.absent_wait_s),
+        ..before
+    }
+}
+
 async fn change(visit: Visit) -> Result<Answer, Problem> {
     let mut group = visit.group().await?;
     let b = &visit.body;
@@ -170,6 +197,7 @@ async fn change(visit: Visit) -> Result<Answer, Problem> {
     group.enabled = b.boolean("enabled").unwrap_or(group.enabled);
     group.strategy = b.text("strategy").and_then(strategy_of).unwrap_or(group.strategy);
     group.remark = b.text("remark").map_or(group.remark, str::to_owned);
+    group.queueing = queueing(b, group.queueing);
     let edited = group.clone();
     visit.store(move |s| s.edit_group(&edited)).await?;
     changed(&visit, &group).await;
