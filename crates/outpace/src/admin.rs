@@ -11,6 +11,7 @@ use store::{CallerId, Company, Event, NewCompany, NewTrunk, PushSettings, Store}
 
 use crate::config::GroupConfig;
 use crate::handle::wall_clock;
+use crate::switch::trunks::settings;
 use crate::{provision, push};
 
 #[derive(Debug, Subcommand)]
@@ -341,14 +342,10 @@ fn trunk(store: &dyn Store, command: TrunkCommand) -> anyhow::Result<()> {
             disabled,
         } => {
             let company = find(store, &of)?.id;
-            ensure!(
-                crate::switch::names::transport(&transport).is_some(),
-                "transport must be udp, tcp, tls or auto"
-            );
             let enabled = !disabled;
             let known = store.trunks(company)?.into_iter().find(|t| t.settings.name == name);
             let details = known.map(|t| t.settings.details).unwrap_or_default();
-            let added = store.put_trunk(&NewTrunk {
+            let trunk = NewTrunk {
                 company,
                 name,
                 address,
@@ -361,7 +358,9 @@ fn trunk(store: &dyn Store, command: TrunkCommand) -> anyhow::Result<()> {
                 cps_max,
                 enabled,
                 details,
-            })?;
+            };
+            settings::check(&trunk).map_err(|wrong| anyhow::anyhow!("{wrong}"))?;
+            let added = store.put_trunk(&trunk)?;
             println!("trunk {} to {}", added.settings.name, added.settings.address);
         }
         TrunkCommand::List { of } => {

@@ -10,13 +10,11 @@ use store::{
     Scopes, SignIn, Store, StoreError,
 };
 
-use crate::config::{CompanyConfig, ExtensionConfig, GroupConfig, PushConfig, TrunkConfig};
-use crate::switch::names;
+use crate::config::{CompanyConfig, ExtensionConfig, GroupConfig, PushConfig};
+use crate::switch::trunks::settings;
 
 /// Extensions that a range may name at most.
 const RANGE_MAX: u64 = 10_000;
-/// Of one trunk.
-const ADDRESSES_MAX: usize = 16;
 const FIRST_EXTENSIONS: std::ops::RangeInclusive<u32> = 1001..=1010;
 
 /// Made up by a first start: shown once, kept nowhere in clear but for the extensions' passwords.
@@ -66,8 +64,7 @@ fn put_company(store: &dyn Store, config: &CompanyConfig) -> anyhow::Result<()> 
     // One transaction: thousands of them would take half a minute one by one.
     store.put_extensions(&extensions).context("extensions")?;
     for trunk in &config.trunk {
-        check_trunk(trunk).with_context(|| format!("trunk {}", trunk.name))?;
-        store.put_trunk(&NewTrunk {
+        let trunk = NewTrunk {
             company: company.id,
             name: trunk.name.clone(),
             address: trunk.address.clone(),
@@ -80,7 +77,9 @@ fn put_company(store: &dyn Store, config: &CompanyConfig) -> anyhow::Result<()> 
             channels_max: trunk.channels_max,
             cps_max: trunk.cps_max,
             enabled: trunk.enabled,
-        })?;
+        };
+        settings::check(&trunk).map_err(|wrong| anyhow::anyhow!("trunk {}: {wrong}", trunk.name))?;
+        store.put_trunk(&trunk)?;
     }
     for caller_id in &config.caller_id {
         store.put_caller_id(&CallerId {
@@ -102,29 +101,6 @@ fn put_company(store: &dyn Store, config: &CompanyConfig) -> anyhow::Result<()> 
         store.put_compliance(company.id, &compliance.settings(&config.time_zone)?)?;
     }
     put_pushes(store, company.id, &config.push)
-}
-
-fn check_trunk(trunk: &TrunkConfig) -> anyhow::Result<()> {
-    ensure!(
-        !(trunk.address.is_empty() && trunk.addresses.is_empty()),
-        "it needs an address or a list of addresses"
-    );
-    ensure!(trunk.addresses.len() <= ADDRESSES_MAX, "at most {ADDRESSES_MAX} addresses");
-    let names = trunk.addresses.iter().map(|a| a.transport.as_str()).filter(|t| !t.is_empty());
-    for name in names.chain([trunk.transport.as_str()]) {
-        ensure!(names::transport(name).is_some(), "transport must be udp, tcp, tls or auto, not {name:?}");
-    }
-    ensure!((1..=30).contains(&trunk.silence_max_s), "silence_max_s must be from 1 to 30");
-    let number = |s: &str| {
-        !s.is_empty()
-            && s.len() <= 64
-            && s.bytes().all(|b| b.is_ascii_alphanumeric() || b"+*#-._".contains(&b))
-    };
-    for (key, value) in [("from_user", &trunk.from_user), ("asserted_identity", &trunk.asserted_identity)] {
-        ensure!(value.is_empty() || number(value), "{key} {value:?} is no number or name");
-    }
-    ensure!(trunk.redirects_max <= 5, "redirects_max must be at most 5");
-    Ok(())
 }
 
 /// Without any URL what is in the store stays.

@@ -3,7 +3,6 @@
 
 mod harness;
 
-use std::io::{BufRead, BufReader};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -11,6 +10,7 @@ use harness::floor::{Floor, Plan, numbers};
 use harness::peer::{Behaviour, Peer};
 use harness::ports::Ports;
 use harness::receiver::{Receiver, Reply};
+use harness::rest::Rest;
 use harness::rtp::Sound;
 use harness::server::{Company, PASSWORD, Server, Setup};
 use harness::{seconds, wait_for};
@@ -23,95 +23,6 @@ fn floor() -> Floor {
     let plan = Plan { agents: 1, setup, ..Plan::default() };
     let customer = |_: &str| Behaviour::answers(seconds(0.1)).and_hangs_up_after(seconds(1.5));
     Floor::open(&plan, customer, |_| Behaviour::answers(seconds(0.05)))
-}
-
-/// A client of `/v1`.
-struct Rest {
-    url: String,
-    http: ureq::Agent,
-    headers: Vec<(&'static str, String)>,
-}
-
-struct Told {
-    status: u16,
-    headers: ureq::http::HeaderMap,
-    body: Value,
-}
-
-impl Rest {
-    fn new(server: &Server, headers: Vec<(&'static str, String)>) -> Rest {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(20)))
-            .max_idle_connections(0)
-            .build();
-        Rest { url: format!("http://{}/v1", server.api), http: config.into(), headers }
-    }
-
-    /// With a key that `outpace admin key add` prints.
-    fn with_key(server: &Server, scopes: &str) -> Rest {
-        let printed = server.admin(&["key", "add", "test", "--scopes", scopes]);
-        let key = printed.split_whitespace().find(|word| word.starts_with("opk_")).expect("a key is printed");
-        Rest::new(server, vec![("authorization", format!("Bearer {key}"))])
-    }
-
-    fn send(&self, method: &str, path: &str, body: Option<Value>) -> Told {
-        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}/{path}", self.url));
-        for (name, value) in &self.headers {
-            request = request.header(*name, value);
-        }
-        let sent = match body {
-            Some(body) => {
-                let request = request.header("content-type", "application/json").body(body.to_string());
-                self.http.run(request.expect("a request"))
-            }
-            None => self.http.run(request.body(()).expect("a request")),
-        };
-        let mut response = sent.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
-        let text = response.body_mut().read_to_string().expect("a text");
-        let body = match text.is_empty() {
-            true => Value::Null,
-            false => serde_json::from_str(&text).unwrap_or_else(|_| Value::from(text)),
-        };
-        Told { status: response.status().as_u16(), headers: response.headers().clone(), body }
-    }
-
-    fn get(&self, path: &str) -> Value {
-        self.send("GET", path, None).is(200)
-    }
-
-    /// The events of the stream, as `name data`, from another thread.
-    fn watch(&self) -> mpsc::Receiver<(String, Value)> {
-        let mut request = self.http.get(format!("{}/events", self.url)).config().timeout_global(None).build();
-        for (name, value) in &self.headers {
-            request = request.header(*name, value);
-        }
-        let response = request.call().expect("a stream");
-        assert_eq!(response.status().as_u16(), 200);
-        let (sender, events) = mpsc::channel();
-        std::thread::spawn(move || {
-            let mut name = String::new();
-            for line in BufReader::new(response.into_body().into_reader()).lines().map_while(Result::ok) {
-                if let Some(text) = line.strip_prefix("event: ") {
-                    text.clone_into(&mut name);
-                } else if let Some(text) = line.strip_prefix("data: ") {
-                    let data = serde_json::from_str(text).expect("JSON");
-                    if sender.send((name.clone(), data)).is_err() {
-                        return;
-                    }
-                }
-            }
-        });
-        events
-    }
-}
-
-impl Told {
-    #[track_caller]
-    fn is(self, status: u16) -> Value {
-        assert_eq!(self.status, status, "{}", self.body);
-        self.body
-    }
 }
 
 /// States of calls until one ended.

@@ -13,6 +13,7 @@ use harness::floor::{extensions, numbers};
 use harness::peer::message::{Message, finish, sdp};
 use harness::peer::{Behaviour, Peer, What, digest};
 use harness::ports::Ports;
+use harness::rest::Rest;
 use harness::rtp::{Sound, samples, tone_share};
 use harness::seconds;
 use harness::server::{Company, PASSWORD, Server, Setup};
@@ -47,6 +48,26 @@ fn tls_front(runtime: &tokio::runtime::Runtime, certificate: &Certificate, port:
     });
 }
 
+struct TlsCarrier {
+    carrier: Sipp,
+    certificate: Certificate,
+    port: u16,
+    _runtime: tokio::runtime::Runtime,
+    _folder: TempDir,
+}
+
+/// Answers, and hangs up.
+fn tls_carrier(ports: &Ports) -> TlsCarrier {
+    let (runtime, folder) = (runtime(), TempDir::new());
+    let certificate = Certificate::make(folder.path());
+    let (port, inside) = (ports.next(), ports.next());
+    let rtp_port = ports.next().to_string();
+    let carrier =
+        Sipp::serve("carrier_answer_hangs_up", inside, &[TCP, &["-key", "rtp_port", &rtp_port]].concat());
+    tls_front(&runtime, &certificate, port, inside);
+    TlsCarrier { carrier, certificate, port, _runtime: runtime, _folder: folder }
+}
+
 fn trunk_office(ports: &Ports, table: &str) -> (Server, Peer) {
     let agents = Peer::start(ports.next(), Sound::Nothing, |_| Behaviour::answers(seconds(0.02)));
     let company = Company::new("1").trunk_table(table).agents(1001, 2);
@@ -60,16 +81,11 @@ fn trunk_office(ports: &Ports, table: &str) -> (Server, Peer) {
 #[test]
 fn a_carrier_is_reached_over_tls_when_its_certificate_is_trusted_and_not_otherwise() {
     for trusted in [true, false] {
-        let (ports, runtime, folder) = (Ports::reserve(), runtime(), TempDir::new());
-        let certificate = Certificate::make(folder.path());
-        let (outside, inside) = (ports.next(), ports.next());
-        let rtp_port = ports.next().to_string();
-        let carrier =
-            Sipp::serve("carrier_answer_hangs_up", inside, &[TCP, &["-key", "rtp_port", &rtp_port]].concat());
-        tls_front(&runtime, &certificate, outside, inside);
+        let ports = Ports::reserve();
+        let TlsCarrier { carrier, certificate, port, .. } = &tls_carrier(&ports);
         let ca = if trusted { format!("tls_ca = \"{}\"", certificate.cert.display()) } else { String::new() };
         let table = format!(
-            "name = \"carrier\"\naddress = \"127.0.0.1:{outside}\"\ntransport = \"tls\"\noptions_every_s = 0\n{ca}"
+            "name = \"carrier\"\naddress = \"127.0.0.1:{port}\"\ntransport = \"tls\"\noptions_every_s = 0\n{ca}"
         );
         let (server, _agents) = trunk_office(&ports, &table);
         let crm = server.crm(0);
@@ -89,6 +105,28 @@ fn a_carrier_is_reached_over_tls_when_its_certificate_is_trusted_and_not_otherwi
             );
         }
     }
+}
+
+#[test]
+fn a_trunk_over_tls_with_several_addresses_is_set_up_through_the_rest_api() {
+    let ports = Ports::reserve();
+    let TlsCarrier { carrier, certificate, port, .. } = &tls_carrier(&ports);
+    let (server, _agents) =
+        trunk_office(&ports, "name = \"old\"\naddress = \"127.0.0.1:9\"\nenabled = false");
+    let rest = Rest::with_key(&server, "read,admin");
+    let pem = std::fs::read_to_string(&certificate.cert).expect("it was made");
+    let nobody = ports.next();
+    let trunk = json!({"transport": "tls", "tls_ca": pem, "options_every_s": 0, "addresses": [
+        {"host": "127.0.0.1", "port": nobody}, {"host": "127.0.0.1", "port": port, "priority": 1}]});
+    let put = rest.send("PUT", "trunks/carrier", Some(trunk)).is(200);
+    assert_eq!(put["addresses"][1]["priority"], json!(1), "{put}");
+    // A file of the server is not a client's to name.
+    let path = json!({"address": "127.0.0.1", "tls_ca": certificate.cert});
+    assert_eq!(rest.send("PUT", "trunks/other", Some(path)).is(400)["details"][0]["field"], json!("tls_ca"));
+    let crm = server.crm(0);
+    let rows = crm.wait_ended(&crm.create(&numbers(71, 2), &[]), LIMIT);
+    assert!(rows.iter().all(|r| r["answered"] == json!(1)), "{rows:?}");
+    assert_eq!(carrier.received("INVITE"), 2);
 }
 
 /// A phone's connection: whole SIP messages out and in.

@@ -14,7 +14,7 @@ pub struct TrunkDetails {
     pub silence_max_s: u32,
     /// Redirects (3xx) that one call follows; 0: a redirect is a refusal.
     pub redirects_max: u32,
-    /// PEM file of the authorities that may vouch for the trunk's TLS certificate; empty: those of the system.
+    /// The authorities that may vouch for the trunk's TLS certificate: PEM, or a file of it; empty: those of the system.
     pub tls_ca: String,
     /// User part of From and Contact in place of the caller id; empty: the caller id.
     pub from_user: String,

@@ -15,7 +15,7 @@ use sip::{Flow, Transmit, Transport};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 
-pub use tls::TlsPeer;
+pub use tls::{TlsPeer, check_pem, is_pem};
 
 const CONNECTIONS_MAX: usize = 4096;
 /// Messages that wait for a slow peer before its connection is closed.

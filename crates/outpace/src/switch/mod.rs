@@ -20,7 +20,7 @@ mod registrar;
 pub mod sdp;
 pub mod secure;
 mod sounds;
-mod trunks;
+pub mod trunks;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;

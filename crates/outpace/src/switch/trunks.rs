@@ -1,11 +1,12 @@
 //! The SIP peers that customer calls go through: their addresses, which of them takes the next call, and what becomes of
 //! a call that one of them could not take.
 
+pub mod settings;
 mod view;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use engine::{CallId, CompanyId, Dial, Input, TrunkId, TrunkSettings};
@@ -13,7 +14,6 @@ use sip::{Credentials, DialogId, Elsewhere, Flow, Invite, Register, Registration
 use store::{Trunk, TrunkAddress};
 
 use super::circuit::{Circuit, Fault};
-use super::edge::TlsPeer;
 use super::names::{self, Found, HostName, Target};
 use super::{Owner, Switch, sdp, secure};
 pub use view::TrunkView;
@@ -221,17 +221,6 @@ impl Switch {
     pub fn names_wanted(&self) -> BTreeSet<HostName> {
         let all = self.trunks.values().flat_map(Peer::names).map(|(name, _, _)| name);
         all.filter(|name| name.literal().is_none()).collect()
-    }
-
-    /// Who must answer where we connect over TLS.
-    pub fn tls_peers(&self) -> HashMap<SocketAddr, TlsPeer> {
-        let of = |p: &Peer| {
-            let ca = Some(&p.trunk.settings.details.tls_ca).filter(|ca| !ca.is_empty()).map(Into::into);
-            let tls = p.routes.iter().filter(|r| r.flow.transport == sip::Transport::Tls);
-            let peer = |r: &Route| (r.flow.peer, TlsPeer { name: r.name.host.clone(), ca: ca.clone() });
-            tls.map(peer).collect::<Vec<_>>()
-        };
-        self.trunks.values().flat_map(of).collect()
     }
 
     /// A name's addresses are known, or are others than before.

@@ -15,6 +15,7 @@ pub mod linphone;
 pub mod peer;
 pub mod ports;
 pub mod receiver;
+pub mod rest;
 pub mod rtp;
 pub mod server;
 pub mod sipp;

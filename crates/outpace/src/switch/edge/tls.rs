@@ -25,8 +25,8 @@ const RELOAD_EVERY: Duration = Duration::from_secs(30);
 pub struct TlsPeer {
     /// What its certificate must be for, and SNI: a name, or an IP address.
     pub name: String,
-    /// PEM file of the authorities to trust; None: those of the system.
-    pub ca: Option<PathBuf>,
+    /// The authorities to trust, in PEM, or the file that holds them; None: those of the system.
+    pub ca: Option<String>,
 }
 
 impl TlsPeer {
@@ -38,7 +38,7 @@ impl TlsPeer {
     /// Err: why not, for the log.
     pub(super) async fn connect(&self, stream: TcpStream) -> Result<client::TlsStream<TcpStream>, String> {
         let config = match &self.ca {
-            Some(path) => Arc::new(client_config(roots_of(path).map_err(|e| format!("{e:#}"))?)?),
+            Some(ca) => Arc::new(client_config(roots_of(ca).map_err(|e| format!("{e:#}"))?)?),
             None => system_config()?,
         };
         let name = ServerName::try_from(self.name.clone()).map_err(|e| e.to_string())?;
@@ -50,13 +50,29 @@ impl TlsPeer {
     }
 }
 
-fn roots_of(path: &Path) -> anyhow::Result<RootCertStore> {
+/// PEM itself, and not the name of a file that holds it.
+pub fn is_pem(ca: &str) -> bool {
+    ca.trim_start().starts_with("-----BEGIN")
+}
+
+/// Err: why it cannot say whom to trust.
+pub fn check_pem(ca: &str) -> Result<(), String> {
+    roots_in(ca).map(|_| ()).map_err(|e| e.to_string())
+}
+
+fn roots_of(ca: &str) -> anyhow::Result<RootCertStore> {
+    if is_pem(ca) {
+        return roots_in(ca);
+    }
+    let pem = std::fs::read_to_string(ca).with_context(|| format!("cannot read {ca}"))?;
+    roots_in(&pem).with_context(|| ca.to_owned())
+}
+
+fn roots_in(pem: &str) -> anyhow::Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
-    let found = CertificateDer::pem_file_iter(path)
-        .with_context(|| format!("cannot read {}", path.display()))?
-        .filter_map(Result::ok);
+    let found = CertificateDer::pem_slice_iter(pem.as_bytes()).filter_map(Result::ok);
     roots.add_parsable_certificates(found);
-    anyhow::ensure!(!roots.is_empty(), "{} holds no certificate", path.display());
+    anyhow::ensure!(!roots.is_empty(), "holds no certificate");
     Ok(roots)
 }
 

@@ -110,6 +110,36 @@ async fn trunks_and_caller_ids_are_put_and_secrets_stay_inside() {
 }
 
 #[tokio::test]
+async fn a_trunk_is_all_that_the_configuration_file_can_say() {
+    let desk = Desk::open().await;
+    let places = json!([{"host": "a.example", "port": 5061, "transport": "tls", "priority": 1, "weight": 3},
+        {"host": "::1"}]);
+    let body = json!({"transport": "auto", "addresses": places, "options_every_s": 0, "silence_max_s": 2,
+        "redirects_max": 1, "from_user": "line-7", "asserted_identity": "caller_id", "privacy": true});
+    let trunk = desk.v1(Method::PUT, "trunks/main", body.clone()).await.is(200);
+    let shown = json!({"host": "::1", "port": null, "transport": "", "priority": 0, "weight": 1});
+    assert_eq!((&trunk["addresses"][0], &trunk["addresses"][1]), (&places[0], &shown));
+    for key in ["transport", "options_every_s", "silence_max_s", "redirects_max", "from_user", "privacy"] {
+        assert_eq!(trunk[key], body[key], "{key}");
+    }
+    // What is not given stays.
+    assert_eq!(desk.v1(Method::PUT, "trunks/main", json!({"privacy": true})).await.is(200), trunk);
+    for (wrong, field) in [
+        (json!({"addresses": []}), "address"),
+        (json!({"address": "two words"}), "address"),
+        (json!({"transport": "sctp"}), "transport"),
+        (json!({"addresses": [{"host": "a"}, {"host": "b", "port": 0}]}), "addresses[1].port"),
+        (json!({"addresses": [{"host": "a b"}]}), "addresses[0].host"),
+        (json!({"from_user": "a>b"}), "from_user"),
+        (json!({"tls_ca": "/etc/passwd"}), "tls_ca"),
+        (json!({"tls_ca": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}), "tls_ca"),
+    ] {
+        let told = desk.v1(Method::PUT, "trunks/main", wrong.clone()).await.is(400);
+        assert_eq!(told["details"][0]["field"], json!(field), "{wrong}");
+    }
+}
+
+#[tokio::test]
 async fn webhooks_are_set_and_dead_events_told_again() {
     let desk = Desk::open().await;
     let body = json!({"bill_url": "http://127.0.0.1:9/bill", "secret": "signing key"});
