@@ -297,11 +297,12 @@ impl Switch {
 
     /// Re-INVITE or UPDATE: hold, a codec or an address changed.
     pub(super) fn offered_again(&mut self, now: Duration, dialog: DialogId, body: &[u8]) {
-        let Some(owner) = self.dialogs.get(&dialog).copied() else {
-            self.endpoint.reject(now, dialog, 481);
+        let owner = self.dialogs.get(&dialog).copied();
+        let leg = owner.and_then(|o| Some((o, leg_of(&mut self.calls, &mut self.kept, o)?)));
+        let Some((owner, leg)) = leg else {
+            self.endpoint.answer_offer(now, dialog, Vec::new());
             return;
         };
-        let Some(leg) = leg_of(&mut self.calls, &mut self.kept, owner) else { return };
         leg.version += 1;
         if body.is_empty() {
             // RFC 3261 §14.2: a re-INVITE without an offer asks for ours.
@@ -319,7 +320,7 @@ impl Switch {
                 self.endpoint.answer_offer(now, dialog, answer);
                 self.held_or_resumed(owner, &media);
             }
-            Err(_) => self.endpoint.reject(now, dialog, 488),
+            Err(_) => self.endpoint.answer_offer(now, dialog, Vec::new()),
         }
     }
 }

@@ -25,7 +25,7 @@ pub enum Sound {
 }
 
 impl Sound {
-    fn frame(self, index: u32) -> [u8; FRAME] {
+    pub fn frame(self, index: u32) -> [u8; FRAME] {
         let mut frame = [0xD5; FRAME];
         match self {
             Sound::Nothing => {}
