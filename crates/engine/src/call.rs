@@ -347,7 +347,7 @@ impl Engine {
         }
     }
 
-    fn bridge(&mut self, id: CallId, agent: AgentId) {
+    pub(crate) fn bridge(&mut self, id: CallId, agent: AgentId) {
         self.timers.cancel(TimerKey::Call(id));
         self.timers.cancel(TimerKey::Offer(id));
         self.note_answered(id, false);
@@ -445,6 +445,12 @@ impl Engine {
         self.timers.set(TimerKey::Offer(id), self.now.mono + self.config.offer_timeout);
         self.emit(Effect::Offer { call: id, agent });
         self.seat_offered(agent, id);
+    }
+
+    /// Another agent answers what rings.
+    pub(crate) fn reoffer(&mut self, id: CallId, agent: AgentId) {
+        self.calls.get_mut(&id).expect("the caller looked it up").agent = Some(agent);
+        self.set_stage(id, Stage::Offering(agent));
     }
 
     /// The offered agent has had its time. While nobody else is ready it rings on.

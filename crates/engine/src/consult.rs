@@ -88,7 +88,7 @@ impl Engine {
     }
 
     /// Who was asked goes on with the customer.
-    fn give_to(&mut self, call: CallId, consult: CallId, (agent, far): (AgentId, AgentId)) {
+    pub(crate) fn give_to(&mut self, call: CallId, consult: CallId, (agent, far): (AgentId, AgentId)) {
         self.end_watches_of(call);
         self.emit(Effect::CancelOffer { call, agent });
         self.emit(Effect::TakeOver { call, consult, agent: far });

@@ -49,6 +49,8 @@ pub enum Effect {
     TakeOver { call: CallId, consult: CallId, agent: AgentId },
     /// The customer of `held`, which is over, takes the agent's place in this call; the agent is hung up in both.
     TakePlace { call: CallId, held: CallId, agent: AgentId },
+    /// The phone's INVITE is the agent's leg of this call from now on, in place of the one that is there, and is answered.
+    TakeLegOf { line: LineId, call: CallId, agent: AgentId },
     /// Refuse an INVITE that came in.
     RefuseLine { line: LineId, why: Refusal },
     /// Ring an agent as the other side of a call, where others have the customer: `Input::Customer` tells of the leg.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     AgentId, CallCommand, CallId, CampaignId, Cause, CustomerCall, Failure, GroupId, Heard, InboundRule,
-    LastCall, LeadId, LeaseId, OutboundRule, PhoneCall, PhoneNumber, RequestId, Timestamp, TrunkId,
+    LastCall, LeadId, LeaseId, OutboundRule, PhoneCall, PhoneNumber, Replace, RequestId, Timestamp, TrunkId,
 };
 
 #[derive(Clone, Debug)]
@@ -138,6 +138,8 @@ pub enum Input {
     Joined {
         agent: AgentId,
     },
+    /// A phone wants the place of a leg; answered by `Effect::TakeLegOf` or `Effect::RefuseLine`.
+    Replaces(Replace),
     /// What agents may dial at their phones.
     Outbound(OutboundRule),
     /// An agent's phone calls; answered by `Effect::TakeLine` or `Effect::RefuseLine`.

@@ -25,6 +25,7 @@ mod number;
 mod outcome;
 mod pacing;
 mod predict;
+mod replace;
 mod share;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ pub use input::*;
 pub use number::*;
 pub use outcome::*;
 pub use pacing::look_ahead::{self, BoundBy, PacingDecision};
+pub use replace::Replace;
 pub use time::*;
 pub use transfer::TransferTarget;
 pub use view::*;
@@ -290,6 +292,7 @@ impl Engine {
             Input::HangUp { agent } => self.hang_up(agent),
             Input::Referred { agent, to } => self.referred(agent, to),
             Input::Joined { agent } => self.joined(agent),
+            Input::Replaces(wish) => self.replaces(wish),
             Input::Inbound(rule) => self.inbound = rule,
             Input::CustomerCalls(call) => self.customer_calls(call),
             Input::InboundOpened { call, last } => self.inbound_opened(call, last),

@@ -241,6 +241,7 @@ impl World {
             | Effect::Referred { .. }
             | Effect::TakeOver { .. }
             | Effect::TakePlace { .. }
+            | Effect::TakeLegOf { .. }
             | Effect::TakeCustomer { .. }
             | Effect::PlayHold { .. }
             | Effect::RefuseLine { .. }

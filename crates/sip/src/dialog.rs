@@ -23,7 +23,7 @@ use std::time::Duration;
 /// Methods that we take in a dialog.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, PRACK, REFER";
 /// Extensions that we support.
-pub(crate) const SUPPORTED: &str = "timer, 100rel";
+pub(crate) const SUPPORTED: &str = "timer, 100rel, replaces";
 /// Contacts of a 3xx that are handed on.
 const CONTACTS_MAX: usize = 5;
 /// A call that nobody answers, rejects or hangs up ends by itself after this.

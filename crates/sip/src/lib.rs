@@ -14,3 +14,4 @@ mod timer;
 mod transaction;
 
 pub use endpoint::*;
+pub use message::Replaces;

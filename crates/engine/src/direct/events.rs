@@ -42,7 +42,7 @@ impl Engine {
         }
     }
 
-    fn direct_talk(&mut self, id: CallId, agent: AgentId) {
+    pub(crate) fn direct_talk(&mut self, id: CallId, agent: AgentId) {
         self.set_step(id, Step::Talking, None);
         let direct = self.directs.get_mut(&id).expect("the caller looked it up");
         direct.bridged_at = Some(self.now.wall);

@@ -204,6 +204,12 @@ impl Engine {
         self.seat_offered(agent, id);
     }
 
+    /// Another agent answers what rings.
+    pub(crate) fn reoffer_caller(&mut self, id: CallId, agent: AgentId) {
+        self.caller(id).rung_last = Some(agent);
+        self.directs.get_mut(&id).expect("looked up above").row.agent = Some(agent);
+    }
+
     /// An agent is ready, and no call of a campaign waits.
     pub(crate) fn serve_caller(&mut self, agent: AgentId) {
         let is_for = |caller: &Caller| {

@@ -12,6 +12,7 @@ mod kept_up;
 mod monkey;
 mod offers;
 mod phone;
+mod replace;
 mod ringing;
 mod sharing;
 mod store;

@@ -209,9 +209,10 @@ fn some_input(rng: &mut Rng, seen: &mut Seen) -> Input {
                 agent: rng.bool().then_some(agent),
             },
         },
-        52 => match rng.bool() {
-            true => Input::Joined { agent },
-            false => Input::Referred { agent, to: AgentId(rng.i64(1..6)) },
+        52 => match rng.u8(..3) {
+            0 => Input::Joined { agent },
+            1 => Input::Replaces(Replace { line: LineId(1), agent, of: AgentId(rng.i64(1..6)), call }),
+            _ => Input::Referred { agent, to: AgentId(rng.i64(1..6)) },
         },
         49 => Input::PhoneCalls(PhoneCall {
             line: LineId(1),

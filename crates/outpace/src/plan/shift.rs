@@ -235,6 +235,7 @@ impl Shift<'_> {
             | Effect::Referred { .. }
             | Effect::TakeOver { .. }
             | Effect::TakePlace { .. }
+            | Effect::TakeLegOf { .. }
             | Effect::TakeCustomer { .. }
             | Effect::PlayHold { .. }
             | Effect::RefuseLine { .. }

@@ -17,6 +17,7 @@ mod phones;
 mod recordings;
 mod refer;
 mod registrar;
+mod replace;
 pub mod sdp;
 pub mod secure;
 mod sounds;
@@ -226,6 +227,7 @@ impl Switch {
             Effect::Referred { agent, result } => self.referred(now, agent, result),
             Effect::TakeOver { call, consult, agent } => self.take_over(now, call, consult, agent),
             Effect::TakePlace { call, held, agent } => self.take_place(now, company, call, held, agent),
+            Effect::TakeLegOf { line, call, agent } => self.take_leg_of(now, company, (line, call, agent)),
             Effect::PlayHold { call } => self.play_hold(now, call),
             Effect::RefuseLine { line, why } => self.refuse_line(now, line, why),
             Effect::DialAgent { call, agent, show } => self.dial_agent(now, call, agent, &show),
@@ -318,10 +320,15 @@ impl Switch {
 
     fn sip_event(&mut self, now: Duration, event: Event) {
         match event {
-            Event::Incoming { dialog, flow, target_user, from_user, to_user, account, sdp } => {
-                match account {
-                    Some(account) => self.phone_calls(now, dialog, &account, &target_user, &sdp),
-                    None => {
+            Event::Incoming { dialog, flow, target_user, from_user, to_user, account, replaces, sdp } => {
+                match (account, replaces) {
+                    (Some(account), Some(wanted)) => {
+                        self.phone_replaces(now, dialog, &account, &wanted, &sdp);
+                    }
+                    (Some(account), None) => self.phone_calls(now, dialog, &account, &target_user, &sdp),
+                    // No call is a stranger's to take over.
+                    (None, Some(_)) => self.endpoint.reject(now, dialog, 481),
+                    (None, None) => {
                         self.customer_calls(now, dialog, flow, [&target_user, &to_user], &from_user, &sdp)
                     }
                 }

@@ -117,6 +117,7 @@ impl Switch {
         let Some(line) = self.lines.remove(&line) else { return };
         let status = match why {
             Refusal::Busy | Refusal::TargetBusy => 486,
+            Refusal::NotInCall => 481,
             Refusal::NoTrunk | Refusal::Unavailable => 503,
             _ => 403,
         };

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use engine::{AgentId, CallId, CompanyId, Input, Refusal};
-use sip::DialogId;
+use engine::{AgentId, Input, Refusal};
+use sip::{DialogId, Replaces};
 
-use super::{AgentSide, Call, Owner, Switch};
+use super::{Owner, Switch};
 
 /// What a phone wants.
 enum Wish {
@@ -42,9 +42,10 @@ impl Switch {
             None => return Err(481),
         };
         let rest = target.strip_prefix("sip:").or_else(|| target.strip_prefix("sips:")).ok_or(416u16)?;
-        if let Some((call_id, tags)) = rest.split_once('?').and_then(|(_, headers)| replaces(headers)) {
+        if let Some(named) = rest.split_once('?').and_then(|(_, headers)| replaces(headers)) {
             // RFC 5589 §7: the other call of the same phone.
-            let other = self.endpoint.find_dialog(&call_id, &tags).ok_or(481u16)?;
+            let other =
+                self.endpoint.find_dialog(&named.call_id, [&named.to_tag, &named.from_tag]).ok_or(481u16)?;
             let is_own = other != dialog && self.phone_of(other) == Some(agent);
             return if is_own { Ok((agent, Wish::Join)) } else { Err(481) };
         }
@@ -57,62 +58,11 @@ impl Switch {
     }
 
     /// The agent whose phone has this dialog. A customer who has an agent's place is none.
-    fn phone_of(&self, dialog: DialogId) -> Option<AgentId> {
+    pub(super) fn phone_of(&self, dialog: DialogId) -> Option<AgentId> {
         match self.dialogs.get(&dialog)? {
             Owner::Offer(call, agent) if !self.calls.get(call)?.is_between_customers => Some(*agent),
             Owner::Kept(agent) => Some(*agent),
             Owner::Offer(..) | Owner::Customer(_) => None,
-        }
-    }
-
-    /// Who talked with the agent of another call is the agent of this one.
-    pub(super) fn take_over(&mut self, now: Duration, call: CallId, consult: CallId, agent: AgentId) {
-        let Some(mut asked) = self.calls.remove(&consult) else { return };
-        if let Some((agent, side)) = asked.offer.take() {
-            self.leave_agent(now, agent, side);
-        }
-        let Some(leg) = asked.customer.take() else { return };
-        self.stop_playing(leg.media);
-        // What comes is another call's.
-        self.relay.stop_record(leg.media);
-        self.own(&leg, Owner::Offer(call, agent));
-        match self.calls.get_mut(&call) {
-            Some(state) => state.offer = Some((agent, AgentSide::Rung(leg))),
-            None => {
-                self.endpoint.hang_up(now, leg.dialog);
-                self.drop_leg(&leg);
-            }
-        }
-    }
-
-    /// The customer of a call that is over has the agent's place in another one.
-    pub(super) fn take_place(
-        &mut self,
-        now: Duration,
-        company: CompanyId,
-        call: CallId,
-        held: CallId,
-        agent: AgentId,
-    ) {
-        let Some(mut held) = self.calls.remove(&held) else { return };
-        if let Some((agent, side)) = held.offer.take() {
-            self.leave_agent(now, agent, side);
-        }
-        let Some(leg) = held.customer.take() else { return };
-        self.stop_playing(leg.media);
-        // What comes is another call's.
-        self.relay.stop_record(leg.media);
-        let number = held.number;
-        let state = self.calls.entry(call).or_insert_with(|| Call::new(company, number));
-        state.is_between_customers = true;
-        state.unanswered = None;
-        let before = state.offer.take();
-        if let Some((agent, side)) = before {
-            self.leave_agent(now, agent, side);
-        }
-        self.own(&leg, Owner::Offer(call, agent));
-        if let Some(state) = self.calls.get_mut(&call) {
-            state.offer = Some((agent, AgentSide::Rung(leg)));
         }
     }
 
@@ -128,22 +78,11 @@ impl Switch {
     }
 }
 
-/// Call-ID and tags of a Replaces header (RFC 3891 §6.1) among those of a URI.
-fn replaces(headers: &str) -> Option<(String, [String; 2])> {
+/// A Replaces header among those of a URI.
+fn replaces(headers: &str) -> Option<Replaces> {
     let named = headers.split('&').filter_map(|header| header.split_once('='));
     let (_, value) = named.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("replaces"))?;
-    let value = unescaped(value);
-    let mut parts = value.split(';');
-    let call_id = parts.next()?.to_owned();
-    let (mut to, mut from) = (None, None);
-    for part in parts {
-        match part.split_once('=') {
-            Some((name, tag)) if name.eq_ignore_ascii_case("to-tag") => to = Some(tag.to_owned()),
-            Some((name, tag)) if name.eq_ignore_ascii_case("from-tag") => from = Some(tag.to_owned()),
-            _ => {}
-        }
-    }
-    Some((call_id, [to?, from?]))
+    Replaces::parse(&unescaped(value))
 }
 
 /// RFC 3261 §19.1.2: `%` and two digits stand for a byte.
@@ -166,12 +105,12 @@ mod tests {
 
     #[test]
     fn a_replaces_header_is_found_in_a_uri() {
-        let expected = ("a@b".to_owned(), ["t1".to_owned(), "f1".to_owned()]);
         for headers in [
             "Replaces=a%40b%3Bto-tag%3Dt1%3Bfrom-tag%3Df1",
             "Subject=x&replaces=a%40b%3bfrom-tag%3df1%3Bto-tag%3dt1%3Bearly-only",
         ] {
-            assert_eq!(replaces(headers), Some(expected.clone()), "{headers}");
+            let found = replaces(headers).expect("it is there");
+            assert_eq!([found.call_id, found.to_tag, found.from_tag], ["a@b", "t1", "f1"], "{headers}");
         }
         for headers in [
             "",

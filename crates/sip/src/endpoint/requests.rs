@@ -3,7 +3,7 @@
 use super::{Endpoint, Event, Flow};
 use crate::auth::Verdict;
 use crate::dialog::{ALLOW, Dialog, SUPPORTED, id_of_tag};
-use crate::message::{Defect, Message, Method, Name, Uri, Writer, check_request};
+use crate::message::{Defect, Message, Method, Name, Replaces, Uri, Writer, check_request};
 use crate::overload::Overload;
 use crate::registrar::{Refusal, record_user, wants_outbound};
 use crate::session_timer::{MIN_SE, is_too_brief};
@@ -143,7 +143,7 @@ impl Endpoint {
         let known = |token: &[u8]| {
             let registering = request.method() == Some(Method::Register);
             let is = |name: &[u8]| token.eq_ignore_ascii_case(name);
-            is(b"timer") || is(b"100rel") || (registering && is(b"outbound"))
+            is(b"timer") || is(b"100rel") || is(b"replaces") || (registering && is(b"outbound"))
         };
         let unknown: Vec<String> = request
             .list(Name::Require)
@@ -198,6 +198,10 @@ impl Endpoint {
             self.answer_once(flow, &request, 403);
             return;
         }
+        let Ok(replaces) = replaced(&request) else {
+            self.answer_once(flow, &request, 400);
+            return;
+        };
         let target_user = Uri::parse(request.uri()).map(|uri| uri.user_text()).unwrap_or_default();
         let sdp = request.sdp();
         let id = self.new_dialog_id();
@@ -211,6 +215,7 @@ impl Endpoint {
             from_user,
             to_user,
             account,
+            replaces,
             sdp,
         });
     }
@@ -321,6 +326,17 @@ impl Endpoint {
             writer.field("Date", crate::date::http_date(wall + now));
         }
         self.core.io.send(flow, writer.finish());
+    }
+}
+
+/// RFC 3891 §3: one dialog at most, and well formed.
+fn replaced(request: &Message) -> Result<Option<Replaces>, ()> {
+    let mut values = request.fields(Name::Replaces);
+    let Some(value) = values.next() else { return Ok(None) };
+    let parsed = std::str::from_utf8(value).ok().and_then(Replaces::parse);
+    match (parsed, values.next()) {
+        (Some(replaces), None) => Ok(Some(replaces)),
+        _ => Err(()),
     }
 }
 

@@ -100,6 +100,7 @@ impl Call {
 
     fn ring(&mut self, socket: &UdpSocket, shared: &Shared) {
         self.rang = true;
+        self.open_dialog(shared);
         let text = if self.behaviour.early_media {
             let body = self.open_media(shared);
             self.invite.response("183 Session Progress", &self.tag, &self.contact(socket), &body)
@@ -116,6 +117,10 @@ impl Call {
         self.respond(text, socket);
         self.state = State::Answered;
         self.answered_at = Some(now);
+        self.open_dialog(shared);
+    }
+
+    fn open_dialog(&self, shared: &Shared) {
         let dialog = Dialog {
             local: format!("{};tag={}", self.invite.header("to"), self.tag),
             remote: self.invite.header("from").to_owned(),

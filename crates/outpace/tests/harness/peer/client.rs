@@ -83,20 +83,42 @@ impl Peer {
         password: &str,
         number: &str,
     ) -> Result<Outgoing, u16> {
-        self.invite(server, user, Some(password), number)
+        self.invite(server, (user, Some(password)), number, "")
+    }
+
+    /// The same with further header lines.
+    pub fn dial_with(
+        &self,
+        server: SocketAddr,
+        (user, password): (&str, &str),
+        number: &str,
+        more: &str,
+    ) -> Result<Outgoing, u16> {
+        self.invite(server, (user, Some(password)), number, more)
     }
 
     /// Calls as a carrier does, for this caller.
     pub fn bring(&self, server: SocketAddr, from: &str, number: &str) -> Result<Outgoing, u16> {
-        self.invite(server, from, None, number)
+        self.invite(server, (from, None), number, "")
+    }
+
+    /// The same with further header lines.
+    pub fn bring_with(
+        &self,
+        server: SocketAddr,
+        from: &str,
+        number: &str,
+        more: &str,
+    ) -> Result<Outgoing, u16> {
+        self.invite(server, (from, None), number, more)
     }
 
     fn invite(
         &self,
         server: SocketAddr,
-        user: &str,
-        password: Option<&str>,
+        (user, password): (&str, Option<&str>),
         number: &str,
+        more: &str,
     ) -> Result<Outgoing, u16> {
         let call_id = format!("dial-{:016x}", fastrand::u64(..));
         let rtp = self.shared.rtp(&call_id);
@@ -113,7 +135,7 @@ impl Peer {
         let uri = format!("sip:{number}@{server}");
         let mut credentials = String::new();
         for cseq in 1..=3 {
-            let head = line("INVITE", &uri, &format!("<{uri}>"), cseq) + &credentials;
+            let head = line("INVITE", &uri, &format!("<{uri}>"), cseq) + &credentials + more;
             let answer =
                 self.transact(server, &call_id, &finish(head, &sdp(rtp.port, PCMA, self.shared.keys())));
             let to = answer.header("to").to_owned();
@@ -178,6 +200,11 @@ impl Peer {
             self.socket.send_to(ack.as_bytes(), to).expect("127.0.0.1 can be reached");
         }
         answer
+    }
+
+    /// There is a dialog of this call.
+    pub fn knows(&self, call_id: &str) -> bool {
+        lock(&self.shared.dialogs).contains_key(call_id)
     }
 
     /// Our tag and theirs in an answered call.
