@@ -15,39 +15,57 @@ const TAG_CHARS_MAX: usize = 255;
 
 /// `MakeCall`: rings the extension and the number, and joins them.
 pub async fn make(caller: &Caller) -> Reply {
+    let asked = Asked::read(caller)?;
     let caller_ids = match caller.parameters().text("disnumber") {
         Some(wanted) => vec![own_caller_id(caller, wanted).await?],
         None => enabled(&caller_ids(caller).await?),
     };
-    place(caller, caller_ids).await
+    place(caller, asked, caller_ids).await
 }
 
 /// `MakePloyCall`: as `MakeCall`, with a caller id picked by policy: the company's enabled ones take turns.
 pub async fn make_by_policy(caller: &Caller) -> Reply {
+    let asked = Asked::read(caller)?;
     let all = caller_ids(caller).await?;
     let enabled = enabled(&all);
     match (all.is_empty(), enabled.is_empty()) {
         (true, _) => Err(Code::NO_POLICY.into()),
         (false, true) => Err(Code::NO_RESOURCE.into()),
-        _ => place(caller, enabled).await,
+        _ => place(caller, asked, enabled).await,
     }
 }
 
-async fn place(caller: &Caller, caller_ids: Vec<String>) -> Reply {
-    let p = caller.parameters();
-    let extension = reachable_extension(caller, p.required("extnumber")?).await?;
-    let number = p.required("destnumber")?;
+/// What both ask for, before it is known whether there is such a thing.
+struct Asked<'a> {
+    extension: &'a str,
+    number: &'a str,
+    first: FirstRung,
+    tags: CallTags,
+}
+
+impl Asked<'_> {
+    fn read(caller: &Caller) -> Result<Asked<'_>, Failure> {
+        let p = caller.parameters();
+        let methods = [("positive", FirstRung::Agent), ("reverse", FirstRung::Customer)];
+        let text = |name| p.name(name, TAG_CHARS_MAX).map(str::to_owned);
+        Ok(Asked {
+            extension: p.required("extnumber")?,
+            number: p.required("destnumber")?,
+            first: p.word("callmethod", &methods)?.unwrap_or(FirstRung::Agent),
+            tags: CallTags {
+                user_id: text("userid")?,
+                member_id: text("memberid")?,
+                ext: if p.text("ext").is_some() { text("ext")? } else { text("chengshudu")? },
+                custom_uuid: text("customuuid")?,
+            },
+        })
+    }
+}
+
+async fn place(caller: &Caller, asked: Asked<'_>, caller_ids: Vec<String>) -> Reply {
+    let Asked { extension, number, first, tags } = asked;
+    let extension = reachable_extension(caller, extension).await?;
     let number = PhoneNumber::parse(number).map_err(|_| Failure::about(Code::BAD_NUMBER, number))?;
-    let methods = [("positive", FirstRung::Agent), ("reverse", FirstRung::Customer)];
-    let first = p.word("callmethod", &methods)?.unwrap_or(FirstRung::Agent);
-    let text = |name| p.name(name, TAG_CHARS_MAX).map(str::to_owned);
-    let ext = if p.text("ext").is_some() { text("ext")? } else { text("chengshudu")? };
-    let tags = CallTags {
-        user_id: text("userid")?,
-        member_id: text("memberid")?,
-        ext,
-        custom_uuid: text("customuuid")?,
-    };
     let (company, now, asked) = (caller.id(), caller.now(), number.clone());
     if caller.store(move |s| s.may_call(now, company, &asked)).await? != Permit::Allowed {
         return Err(Failure::about(Code::AGAINST_POLICY, number.as_str()));
@@ -75,17 +93,19 @@ pub async fn force(caller: &Caller) -> Reply {
     if p.required_int("forcetype", 1..=2)? == 1 {
         return watch(caller, WatchMode::ThreeWay, WatchStart::RingIfNeeded).await;
     }
-    caller.extension(p.required("extnumber")?).await?;
-    let watched = caller.extension(p.required("destnumber")?).await?;
+    let (by, watched) = (p.required("extnumber")?, p.required("destnumber")?);
+    caller.extension(by).await?;
+    let watched = caller.extension(watched).await?;
     command(caller, &watched, CallCommand::Release { agent: watched.id }).await
 }
 
 /// `TransferCall`: hands the call of `anumber` to an extension or a queue.
 pub async fn transfer(caller: &Caller) -> Reply {
     let p = caller.parameters();
-    let from = caller.extension(p.required("anumber")?).await?;
-    let to = p.required("destnumber")?;
-    let target = match p.required_int("transfertype", 1..=2)? {
+    let (from, to) = (p.required("anumber")?, p.required("destnumber")?);
+    let kind = p.required_int("transfertype", 1..=2)?;
+    let from = caller.extension(from).await?;
+    let target = match kind {
         1 => TransferTarget::Agent(reachable_extension(caller, to).await?.id),
         _ => TransferTarget::Group(caller.group(to).await?.id),
     };
@@ -100,8 +120,10 @@ pub async fn transfer(caller: &Caller) -> Reply {
 
 async fn watch(caller: &Caller, mode: WatchMode, start: WatchStart) -> Reply {
     let p = caller.parameters();
-    let supervisor = reachable_extension(caller, p.required("extnumber")?).await?;
-    let watched = caller.extension(p.required("destnumber")?).await?;
+    let (by, watched) = (p.required("extnumber")?, p.required("destnumber")?);
+    // Who is meant comes before how they are.
+    let (supervisor, watched) = (caller.extension(by).await?, caller.extension(watched).await?);
+    check_reachable(caller, &supervisor)?;
     let watch = CallCommand::Watch { supervisor: supervisor.id, agent: watched.id, mode, start };
     taken(caller, watch).await?.map_err(|refusal| match refusal {
         Refusal::NotInCall => Failure::about(Code::NOT_IN_CALL, watched.number.as_str()),
@@ -144,13 +166,20 @@ fn refused(refusal: Refusal, extension: &Extension) -> Failure {
 /// 1011, 1012, 1013, 1014.
 async fn reachable_extension(caller: &Caller, number: &str) -> Result<Extension, Failure> {
     let extension = caller.extension(number).await?;
+    check_reachable(caller, &extension)?;
+    Ok(extension)
+}
+
+/// 1013, 1014.
+fn check_reachable(caller: &Caller, extension: &Extension) -> Result<(), Failure> {
+    let number = extension.number.as_str();
     if !extension.enabled {
         return Err(Failure::about(Code::EXTENSION_DISABLED, number));
     }
     if caller.registration(extension.id).is_none() {
         return Err(Failure::about(Code::NOT_REGISTERED, number));
     }
-    Ok(extension)
+    Ok(())
 }
 
 async fn caller_ids(caller: &Caller) -> Result<Vec<CallerId>, Failure> {

@@ -99,8 +99,7 @@ pub async fn call_again(caller: &Caller) -> Reply {
 pub async fn delete_numbers(caller: &Caller) -> Reply {
     let p = caller.parameters();
     let taskid = p.required("taskid")?;
-    p.required("telphone")?;
-    let texts = p.list("telphone");
+    let texts = p.required_list("telphone", usize::MAX)?;
     if texts.len() > ROWS_MAX {
         return Err(Code::TOO_MANY_NUMBERS.into());
     }

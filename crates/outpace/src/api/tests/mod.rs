@@ -7,6 +7,7 @@ mod codes;
 mod extensions;
 mod fuzz;
 mod groups;
+mod parameters;
 mod rest;
 mod task_results;
 mod tasks;
