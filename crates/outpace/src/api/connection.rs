@@ -17,6 +17,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
+use super::patience::{CLIENT_PATIENCE, Patient};
+
 const CONNECTIONS_MAX: usize = 1024;
 /// For a request's head, and for the pause between two requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -48,7 +50,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, _place: Owne
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Patient::new(stream, CLIENT_PATIENCE)), service)
         .await;
     if let Err(error) = served {
         tracing::debug!(%error, "an API connection broke");

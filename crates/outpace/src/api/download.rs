@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::rejection::QueryRejection;
@@ -24,13 +24,12 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::Server;
 use super::limit::Client;
+use super::patience::CLIENT_PATIENCE;
 
 /// Read from the disk at once.
 const CHUNK_BYTES: u64 = 64 << 10;
 /// Chunks that wait for a slow client.
 const CHUNKS_MAX: usize = 2;
-/// A client that takes nothing for so long is given up.
-const CLIENT_PATIENCE: Duration = Duration::from_secs(60);
 
 #[derive(Deserialize)]
 pub struct Signed {

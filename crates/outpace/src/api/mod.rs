@@ -5,6 +5,7 @@ mod app_sip;
 mod connection;
 mod download;
 mod limit;
+mod patience;
 pub mod upload;
 mod v1;
 
@@ -17,8 +18,10 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{ALLOW, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use engine::Timestamp;
 use http_body_util::BodyExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -103,7 +106,7 @@ async fn app_sip_endpoint(
         return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, POST")], json(body)).into_response();
     }
     let answer = match server.admit(peer) {
-        Ok(()) => server.within_timeout(server.app_sip_answer(peer, request)).await,
+        Ok(()) => server.app_sip_answer(peer, request).await,
         Err(ret) => Err(ret),
     };
     json(answer.unwrap_or_else(|ret| platform_failure(ret, None, Language::Chinese))).into_response()
@@ -134,6 +137,16 @@ impl Server {
         let received = self.app_sip.now();
         let (head, body) = request.into_parts();
         let body = self.read_body(&head.headers, body).await?;
+        self.within_timeout(self.work(peer, received, head, body)).await
+    }
+
+    async fn work(
+        &self,
+        peer: SocketAddr,
+        received: Timestamp,
+        head: Parts,
+        body: ReadBody,
+    ) -> Result<String, Ret> {
         let working = turn(&self.working).await?;
         let app_sip = self.app_sip.clone();
         // In a task of its own: a client that hangs up must not stop a change halfway between store and run loop.
@@ -157,9 +170,15 @@ impl Server {
         .await
     }
 
-    /// Reads the whole body. What is over the limit is read and dropped for a while, so that the client, still sending,
+    /// Reads the whole body, and does not wait for it longer than for a request.
+    async fn read_body(&self, headers: &HeaderMap, body: Body) -> Result<ReadBody, Ret> {
+        let read = tokio::time::timeout(self.request_timeout, self.read_whole_body(headers, body));
+        read.await.unwrap_or(Err(Ret::TooSlow))
+    }
+
+    /// What is over the limit is read and dropped for a while, so that the client, still sending,
     /// comes to read the answer.
-    async fn read_body(&self, headers: &HeaderMap, mut body: Body) -> Result<ReadBody, Ret> {
+    async fn read_whole_body(&self, headers: &HeaderMap, mut body: Body) -> Result<ReadBody, Ret> {
         let announced = content_length(headers);
         let drained_max = self.body_max_bytes.saturating_mul(4);
         if announced

@@ -123,6 +123,8 @@ pub enum Ret {
     NotFound,
     MethodNotAllowed,
     TooLarge,
+    /// The body did not come in in time.
+    TooSlow,
     TooMany,
     Internal,
     /// Token missing, unknown or expired.
@@ -137,7 +139,7 @@ pub enum Ret {
 impl Ret {
     pub const fn number(self) -> u16 {
         match self {
-            Ret::BadRequest => 400,
+            Ret::BadRequest | Ret::TooSlow => 400,
             Ret::NotFound => 404,
             Ret::MethodNotAllowed => 405,
             Ret::TooLarge => 413,
@@ -159,6 +161,9 @@ impl Ret {
                 Text::new("非法请求：仅支持POST和GET", "Bad request: only POST and GET are supported")
             }
             Ret::TooLarge => Text::new("请求内容过大", "Request body too large"),
+            Ret::TooSlow => {
+                Text::new("非法请求：请求内容未在时限内收完", "Bad request: its body did not come in in time")
+            }
             Ret::TooMany => Text::new("请求过于频繁，请稍后再试", "Too many requests, try again later"),
             Ret::Internal => Text::new("服务器内部错误", "Internal server error"),
             Ret::Token => {

@@ -233,3 +233,18 @@ async fn it_is_served_over_http_and_survives_what_is_no_http() {
         format!("{head}\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
     assert!(exchange(chunked.as_bytes()).await.contains("\"companycode\":\"1\""));
 }
+
+#[tokio::test]
+async fn a_body_that_does_not_come_in_is_given_up_and_is_not_our_fault() {
+    let desk = Desk::open_with(&Api { request_timeout_s: 1, ..Api::default() }).await;
+    let never = |path: &str| {
+        let body = futures_util::stream::pending::<Result<axum::body::Bytes, std::io::Error>>();
+        let request = Request::post(path).header("content-type", "application/json");
+        desk.send(request.body(Body::from_stream(body)).expect("a request"))
+    };
+    let answer = api_answer(never("/").await).await;
+    assert_eq!(refusal(&answer), (400, "非法请求：请求内容未在时限内收完"));
+    let response = never("/v1/session").await;
+    assert_eq!(response.status(), 408);
+    assert_eq!(json_body(response).await["code"], json!("too_slow"));
+}

@@ -47,6 +47,7 @@ const REFUSALS: &[(u16, &str)] = &[
     (401, "No key, token or session, or none that is good."),
     (403, "Not for this key or user, or not from this address."),
     (404, "There is no such thing in this company."),
+    (408, "The body did not come in in time."),
     (409, "Not at this moment, or not with what is there; the code says why."),
     (413, "The body is too large."),
     (415, "The body is not JSON."),
@@ -193,7 +194,7 @@ fn responses(route: &Route, named: &mut Map<String, Value>) -> Value {
         refusals.push(404);
     }
     if route.body.is_some() {
-        refusals.extend([413, 415]);
+        refusals.extend([408, 413, 415]);
     }
     refusals.extend(route.refusals);
     refusals.sort_unstable();

@@ -100,6 +100,7 @@ impl From<Ret> for Problem {
             Ret::NotFound => (404, "not_found"),
             Ret::MethodNotAllowed => (405, "method_not_allowed"),
             Ret::TooLarge => (413, "too_large"),
+            Ret::TooSlow => (408, "too_slow"),
             Ret::TooMany => (429, "too_many_requests"),
             Ret::Internal => (500, "internal"),
             Ret::Token => (401, "unauthorized"),

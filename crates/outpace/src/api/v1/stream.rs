@@ -3,16 +3,15 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::Frame;
 use tokio::sync::mpsc;
 
+use super::super::patience::CLIENT_PATIENCE;
+
 /// Parts that wait for a slow client.
 const PARTS_MAX: usize = 2;
-/// A client that takes nothing for so long is given up.
-const CLIENT_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where the parts go.
 pub struct Parts(mpsc::Sender<Part>);
