@@ -9,6 +9,7 @@ mod fuzz;
 mod groups;
 mod parameters;
 mod rest;
+mod separation;
 mod task_results;
 mod tasks;
 mod transport;
