@@ -27,9 +27,9 @@ type Fields<'a> = Vec<(&'static str, &'a str)>;
 
 /// What company 2 asks with what is company 1's: the task, its group `sales`, its extensions.
 fn cases(taskid: &str) -> Vec<(&'static str, Fields<'_>, Told)> {
-    let create = vec![("telphone", ROWS), ("taskscale", "1:1")];
+    let create = [("telphone", ROWS), ("taskscale", "1:1")];
     let create_for = |kind, agent| [&create[..], &[("assigntype", kind), ("assignagent", agent)]].concat();
-    let whole_time = vec![("starttime", "2000-01-01"), ("endtime", "2099-01-01"), ("syncflag", "3")];
+    let whole_time = [("starttime", "2000-01-01"), ("endtime", "2099-01-01"), ("syncflag", "3")];
     let two =
         |by: &'static str, kind: &'static str| vec![("extnumber", by), ("destnumber", "1001"), (kind, "2")];
     vec![
