@@ -319,6 +319,9 @@ impl Engine {
     }
 
     pub(crate) fn agent_event(&mut self, id: CallId, agent: AgentId, event: LegEvent) {
+        if matches!(event, LegEvent::HungUp { .. }) && self.leaves_to_outside(id, agent) {
+            return;
+        }
         let Some(call) = self.calls.get(&id) else {
             self.watch_event(id, agent, event);
             return self.direct_agent_event(id, agent, event);

@@ -51,6 +51,9 @@ impl Engine {
     /// The talk is over and the other call is not: it has the agent's seat now.
     pub(crate) fn turn_to_consult(&mut self, agent: AgentId) {
         let Some(call) = self.consults.remove(&agent) else { return };
+        if self.directs.get(&call).is_some_and(Direct::is_blind) {
+            return self.handed_in_vain(call, agent);
+        }
         let Some(direct) = self.directs.get_mut(&call) else { return };
         direct.beside = None;
         let talks = direct.step == Step::Talking;
@@ -103,7 +106,7 @@ impl Engine {
 
     /// The customer goes on with whom the agent has called outside. The talk with the agent is over; the other call's row
     /// tells of the rest.
-    fn put_in_place(&mut self, call: CallId, consult: CallId, agent: AgentId) {
+    pub(crate) fn put_in_place(&mut self, call: CallId, consult: CallId, agent: AgentId) {
         let trunk = match self.calls.get(&call) {
             Some(call) => Some(call.trunk),
             None => self.directs.get(&call).and_then(|direct| direct.trunk),

@@ -44,6 +44,8 @@ pub enum Effect {
     PlayHold { call: CallId },
     /// What the agent's phone is told that wanted its call handed over. When it is taken, the phone's leg is left after this.
     Referred { agent: AgentId, result: Result<(), Refusal> },
+    /// What the agent's phone is told of the number that its call is handed to: a SIP status, the last one when it is final.
+    ReferTold { agent: AgentId, status: u16 },
     /// The agent who talks as the other side of `consult` is the agent of this call from now on; the rest of `consult` is
     /// hung up.
     TakeOver { call: CallId, consult: CallId, agent: AgentId },

@@ -134,6 +134,12 @@ pub enum Input {
         agent: AgentId,
         to: AgentId,
     },
+    /// The agent's phone wants the customer put through to a number outside; answered by `Effect::Referred`, or by
+    /// `Effect::ReferTold` when the number was dialed in vain.
+    ReferredOutside {
+        agent: AgentId,
+        number: PhoneNumber,
+    },
     /// The agent's phone wants the two that it talks with put together; answered by `Effect::Referred`.
     Joined {
         agent: AgentId,

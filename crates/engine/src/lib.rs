@@ -23,6 +23,7 @@ mod input;
 mod lease;
 mod number;
 mod outcome;
+mod outside;
 mod pacing;
 mod predict;
 mod replace;
@@ -291,6 +292,7 @@ impl Engine {
             Input::MessagePlayed { call } => self.message_played(call),
             Input::HangUp { agent } => self.hang_up(agent),
             Input::Referred { agent, to } => self.referred(agent, to),
+            Input::ReferredOutside { agent, number } => self.referred_outside(agent, number),
             Input::Joined { agent } => self.joined(agent),
             Input::Replaces(wish) => self.replaces(wish),
             Input::Inbound(rule) => self.inbound = rule,

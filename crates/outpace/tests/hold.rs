@@ -95,7 +95,7 @@ fn a_phone_hands_its_call_to_another_extension() {
     };
     let server = floor.server.sip;
     assert_eq!(refer(&format!("sip:9999@{server}")), 202);
-    assert_eq!(told(1), "SIP/2.0 404 Not Found");
+    assert_eq!(told(2), "SIP/2.0 403 Forbidden", "neither an extension nor a number that may be called");
     wait_heard(&floor.carrier, &customer, AGENT_HZ);
     assert_eq!(
         floor
@@ -105,7 +105,7 @@ fn a_phone_hands_its_call_to_another_extension() {
         202
     );
     assert_eq!(refer(&format!("sip:1003@{server}")), 202);
-    assert_eq!((told(2).as_str(), told(3).as_str()), ("SIP/2.0 100 Trying", "SIP/2.0 200 OK"));
+    assert_eq!((told(3).as_str(), told(4).as_str()), ("SIP/2.0 100 Trying", "SIP/2.0 200 OK"));
     floor.agents.wait(What::Bye, 1, LIMIT);
     wait_heard(&floor.carrier, &customer, OTHER_HZ);
     let refused = floor.carrier.asked("NOTIFY");

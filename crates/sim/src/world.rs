@@ -242,6 +242,7 @@ impl World {
             | Effect::TakeOver { .. }
             | Effect::TakePlace { .. }
             | Effect::TakeLegOf { .. }
+            | Effect::ReferTold { .. }
             | Effect::TakeCustomer { .. }
             | Effect::PlayHold { .. }
             | Effect::RefuseLine { .. }

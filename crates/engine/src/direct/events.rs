@@ -14,6 +14,7 @@ impl Engine {
                 let limit =
                     if direct.far.is_some() { self.config.ring_agent } else { self.config.ring_outside };
                 self.set_step(id, Step::Ringing, Some(limit));
+                self.handed_rings(id);
             }
             (Step::Dialing | Step::Ringing, LegEvent::Answered) => self.direct_answered(id),
             (Step::Dialing | Step::Ringing, LegEvent::Failed(failure)) => {
@@ -30,8 +31,11 @@ impl Engine {
     fn direct_answered(&mut self, id: CallId) {
         let direct = self.directs.get_mut(&id).expect("the caller looked it up");
         direct.answered_at = Some(self.now.wall);
-        let agent = direct.own_agent();
-        match direct.row.kind {
+        let (agent, kind) = (direct.own_agent(), direct.row.kind);
+        if self.handed_answered(id) {
+            return;
+        }
+        match kind {
             DirectKind::Inbound => {}
             DirectKind::Click | DirectKind::Dialed | DirectKind::Internal => self.direct_talk(id, agent),
             DirectKind::ClickReverse => {

@@ -59,11 +59,13 @@ pub(crate) struct Direct {
     pub(crate) answered_at: Option<Timestamp>,
     pub(crate) bridged_at: Option<Timestamp>,
     /// Start of the talk on the mono clock.
-    talk_began: Duration,
+    pub(crate) talk_began: Duration,
     /// Another agent is rung to go on with the talk; then the step is `Offering`.
     pub(crate) transfer: Option<Transfer>,
     /// It takes no seat of its agent's.
     pub(crate) beside: Option<Beside>,
+    /// An agent hands a talk to it; see `is_blind`.
+    pub(crate) is_handed: bool,
     /// It ends as soon as its row is written.
     ending: Option<Ending>,
 }
@@ -84,6 +86,7 @@ impl Direct {
             talk_began: Duration::ZERO,
             transfer: None,
             beside: None,
+            is_handed: false,
             ending: None,
         }
     }
@@ -128,7 +131,7 @@ impl Direct {
 
 impl Engine {
     /// The only place where such a call changes its step before its end. `limit`: how long the step may last.
-    fn set_step(&mut self, id: CallId, step: Step, limit: Option<Duration>) {
+    pub(crate) fn set_step(&mut self, id: CallId, step: Step, limit: Option<Duration>) {
         let direct = self.directs.get_mut(&id).expect("the caller looked it up");
         direct.step = step;
         match limit {
@@ -158,6 +161,7 @@ impl Engine {
             self.emit(Effect::HangUp { call: id });
         }
         let (agent, far) = (direct.seated_agent(), direct.far);
+        self.handed_failed(&direct, ending);
         self.consult_over(&direct);
         match direct.step {
             Step::Talking => {
@@ -206,6 +210,7 @@ impl Engine {
             if let Some(trunk) = direct.trunk {
                 self.trunks.free(trunk);
             }
+            self.handed_forbidden(&direct);
             self.consult_over(&direct);
             if let Some(agent) = direct.seated_agent() {
                 self.seat_freed(agent);

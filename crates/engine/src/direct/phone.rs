@@ -96,23 +96,12 @@ impl Engine {
         match to {
             Some(to) if to == agent => return Err(Refusal::TargetBusy),
             Some(to) => self.check_free(to).map_err(|_| Refusal::TargetBusy)?,
-            None => {
-                if !self.outbound.allows(&number) {
-                    return Err(Refusal::NotAllowed);
-                }
-                self.check_trunks()?;
-            }
+            None => self.check_number(&number)?,
         }
-        let guard = self.dialed_by_hand.entry(agent).or_default();
-        if !guard.count(self.now.mono, &self.outbound) {
-            return Err(Refusal::NotAllowed);
-        }
+        self.count_by_hand(agent)?;
         let (kind, caller_id) = match to {
             Some(_) => (DirectKind::Internal, String::new()),
-            None if self.outbound.caller_id.is_empty() => {
-                (DirectKind::Dialed, self.rotate(&self.caller_ids.clone()))
-            }
-            None => (DirectKind::Dialed, self.outbound.caller_id.clone()),
+            None => (DirectKind::Dialed, self.caller_id_of_phones()),
         };
         let (call, dialed_at, tags) = (self.new_call_id(), self.now.wall, CallTags::default());
         self.emit(Effect::TakeLine { line, call, agent });
@@ -123,6 +112,29 @@ impl Engine {
             beside,
         );
         Ok(())
+    }
+
+    /// Whether the agent may have it dialed now; then it counts.
+    pub(crate) fn check_outside(&mut self, agent: AgentId, number: &PhoneNumber) -> Result<(), Refusal> {
+        self.check_number(number)?;
+        self.count_by_hand(agent)
+    }
+
+    fn check_number(&self, number: &PhoneNumber) -> Result<(), Refusal> {
+        if self.outbound.allows(number) { self.check_trunks() } else { Err(Refusal::NotAllowed) }
+    }
+
+    fn count_by_hand(&mut self, agent: AgentId) -> Result<(), Refusal> {
+        let guard = self.dialed_by_hand.entry(agent).or_default();
+        if guard.count(self.now.mono, &self.outbound) { Ok(()) } else { Err(Refusal::NotAllowed) }
+    }
+
+    /// What the other side of a call sees that an agent dials.
+    pub(crate) fn caller_id_of_phones(&mut self) -> String {
+        match self.outbound.caller_id.is_empty() {
+            true => self.rotate(&self.caller_ids.clone()),
+            false => self.outbound.caller_id.clone(),
+        }
     }
 
     /// Rings the other agent, who is the other side of the call.

@@ -36,7 +36,7 @@ impl Engine {
     }
 
     /// No new call while the server stops, or while too many results wait for the store.
-    pub(super) fn check_room(&self) -> Result<(), Refusal> {
+    pub(crate) fn check_room(&self) -> Result<(), Refusal> {
         let unsaved = self.unsaved.len() + self.unsaved_directs.len();
         if self.draining || unsaved >= self.config.unsaved_max { Err(Refusal::Unavailable) } else { Ok(()) }
     }
@@ -46,7 +46,7 @@ impl Engine {
     }
 
     /// `wanted`: the agent whom it is to.
-    pub(super) fn open_direct(
+    pub(crate) fn open_direct(
         &mut self,
         agent: AgentId,
         row: NewDirect,

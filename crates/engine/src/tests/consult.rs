@@ -4,7 +4,7 @@ use super::direct::direct_record;
 use super::*;
 
 /// Agent 1 talks with a customer whom he dialed; 2 is free.
-fn desk() -> (Desk, CallId) {
+pub fn desk() -> (Desk, CallId) {
     let mut desk = Desk::new(Config::default());
     desk.agents_at_work(2);
     let allow = vec!["139".into()];

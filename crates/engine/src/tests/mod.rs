@@ -11,6 +11,7 @@ mod inbound;
 mod kept_up;
 mod monkey;
 mod offers;
+mod outside;
 mod phone;
 mod replace;
 mod ringing;

@@ -209,7 +209,8 @@ fn some_input(rng: &mut Rng, seen: &mut Seen) -> Input {
                 agent: rng.bool().then_some(agent),
             },
         },
-        52 => match rng.u8(..3) {
+        52 => match rng.u8(..4) {
+            2 => Input::ReferredOutside { agent, number: PhoneNumber::parse("13900000000").unwrap() },
             0 => Input::Joined { agent },
             1 => Input::Replaces(Replace { line: LineId(1), agent, of: AgentId(rng.i64(1..6)), call }),
             _ => Input::Referred { agent, to: AgentId(rng.i64(1..6)) },

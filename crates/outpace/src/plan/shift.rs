@@ -236,6 +236,7 @@ impl Shift<'_> {
             | Effect::TakeOver { .. }
             | Effect::TakePlace { .. }
             | Effect::TakeLegOf { .. }
+            | Effect::ReferTold { .. }
             | Effect::TakeCustomer { .. }
             | Effect::PlayHold { .. }
             | Effect::RefuseLine { .. }

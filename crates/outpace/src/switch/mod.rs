@@ -225,6 +225,7 @@ impl Switch {
             Effect::TakeLine { line, call, agent } => self.take_line(company, line, call, agent),
             Effect::TakeCustomer { line, call } => self.take_customer(now, company, line, call),
             Effect::Referred { agent, result } => self.referred(now, agent, result),
+            Effect::ReferTold { agent, status } => self.refer_told(now, agent, status),
             Effect::TakeOver { call, consult, agent } => self.take_over(now, call, consult, agent),
             Effect::TakePlace { call, held, agent } => self.take_place(now, company, call, held, agent),
             Effect::TakeLegOf { line, call, agent } => self.take_leg_of(now, company, (line, call, agent)),

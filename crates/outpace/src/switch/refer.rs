@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::{AgentId, Input, Refusal};
+use engine::{AgentId, Input, PhoneNumber, Refusal};
 use sip::{DialogId, Replaces};
 
 use super::{Owner, Switch};
@@ -11,6 +11,8 @@ use super::{Owner, Switch};
 enum Wish {
     /// The call handed to this agent.
     Hand(AgentId),
+    /// The customer put through to this number.
+    HandOutside(PhoneNumber),
     /// The call put together with its other one.
     Join,
 }
@@ -24,6 +26,7 @@ impl Switch {
                 if let Some(company) = self.company_of(agent) {
                     let input = match wish {
                         Wish::Hand(to) => Input::Referred { agent, to },
+                        Wish::HandOutside(number) => Input::ReferredOutside { agent, number },
                         Wish::Join => Input::Joined { agent },
                     };
                     self.tell(company, input);
@@ -49,12 +52,12 @@ impl Switch {
             let is_own = other != dialog && self.phone_of(other) == Some(agent);
             return if is_own { Ok((agent, Wish::Join)) } else { Err(481) };
         }
-        let user = rest.split(['@', ';', '?']).next().unwrap_or_default();
-        let to = self.agent_by_extension.get(user).copied().ok_or(404u16)?;
-        if self.company_of(to) != self.company_of(agent) {
-            return Err(404);
+        let user = unescaped(rest.split(['@', ';', '?']).next().unwrap_or_default());
+        let to = self.agent_by_extension.get(&user).copied();
+        match to.filter(|to| self.company_of(*to) == self.company_of(agent)) {
+            Some(to) => Ok((agent, Wish::Hand(to))),
+            None => Ok((agent, Wish::HandOutside(PhoneNumber::parse(&user).map_err(|_| 404u16)?))),
         }
-        Ok((agent, Wish::Hand(to)))
     }
 
     /// The agent whose phone has this dialog. A customer who has an agent's place is none.
@@ -66,12 +69,23 @@ impl Switch {
         }
     }
 
+    /// How far the number is that the call is handed to.
+    pub(super) fn refer_told(&mut self, now: Duration, agent: AgentId, status: u16) {
+        let Some(dialog) = self.refers.get(&agent).copied() else { return };
+        if status >= 200 {
+            self.refers.remove(&agent);
+        }
+        self.endpoint.refer_result(now, dialog, status);
+    }
+
     pub(super) fn referred(&mut self, now: Duration, agent: AgentId, result: Result<(), Refusal>) {
         let Some(dialog) = self.refers.remove(&agent) else { return };
         let status = match result {
             Ok(()) => 200,
             Err(Refusal::TargetBusy | Refusal::Busy) => 486,
             Err(Refusal::NotInCall) => 481,
+            Err(Refusal::NotAllowed) => 403,
+            Err(Refusal::NoTrunk | Refusal::Unavailable) => 503,
             Err(_) => 480,
         };
         self.endpoint.refer_result(now, dialog, status);

@@ -1,0 +1,107 @@
+//! Goal: a phone hands its customer to a number outside without asking there first (blind REFER), as the company allows.
+
+mod harness;
+
+use std::time::Duration;
+
+use harness::floor::{AGENT_HZ, CUSTOMER_HZ, Floor, Plan, with_hold_music};
+use harness::hearing::{first, status_of, wait_bills, wait_heard};
+use harness::peer::{Behaviour, Outgoing, What};
+use harness::rtp::Sound;
+use harness::server::PASSWORD;
+use harness::{seconds, wait_for};
+use serde_json::json;
+
+const LIMIT: Duration = Duration::from_secs(30);
+const NUMBER: &str = "13900000001";
+const EXPERT: &str = "13900000002";
+const BUSY: &str = "13900000003";
+const SLOW: &str = "13900000004";
+const LISTED: &str = "13900000005";
+
+fn floor() -> Floor {
+    let customer = |number: &str| match number {
+        BUSY => Behaviour::rejects(486, seconds(0.2)),
+        SLOW => Behaviour::answers(seconds(1.5)),
+        _ => Behaviour::answers(seconds(0.2)),
+    };
+    let (carrier_sound, agent_sound) = (Sound::Tone(CUSTOMER_HZ), Sound::Tone(AGENT_HZ));
+    let plan = Plan { agents: 2, setup: with_hold_music, carrier_sound, agent_sound };
+    Floor::open(&plan, customer, |_| Behaviour::answers(seconds(0.05)))
+}
+
+/// 1001 talks with the customer: the customer's leg and the agent's.
+fn talk(floor: &Floor) -> (String, Outgoing) {
+    let call = floor.agents.dial(floor.server.sip, "1001", PASSWORD, NUMBER).expect("answered");
+    let customer = first(floor.carrier.wait(What::Confirmed, 1, LIMIT)).call_id;
+    wait_heard(&floor.carrier, &customer, AGENT_HZ);
+    (customer, call)
+}
+
+fn refer(floor: &Floor, call: &Outgoing, number: &str) {
+    let header = format!("Refer-To: <sip:{number}@{}>\r\n", floor.server.sip);
+    assert_eq!(floor.agents.ask(&call.call_id, "REFER", &header, ("", "")).status(), 202);
+}
+
+/// What the phone was told of its REFERs, until this.
+fn wait_told(floor: &Floor, last: u16) -> Vec<u16> {
+    let status = |body: &str| body.split(' ').nth(1).and_then(|s| s.parse().ok()).expect("a status");
+    wait_for(&format!("NOTIFY with {last}"), LIMIT, || {
+        let all: Vec<u16> = floor.agents.asked("NOTIFY").iter().map(|m| status(&m.body)).collect();
+        (all.last() == Some(&last)).then_some(all)
+    })
+}
+
+#[test]
+fn the_customer_goes_on_with_the_number_outside() {
+    let floor = floor();
+    let (customer, call) = talk(&floor);
+    refer(&floor, &call, EXPERT);
+    assert_eq!(wait_told(&floor, 200), [100, 180, 200]);
+    assert_eq!(first(floor.agents.wait(What::Bye, 1, LIMIT)).call_id, call.call_id);
+    let expert = floor.carrier.wait(What::Confirmed, 2, LIMIT).remove(1).call_id;
+    // Both are at the carrier, with its tone.
+    wait_heard(&floor.carrier, &customer, CUSTOMER_HZ);
+    wait_heard(&floor.carrier, &expert, CUSTOMER_HZ);
+    assert_ne!(status_of(&floor.crm, "1001"), json!(1204));
+    assert_eq!(floor.carrier.ask(&customer, "BYE", "", ("", "")).status(), 200);
+    assert_eq!(first(floor.carrier.wait(What::Bye, 1, LIMIT)).call_id, expert);
+    let bills = wait_bills(&floor.crm, 2);
+    for number in [NUMBER, EXPERT] {
+        let bill = bills.iter().find(|bill| bill["destnumber"] == json!(number)).expect("a bill");
+        assert_eq!((&bill["callmethod"], &bill["extnumber"]), (&json!(2), &json!("1001")), "{bill}");
+    }
+}
+
+#[test]
+fn the_customer_stays_with_the_agent_when_the_number_may_not_be_called_or_is_not_reached() {
+    let floor = floor();
+    floor.server.admin(&["dnc", "add", LISTED]);
+    let (customer, call) = talk(&floor);
+    // What is no number; against the company's beginnings; on its list; busy.
+    for (number, status) in [("nobody", 404), ("0044200000", 403), (LISTED, 403), (BUSY, 486)] {
+        refer(&floor, &call, number);
+        wait_told(&floor, status);
+        wait_heard(&floor.carrier, &customer, AGENT_HZ);
+        assert_eq!(status_of(&floor.crm, "1001"), json!(1204));
+    }
+    let called = floor.carrier.invites_by_number();
+    assert_eq!((called.get(LISTED), called.get(BUSY)), (None, Some(&1)));
+    floor.agents.hang_up(&call);
+    let bills = wait_bills(&floor.crm, 2);
+    assert!(bills.iter().any(|b| b["destnumber"] == json!(BUSY) && b["billsec"] == json!(0)), "{bills:?}");
+}
+
+#[test]
+fn a_phone_that_hangs_up_at_once_leaves_the_customer_waiting_for_the_answer() {
+    let floor = floor();
+    let (customer, call) = talk(&floor);
+    refer(&floor, &call, SLOW);
+    floor.agents.hang_up(&call);
+    let slow = floor.carrier.wait(What::Confirmed, 2, LIMIT).remove(1).call_id;
+    wait_heard(&floor.carrier, &customer, CUSTOMER_HZ);
+    wait_heard(&floor.carrier, &slow, CUSTOMER_HZ);
+    assert_eq!(floor.carrier.ask(&slow, "BYE", "", ("", "")).status(), 200);
+    assert_eq!(first(floor.carrier.wait(What::Bye, 1, LIMIT)).call_id, customer);
+    wait_bills(&floor.crm, 2);
+}
