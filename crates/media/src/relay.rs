@@ -136,9 +136,11 @@ pub enum RelayEvent {
         b: LegId,
         at: Instant,
     },
-    /// The sound was sent to its end.
+    /// The sound was sent to its end. Which one it was: when another is played in its place at that moment, the news is
+    /// still on its way.
     Played {
         leg: LegId,
+        sound: Arc<Sound>,
     },
     /// A key was pressed at the far end: one of 0 to 9, star, hash, A to D. Told once, when it begins.
     Pressed {

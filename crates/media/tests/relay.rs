@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use media::rtp::Header;
 use media::srtp::Suite;
-use media::{Codec, FRAME, PressedBy, RelayError, RelayEvent, Sound, tone};
+use media::{Codec, FRAME, LegId, PressedBy, RelayError, RelayEvent, Sound, tone};
 use party::{Desk, PATIENCE, port_range};
 
 const PCMA: Codec = Codec::Pcma;
@@ -197,6 +197,14 @@ fn telephone_events_keep_their_content_and_get_the_other_sides_number() {
     assert_eq!(after.sequence, before.sequence.wrapping_add(1), "and does not see a loss");
 }
 
+/// The next that is told is that this sound was played.
+fn assert_played(desk: &Desk, leg: LegId, sound: &Arc<Sound>) {
+    match desk.event() {
+        RelayEvent::Played { leg: of, sound: played } if of == leg => assert!(Arc::ptr_eq(&played, sound)),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn one_stream_goes_on_over_every_change_of_its_source() {
     let desk = Desk::new();
@@ -208,9 +216,10 @@ fn one_stream_goes_on_over_every_change_of_its_source() {
         bert.say();
         heard.push(anna.hear().header);
     }
-    desk.relay.play(anna.leg, Arc::new(Sound::silence(3 * FRAME)));
+    let silence = Arc::new(Sound::silence(3 * FRAME));
+    desk.relay.play(anna.leg, silence.clone());
     (0..3).for_each(|_| heard.push(anna.hear().header));
-    assert_eq!(desk.event(), RelayEvent::Played { leg: anna.leg });
+    assert_played(&desk, anna.leg, &silence);
     bert.say();
     heard.push(anna.hear().header);
     desk.bridge(&carl, &anna);
@@ -233,9 +242,9 @@ fn a_sound_is_played_to_its_end_in_time() {
     const FRAMES: usize = 50;
     let desk = Desk::new();
     let mut anna = desk.party(PCMU, 1000.0);
-    let sound = tone::sine(1300.0, 9000, FRAME * FRAMES as u32);
+    let sound = Arc::new(tone::sine(1300.0, 9000, FRAME * FRAMES as u32));
     let begun = Instant::now();
-    desk.relay.play(anna.leg, Arc::new(sound));
+    desk.relay.play(anna.leg, sound.clone());
     let mut arrivals = Vec::new();
     for _ in 0..FRAMES {
         let packet = anna.hear();
@@ -243,7 +252,7 @@ fn a_sound_is_played_to_its_end_in_time() {
         assert_eq!(packet.header.payload_type, 0);
         assert_eq!(packet.tone(&[1000.0, 1300.0, 1700.0]), Some(1300.0));
     }
-    assert_eq!(desk.event(), RelayEvent::Played { leg: anna.leg });
+    assert_played(&desk, anna.leg, &sound);
     let took = begun.elapsed();
     assert!(anna.hears_nothing(), "exactly {FRAMES} frames");
     assert!(took >= FRAME * FRAMES as u32, "took {took:?}");
@@ -271,8 +280,9 @@ fn what_plays_is_heard_in_place_of_the_bridge_until_it_is_stopped() {
     }
     assert_eq!(desk.heard(&mut anna, &mut bert), Some(1000.0), "the other way stays open");
     // Another sound replaces it, and only that one is announced.
-    desk.relay.play(anna.leg, Arc::new(Sound::silence(2 * FRAME)));
-    assert_eq!(desk.event(), RelayEvent::Played { leg: anna.leg });
+    let silence = Arc::new(Sound::silence(2 * FRAME));
+    desk.relay.play(anna.leg, silence.clone());
+    assert_played(&desk, anna.leg, &silence);
     desk.relay.play(anna.leg, Arc::new(tone::sine(2900.0, 9000, 10 * PATIENCE)));
     desk.relay.stop(anna.leg);
     desk.bridge(&anna, &bert);
@@ -284,14 +294,16 @@ fn what_plays_is_heard_in_place_of_the_bridge_until_it_is_stopped() {
 fn a_sound_waits_for_a_leg_that_is_not_configured() {
     let desk = Desk::new();
     let mut anna = desk.stranger(PCMA, 1000.0);
-    desk.relay.play(anna.leg, Arc::new(tone::sine(2900.0, 9000, 3 * FRAME)));
+    let sound = Arc::new(tone::sine(2900.0, 9000, 3 * FRAME));
+    desk.relay.play(anna.leg, sound.clone());
     desk.configure(&anna);
     for _ in 0..3 {
         assert_eq!(anna.hear().tone(&[1000.0, 2900.0]), Some(2900.0));
     }
-    assert_eq!(desk.event(), RelayEvent::Played { leg: anna.leg });
-    desk.relay.play(anna.leg, Arc::new(Sound::from_samples(Vec::new())));
-    assert_eq!(desk.event(), RelayEvent::Played { leg: anna.leg });
+    assert_played(&desk, anna.leg, &sound);
+    let nothing = Arc::new(Sound::from_samples(Vec::new()));
+    desk.relay.play(anna.leg, nothing.clone());
+    assert_played(&desk, anna.leg, &nothing);
 }
 
 #[test]

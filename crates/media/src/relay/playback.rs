@@ -23,6 +23,10 @@ impl Playback {
         Playback { sound, next: 0, start, serial }
     }
 
+    pub(super) fn into_sound(self) -> Arc<Sound> {
+        self.sound
+    }
+
     /// The clock starts later, because the leg was not configured yet.
     pub(super) fn start_at(&mut self, start: Instant) {
         if self.next == 0 {

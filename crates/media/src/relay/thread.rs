@@ -446,9 +446,10 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
                 return;
             }
             Next::Over => {
-                leg.playing = None;
-                let leg = leg.id;
-                self.emit(RelayEvent::Played { leg });
+                let (leg, playback) = (leg.id, leg.playing.take());
+                if let Some(playback) = playback {
+                    self.emit(RelayEvent::Played { leg, sound: playback.into_sound() });
+                }
                 return;
             }
         };

@@ -367,7 +367,7 @@ impl Switch {
     pub fn relay_event(&mut self, now: Duration, event: RelayEvent) {
         match event {
             RelayEvent::Bridged { a, at, .. } => self.bridged(a, at),
-            RelayEvent::Played { leg } => self.played(leg),
+            RelayEvent::Played { leg, sound } => self.played(leg, &sound),
             RelayEvent::Pressed { leg, key, by } => self.key_pressed(now, leg, key, by),
             RelayEvent::Silent { leg } => self.silent(now, leg),
             RelayEvent::Recorded { customer, .. } => self.recording_ended(customer, &event),
@@ -391,11 +391,14 @@ impl Switch {
         self.answer_to_audio_us.push_back(us);
     }
 
-    fn played(&mut self, leg: LegId) {
+    fn played(&mut self, leg: LegId, sound: &Arc<Sound>) {
         if let Some(sound) = self.loops.get(&leg) {
             return self.relay.play(leg, sound.clone());
         }
-        if let Some(Owner::Customer(call)) = self.legs.get(&leg).copied()
+        // Music may have ended in the moment in which the message took its place.
+        let is_message = [&self.sounds.abandon, &self.sounds.busy].iter().any(|m| Arc::ptr_eq(m, sound));
+        if is_message
+            && let Some(Owner::Customer(call)) = self.legs.get(&leg).copied()
             && let Some(company) = self.calls.get(&call).map(|c| c.company)
         {
             self.tell(company, Input::MessagePlayed { call });
