@@ -327,6 +327,8 @@ pub struct TrunkConfig {
     pub asserted_identity: String,
     #[serde(default)]
     pub privacy: bool,
+    #[serde(default = "yes")]
+    pub pass_identity: bool,
 }
 
 impl TrunkConfig {
@@ -352,6 +354,7 @@ impl TrunkConfig {
             from_user: details.from_user,
             asserted_identity: details.asserted_identity,
             privacy: details.privacy,
+            pass_identity: details.pass_identity,
         }
     }
 
@@ -366,6 +369,7 @@ impl TrunkConfig {
             from_user: self.from_user.clone(),
             asserted_identity: self.asserted_identity.clone(),
             privacy: self.privacy,
+            pass_identity: self.pass_identity,
         }
     }
 }

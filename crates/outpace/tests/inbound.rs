@@ -7,6 +7,7 @@ use std::time::Duration;
 use harness::floor::{Floor, Plan};
 use harness::hearing::{heard, status_of, wait_bills, wait_heard};
 use harness::peer::{Behaviour, Outgoing, What};
+use harness::rest::Rest;
 use harness::rtp::{Sound, tone_wav};
 use harness::server::{CALLER_ID, Company, Setup};
 use harness::{seconds, wait_for};
@@ -108,6 +109,39 @@ fn who_calls_back_reaches_the_agent_who_called() {
     let parameters =
         [("starttime", "2020-01-01"), ("endtime", "2099-01-01"), ("syncflag", "3"), ("direction", "1")];
     assert_eq!(floor.crm.call("App.Sip_Cdr.GetBill", &parameters).result()["totalitems"], json!(1));
+}
+
+#[test]
+fn what_the_network_says_of_who_calls_reaches_the_phone_and_is_written_down() {
+    let floor = floor();
+    // {"attest":"A","dest":{"tn":["02155550100"]},"iat":1700000000,"orig":{"tn":"13900000001"},"origid":"o-1"}
+    let claims = "eyJhdHRlc3QiOiJBIiwiZGVzdCI6eyJ0biI6WyIwMjE1NTU1MDEwMCJdfSwiaWF0IjoxNzAwMDAwMDAwLCJvcmlnIjp7InRuIjoi\
+                  MTM5MDAwMDAwMDEifSwib3JpZ2lkIjoiby0xIn0";
+    let identity = format!("e30.{claims}.c2ln;info=<https://ca.example/c.pem>;alg=ES256;ppt=shaken");
+    let hostile = format!("Identity: {}\r\n{}", "x".repeat(5000), "Identity: a.b.c\r\n".repeat(20));
+    let header = format!("Identity: {identity}\r\n{hostile}P-Asserted-Identity: <sip:{NUMBER}@carrier>\r\n");
+    // Only there is who calls.
+    let call = floor.carrier.bring_with(floor.server.sip, "anonymous", CALLER_ID, &header).expect("answered");
+    let rung = floor.agents.wait(What::Invite, 1, LIMIT).remove(0);
+    assert_eq!(rung.from_user, NUMBER);
+    let invite = floor.agents.invite_of(&rung.call_id);
+    let passed: Vec<&str> = invite.all("identity").collect();
+    assert_eq!(passed, [identity.as_str(), "a.b.c", "a.b.c", "a.b.c"]);
+    floor.carrier.hang_up(&call);
+    let bill = wait_bills(&floor.crm, 1).remove(0);
+    let rest = Rest::with_key(&floor.server, "read,personal");
+    let path = format!("calls/{}/identity", bill["uuid"].as_str().expect("a text"));
+    let said = wait_for("the identity", LIMIT, || {
+        let told = rest.send("GET", &path, None);
+        (told.status == 200).then_some(told.body)
+    });
+    let (first, last) = (&said["passports"][0], &said["passports"][3]);
+    assert_eq!((&said["asserted"], &first["header"]), (&json!(NUMBER), &json!(identity)), "{said}");
+    let read = (&first["attest"], &first["orig"], &first["dest"], &first["origid"]);
+    assert_eq!(read, (&json!("A"), &json!(NUMBER), &json!([CALLER_ID]), &json!("o-1")), "{said}");
+    assert_eq!(first["issued_at"], json!("2023-11-14T22:13:20.000000Z"));
+    assert_eq!((&last["header"], &last["attest"]), (&json!("a.b.c"), &Value::Null));
+    assert_eq!(Rest::with_key(&floor.server, "read").send("GET", &path, None).status, 403);
 }
 
 #[test]

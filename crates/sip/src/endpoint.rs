@@ -8,6 +8,7 @@ mod event;
 mod registration;
 mod requests;
 mod responses;
+mod vouched;
 mod within;
 
 use crate::auth::Guard;
@@ -24,6 +25,7 @@ use registration::Registration;
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
+pub use vouched::Vouched;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Transport {

@@ -18,6 +18,7 @@ mod bill;
 mod cdr;
 #[cfg(test)]
 mod conformance;
+mod identity;
 pub mod mem;
 mod outbox;
 mod permit;
@@ -33,6 +34,7 @@ pub use access::{
 };
 pub use bill::{Bill, BillBody, BillFilter, PREDICTIVE, bill_body};
 pub use cdr::{CallFilter, CallKinds, Cdr};
+pub use identity::{CallerIdentity, Identified};
 pub use mem::MemStore;
 pub use outbox::{EVENT_LIFETIME, Event, LegState, LegStatus, PushKind, PushSettings, Side};
 pub use quality::{CallQuality, LegQuality, Measured};
@@ -137,6 +139,10 @@ pub trait Store: Send + Sync {
 
     /// How calls sounded, all in one transaction. Put again, a leg that is known now replaces what was known.
     fn put_qualities(&self, measured: &[Measured]) -> Result<()>;
+
+    /// What a network said of who calls; put again, it replaces what was known.
+    fn put_identity(&self, said: &Identified) -> Result<()>;
+    fn identity(&self, company: CompanyId, call: CallId) -> Result<Option<CallerIdentity>>;
 
     // Recordings: where the sound of calls lies. The files are not the store's.
     /// Unique: the call; put again, `seconds` and `bytes` only grow. `Taken("filename")` when another call has it.

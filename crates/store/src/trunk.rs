@@ -22,6 +22,8 @@ pub struct TrunkDetails {
     pub asserted_identity: String,
     /// The customer is not to see who calls: From is anonymous, and `Privacy: id`.
     pub privacy: bool,
+    /// Identity headers (RFC 8224) of calls that come from it go on to the phones that ring for them.
+    pub pass_identity: bool,
 }
 
 /// One place at which a trunk takes calls.
@@ -59,6 +61,7 @@ impl Default for TrunkDetails {
             from_user: String::new(),
             asserted_identity: String::new(),
             privacy: false,
+            pass_identity: true,
         }
     }
 }

@@ -229,6 +229,16 @@ impl StoreWork {
         });
     }
 
+    /// The call goes on whether or not it is noted.
+    pub fn put_identity(&self, said: store::Identified) {
+        let store = self.store.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = store.put_identity(&said) {
+                tracing::warn!(%error, call = %said.call, "what a network said of who calls was not stored");
+            }
+        });
+    }
+
     /// How calls sounded; what cannot be stored is not tried again. While the store is busy with some, others gather.
     pub fn put_qualities(&self, measured: &mut Vec<Measured>) {
         if measured.is_empty() || self.puts_qualities.swap(true, Ordering::AcqRel) {

@@ -282,6 +282,9 @@ impl Dialer {
         while let Some(recording) = self.switch.poll_recording() {
             self.store.put_recording(recording);
         }
+        while let Some(said) = self.switch.poll_identified() {
+            self.store.put_identity(said);
+        }
         self.store.put_qualities(self.switch.measured_calls());
     }
 

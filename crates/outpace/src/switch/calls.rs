@@ -68,7 +68,13 @@ impl Switch {
         }
         let number = state.number.clone();
         let formats = self.codecs.beside(state.customer.as_ref().and_then(|l| l.codec));
-        let leg = self.agent_invite(agent, &number).and_then(|invite| self.place(now, invite, formats));
+        let identities = state.identities.clone();
+        let invite = self.agent_invite(agent, &number).map(|mut invite| {
+            let header = |identity| ("Identity".to_owned(), identity);
+            invite.headers.extend(identities.into_iter().map(header));
+            invite
+        });
+        let leg = invite.and_then(|invite| self.place(now, invite, formats));
         let Some(leg) = leg else {
             let failure = Failure { outcome: Outcome::Failed, cause: Cause::NOT_REGISTERED, sip_status: 0 };
             self.tell(company, Input::AgentLeg { call, agent, event: LegEvent::Failed(failure) });

@@ -154,6 +154,7 @@ impl Call {
             by_phone: false,
             uncalled: None,
             by_trunk: false,
+            identities: Vec::new(),
             is_between_customers: false,
             ringback: None,
             is_timed: false,

@@ -4,7 +4,8 @@
 use std::time::{Duration, Instant};
 
 use engine::{CallId, CompanyId, CustomerCall, Input, LegEvent, LineId, PhoneNumber, TrunkId};
-use sip::{DialogId, Flow};
+use sip::{DialogId, Flow, Vouched};
+use store::{CallerIdentity, Identified};
 
 use super::phones::Line;
 use super::{Call, Owner, Switch, cause, sdp};
@@ -25,7 +26,7 @@ impl Switch {
         dialog: DialogId,
         flow: Flow,
         called: [&str; 2],
-        from: &str,
+        (from, vouched): (&str, Vouched),
         body: &[u8],
     ) {
         let trunks = self.trunks_at(flow);
@@ -39,8 +40,16 @@ impl Switch {
             })
         });
         let Some((trunk, company, caller_id)) = found else { return self.endpoint.reject(now, dialog, 404) };
-        let number = PhoneNumber::parse(from).unwrap_or_else(|_| PhoneNumber::withheld());
+        // Some networks say who calls only there.
+        let asserted = vouched.asserted.as_deref().filter(|_| !vouched.is_private);
+        let number = [Some(from), asserted].into_iter().flatten().find_map(|n| PhoneNumber::parse(n).ok());
+        let number = number.unwrap_or_else(PhoneNumber::withheld);
         if let Some(line) = self.open_line(now, dialog, company, &number, (body, self.codecs.plain())) {
+            let is_passed = self.trunks.get(&trunk).is_some_and(super::trunks::Peer::passes_identity);
+            if let Some(line) = self.lines.get_mut(&line) {
+                line.identities = if is_passed { vouched.identities.clone() } else { Vec::new() };
+                line.said = CallerIdentity { identities: vouched.identities, asserted: vouched.asserted };
+            }
             let call = CustomerCall { line, trunk, number, caller_id };
             self.tell(company, Input::CustomerCalls(call));
         }
@@ -62,7 +71,7 @@ impl Switch {
     }
 
     pub(super) fn take_customer(&mut self, now: Duration, company: CompanyId, line: LineId, call: CallId) {
-        let Some(Line { company, number, leg, media }) = self.lines.remove(&line) else {
+        let Some(Line { company, number, leg, media, identities, said }) = self.lines.remove(&line) else {
             let event = LegEvent::Failed(cause::customer_failure(487, None, false));
             return self.tell(company, Input::Customer { call, event });
         };
@@ -72,7 +81,16 @@ impl Switch {
         state.customer = Some(leg);
         state.uncalled = Some(media);
         state.by_trunk = true;
+        state.identities = identities;
         self.calls.insert(call, state);
+        if said != CallerIdentity::default() {
+            self.identified.push_back(Identified { company, call, identity: said });
+        }
+    }
+
+    /// What is to be stored about who calls.
+    pub fn poll_identified(&mut self) -> Option<Identified> {
+        self.identified.pop_front()
     }
 
     /// An agent is there, or the customer is to hear something.

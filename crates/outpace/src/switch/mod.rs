@@ -75,6 +75,7 @@ pub struct Switch {
     /// By the customer's leg.
     recorded: HashMap<LegId, recordings::Recorded>,
     recording_rows: VecDeque<store::Recording>,
+    identified: VecDeque<store::Identified>,
     /// By what the relay is told to name it by.
     asked: HashMap<u64, measuring::Asked>,
     asked_last: u64,
@@ -158,6 +159,8 @@ struct Call {
     /// The customer called, and was not answered yet.
     uncalled: Option<LegMedia>,
     by_trunk: bool,
+    /// Who the customer's network says that he is, for phones (RFC 8224).
+    identities: Vec<String>,
     /// The leg where others have the agent's is a customer's too.
     is_between_customers: bool,
     /// The leg that hears our ring-back.
@@ -204,6 +207,7 @@ impl Switch {
             registrations: VecDeque::new(),
             recorded: HashMap::new(),
             recording_rows: VecDeque::new(),
+            identified: VecDeque::new(),
             asked: HashMap::new(),
             asked_last: 0,
             measured: Vec::new(),
@@ -321,7 +325,17 @@ impl Switch {
 
     fn sip_event(&mut self, now: Duration, event: Event) {
         match event {
-            Event::Incoming { dialog, flow, target_user, from_user, to_user, account, replaces, sdp } => {
+            Event::Incoming {
+                dialog,
+                flow,
+                target_user,
+                from_user,
+                to_user,
+                account,
+                replaces,
+                vouched,
+                sdp,
+            } => {
                 match (account, replaces) {
                     (Some(account), Some(wanted)) => {
                         self.phone_replaces(now, dialog, &account, &wanted, &sdp);
@@ -330,7 +344,8 @@ impl Switch {
                     // No call is a stranger's to take over.
                     (None, Some(_)) => self.endpoint.reject(now, dialog, 481),
                     (None, None) => {
-                        self.customer_calls(now, dialog, flow, [&target_user, &to_user], &from_user, &sdp)
+                        let caller = (from_user.as_str(), vouched);
+                        self.customer_calls(now, dialog, flow, [&target_user, &to_user], caller, &sdp);
                     }
                 }
             }

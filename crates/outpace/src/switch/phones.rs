@@ -15,6 +15,10 @@ pub(super) struct Line {
     pub(super) number: String,
     pub(super) leg: Leg,
     pub(super) media: LegMedia,
+    /// Of a customer; see `Call`.
+    pub(super) identities: Vec<String>,
+    /// The same, and more, to be written down.
+    pub(super) said: store::CallerIdentity,
 }
 
 /// What the phone waits for.
@@ -82,12 +86,13 @@ impl Switch {
             return None;
         };
         let line = LineId(dialog.0);
-        self.lines.insert(line, Line { company, number: number.as_str().to_owned(), leg, media });
+        let (number, said) = (number.as_str().to_owned(), store::CallerIdentity::default());
+        self.lines.insert(line, Line { company, number, leg, media, identities: Vec::new(), said });
         Some(line)
     }
 
     pub(super) fn take_line(&mut self, company: CompanyId, line: LineId, call: CallId, agent: AgentId) {
-        let Some(Line { company, number, leg, media }) = self.lines.remove(&line) else {
+        let Some(Line { company, number, leg, media, .. }) = self.lines.remove(&line) else {
             let event = LegEvent::Failed(cause::agent_failure(487));
             return self.tell(company, Input::AgentLeg { call, agent, event });
         };

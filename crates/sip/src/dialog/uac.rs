@@ -327,6 +327,9 @@ pub(crate) fn end_fork(
 /// Whether a caller may add a header of this name: those of the protocol are ours.
 fn is_free(name: &str) -> bool {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&b);
-    let reserved = !matches!(Name::parse(name.as_bytes()), Name::Other | Name::Date | Name::Reason);
-    !name.is_empty() && name.bytes().all(token) && !reserved
+    let is_said = matches!(
+        Name::parse(name.as_bytes()),
+        Name::Other | Name::Date | Name::Reason | Name::Identity | Name::PAssertedIdentity | Name::Privacy
+    );
+    !name.is_empty() && name.bytes().all(token) && is_said
 }

@@ -1,6 +1,6 @@
 //! What happened, for our side.
 
-use super::{DialogId, Flow, RegistrationId};
+use super::{DialogId, Flow, RegistrationId, Vouched};
 use crate::message::Replaces;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ pub enum Event {
         account: Option<String>,
         /// The dialog whose place this one wants (RFC 3891); see `replaced_dialog`.
         replaces: Option<Replaces>,
+        vouched: Vouched,
         /// SDP offer; empty when there was none.
         sdp: Vec<u8>,
     },

@@ -203,7 +203,7 @@ impl Endpoint {
             return;
         };
         let target_user = Uri::parse(request.uri()).map(|uri| uri.user_text()).unwrap_or_default();
-        let sdp = request.sdp();
+        let (vouched, sdp) = (super::vouched::vouched(&request), request.sdp());
         let id = self.new_dialog_id();
         let mut dialog = Dialog::accept(&mut self.core, now, id, flow, key, request);
         dialog.pinned = account.is_some() || self.registrar.is_bound_flow(flow);
@@ -216,6 +216,7 @@ impl Endpoint {
             to_user,
             account,
             replaces,
+            vouched,
             sdp,
         });
     }

@@ -8,6 +8,7 @@ mod compliance;
 mod directs;
 mod everything;
 mod forgetting;
+mod identities;
 mod leads;
 mod pages;
 mod provision;
@@ -150,6 +151,10 @@ conformance! {
         a_recording_is_completed_in_any_order
         a_filename_is_one_calls
         expired_recordings_come_oldest_first_and_can_be_deleted
+    }
+    identities {
+        it_is_found_by_its_company_alone_and_the_last_word_counts
+        it_is_forgotten_when_it_is_old
     }
     qualities {
         each_leg_is_known_once_it_was_measured_and_the_last_word_counts

@@ -29,6 +29,9 @@ impl Tables {
         self.bills.retain(|b| b.company != company || b.dialed_at >= before);
         let left = self.directs.len() + self.bills.len() + self.last_calls.len() + self.qualities.len();
         deleted += had - left;
+        let had = self.identities.len();
+        self.identities.retain(|(of, call), _| *of != company || *call >= first);
+        deleted += had - self.identities.len();
         deleted as u64 + self.compliance.forget(company, before)
     }
 }

@@ -44,6 +44,7 @@ struct Tables {
     registrations: BTreeMap<(AgentId, String), Registration>,
     recordings: BTreeMap<CallId, Recording>,
     qualities: BTreeMap<(CompanyId, CallId), CallQuality>,
+    identities: BTreeMap<(CompanyId, CallId), CallerIdentity>,
     compliance: compliance::Compliance,
     campaigns: BTreeMap<CampaignId, CampaignTable>,
     /// Where each call lies.
@@ -250,6 +251,13 @@ impl Store for MemStore {
             *known = known.merged(*quality);
         }
         Ok(())
+    }
+    fn put_identity(&self, said: &Identified) -> Result<()> {
+        self.tables().identities.insert((said.company, said.call), said.identity.clone());
+        Ok(())
+    }
+    fn identity(&self, company: CompanyId, call: CallId) -> Result<Option<CallerIdentity>> {
+        Ok(self.tables().identities.get(&(company, call)).cloned())
     }
     fn put_recording(&self, recording: &Recording) -> Result<()> {
         self.tables().put_recording(recording)

@@ -6,7 +6,7 @@ use super::column::call_blob;
 use super::*;
 
 /// Of tables, in this order: the rows of a company from before a time.
-const OLD: [&str; 7] = [
+const OLD: [&str; 8] = [
     "DELETE FROM leads WHERE id IN (
         SELECT leads.id FROM campaigns JOIN leads ON leads.campaign = campaigns.id
         WHERE campaigns.company = ?1 AND campaigns.ended_at < ?2 LIMIT ?3)",
@@ -22,6 +22,8 @@ const OLD: [&str; 7] = [
         SELECT key FROM last_calls WHERE company = ?1 AND at < ?2 LIMIT ?3)",
     "DELETE FROM qualities WHERE company = ?1 AND id IN (
         SELECT id FROM qualities WHERE company = ?1 AND id < ?2 LIMIT ?3)",
+    "DELETE FROM identities WHERE company = ?1 AND id IN (
+        SELECT id FROM identities WHERE company = ?1 AND id < ?2 LIMIT ?3)",
 ];
 
 pub(super) fn forget(db: &Db, company: CompanyId, before: Timestamp, limit: u32) -> Result<u64> {

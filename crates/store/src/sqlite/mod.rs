@@ -12,6 +12,7 @@ mod deletions;
 mod directs;
 mod forgetting;
 mod groups;
+mod identities;
 #[cfg(test)]
 mod killed;
 mod leads;
@@ -219,6 +220,13 @@ impl Store for SqliteStore {
     fn put_qualities(&self, measured: &[Measured]) -> Result<()> {
         let measured = measured.to_vec();
         self.write(move |db| qualities::put(db, &measured))
+    }
+    fn put_identity(&self, said: &Identified) -> Result<()> {
+        let said = said.clone();
+        self.write(move |db| identities::put(db, &said))
+    }
+    fn identity(&self, company: CompanyId, call: CallId) -> Result<Option<CallerIdentity>> {
+        self.read(|db| identities::find(db, company, call))
     }
     fn put_recording(&self, recording: &Recording) -> Result<()> {
         let recording = recording.clone();

@@ -16,8 +16,12 @@ use super::*;
 const MARK: &str = "\u{1}sealed1:";
 const KEY_BYTES: usize = 32;
 /// Columns that are sealed.
-const SEALED: [(&str, &str); 3] =
-    [("extensions", "password"), ("trunks", "password"), ("company_pushes", "secret")];
+const SEALED: [(&str, &str); 4] = [
+    ("extensions", "password"),
+    ("trunks", "password"),
+    ("company_pushes", "secret"),
+    ("identities", "said"),
+];
 const NO_KEY: &str = "the database has sealed passwords, and no key was given";
 const WRONG_KEY: &str = "the key is not the one with which the passwords in the database were sealed";
 

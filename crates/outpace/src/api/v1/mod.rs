@@ -17,6 +17,7 @@ mod events;
 mod export;
 mod extensions;
 mod groups;
+mod identity;
 mod inbound;
 mod leads;
 pub mod moment;
@@ -80,6 +81,7 @@ pub fn routes() -> Vec<Route> {
         groups::routes(),
         extensions::routes(),
         trunks::routes(),
+        identity::routes(),
         trunk_states::routes(),
         caller_ids::routes(),
         inbound::routes(),

@@ -95,6 +95,11 @@ fn new_schema() -> Schema {
                 "Number in P-Asserted-Identity; caller_id: that of the call. Empty, the default: none.",
             ),
             optional("privacy", boolean(), "Whether to hide the caller id from customers. Default: false."),
+            optional(
+                "pass_identity",
+                boolean(),
+                "Whether phones get the Identity headers (RFC 8224) of calls from the trunk. Default: true.",
+            ),
         ],
     )
 }
@@ -134,6 +139,7 @@ fn schema() -> Schema {
             field("from_user", text(1000), ""),
             field("asserted_identity", text(1000), ""),
             field("privacy", boolean(), ""),
+            field("pass_identity", boolean(), ""),
         ],
     )
 }
@@ -159,6 +165,7 @@ fn shown(trunk: &Trunk) -> Value {
         "from_user": d.from_user,
         "asserted_identity": d.asserted_identity,
         "privacy": d.privacy,
+        "pass_identity": d.pass_identity,
     })
 }
 
@@ -237,6 +244,7 @@ fn changed(b: &Fields, known: NewTrunk) -> Result<NewTrunk, Problem> {
         from_user: text("from_user", &d.from_user),
         asserted_identity: text("asserted_identity", &d.asserted_identity),
         privacy: b.boolean("privacy").unwrap_or(d.privacy),
+        pass_identity: b.boolean("pass_identity").unwrap_or(d.pass_identity),
     };
     let trunk = NewTrunk {
         address: text("address", &known.address),

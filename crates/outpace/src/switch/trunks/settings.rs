@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use store::{NewTrunk, TrunkAddress};
 
+use super::Peer;
+
 use crate::switch::edge::{self, TlsPeer};
 use crate::switch::{Switch, names};
 
@@ -99,6 +101,13 @@ fn is_host(host: &str) -> bool {
 
 fn is_user(text: &str) -> bool {
     text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+*#-._".contains(&b))
+}
+
+impl Peer {
+    /// Who its calls are from is told to phones (RFC 8224).
+    pub(in crate::switch) fn passes_identity(&self) -> bool {
+        self.trunk.settings.details.pass_identity
+    }
 }
 
 impl Switch {

@@ -144,6 +144,8 @@ struct Shared {
     dialogs: Mutex<HashMap<String, Dialog>>,
     /// What it was asked within calls, ACK and BYE apart.
     asked: Mutex<Vec<Message>>,
+    /// That came, by Call-ID.
+    invites: Mutex<HashMap<String, Message>>,
     /// User and password that INVITE and REGISTER must prove.
     credentials: Mutex<Option<(String, String)>>,
     decide: Box<dyn Fn(&str) -> Behaviour + Send + Sync>,
@@ -168,6 +170,7 @@ impl Peer {
             keys: AtomicU8::new(0),
             dialogs: Mutex::default(),
             asked: Mutex::default(),
+            invites: Mutex::default(),
             credentials: Mutex::default(),
             decide: Box::new(decide),
         });
@@ -195,6 +198,11 @@ impl Peer {
     /// Requests of this method that came within calls.
     pub fn asked(&self, method: &str) -> Vec<Message> {
         lock(&self.shared.asked).iter().filter(|m| m.method() == method).cloned().collect()
+    }
+
+    /// With which a call came.
+    pub fn invite_of(&self, call_id: &str) -> Message {
+        lock(&self.shared.invites).get(call_id).expect("it came").clone()
     }
 
     pub fn media(&self, call_id: &str) -> Arc<Rtp> {
@@ -371,6 +379,7 @@ fn take(
         "INVITE" if !message.has_to_tag() => {
             let behaviour = (shared.decide)(message.user());
             shared.saw_from(message.caller(), message.user(), &call_id, What::Invite);
+            lock(&shared.invites).insert(call_id.clone(), message.clone());
             calls.insert(call_id, Call::new(from, message, behaviour));
         }
         "REGISTER" => {
