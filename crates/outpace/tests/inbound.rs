@@ -145,6 +145,24 @@ fn what_the_network_says_of_who_calls_reaches_the_phone_and_is_written_down() {
 }
 
 #[test]
+fn a_trunk_may_keep_what_it_says_of_who_calls_from_phones() {
+    let setup = |setup: Setup| {
+        let mut setup = taken(setup);
+        setup.companies[0].trunk_keys = "pass_identity = false";
+        setup
+    };
+    let floor = floor_with(setup, |_| Behaviour::answers(seconds(0.1)));
+    let header = "Identity: a.b.c\r\n";
+    let call = floor.carrier.bring_with(floor.server.sip, NUMBER, CALLER_ID, header).expect("answered");
+    let rung = floor.agents.wait(What::Invite, 1, LIMIT).remove(0);
+    assert_eq!(floor.agents.invite_of(&rung.call_id).all("identity").count(), 0);
+    floor.carrier.hang_up(&call);
+    wait_for("it to be written down", LIMIT, || {
+        (floor.server.sql("SELECT said FROM identities").len() == 1).then_some(())
+    });
+}
+
+#[test]
 fn a_customer_hears_music_while_nobody_is_free() {
     // 1001 does not pick up, 1002 does, after a while.
     let agent = |extension: &str| match extension {
