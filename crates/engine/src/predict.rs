@@ -23,6 +23,8 @@ struct Together {
     waiting: u32,
     /// They are so much of all that share the agents.
     part: f64,
+    /// The least risk that one of them takes, if they are several.
+    alpha_max: Option<f64>,
 }
 
 impl Campaign {
@@ -56,8 +58,11 @@ impl Engine {
     pub(crate) fn look_ahead(&mut self, members: &[CampaignId], allotted: &mut [i64]) {
         let is_predictive = |n: &usize| self.campaigns[&members[*n]].pacer.is_predictive();
         let mut turns: Vec<usize> = (0..members.len()).filter(is_predictive).collect();
-        // Whoever got the last call that could not be divided is last.
-        turns.sort_by_cached_key(|n| self.campaigns[&members[*n]].rest_order);
+        // Whoever had the fewest answers is first, and whoever got the last call that could not be divided is last.
+        turns.sort_by_cached_key(|n| {
+            let campaign = &self.campaigns[&members[*n]];
+            ((campaign.pacer.look.answer_rate() * 3600.0) as u64, campaign.rest_order)
+        });
         let together = self.together(members, &turns);
         // Of those that have calls, which are few however many campaigns there are.
         let mut loads: BTreeMap<usize, Load> = BTreeMap::new();
@@ -97,10 +102,12 @@ impl Engine {
     /// What the predictive campaigns at these places have together.
     fn together(&self, members: &[CampaignId], turns: &[usize]) -> Together {
         let campaigns = || turns.iter().map(|n| &self.campaigns[&members[*n]]);
+        let alphas = campaigns().filter(|c| c.is_wanting).filter_map(|c| c.pacer.look.own_alpha());
         Together {
             idle: campaigns().map(|c| c.idle).sum(),
             waiting: campaigns().map(|c| c.in_flight.waiting).sum(),
             part: turns.len() as f64 / members.len().max(1) as f64,
+            alpha_max: (turns.len() > 1).then(|| alphas.fold(1.0, f64::min)),
         }
     }
 
@@ -137,6 +144,7 @@ impl Engine {
             wrapping_up: &wrapping_up,
             part: together.part,
             room: campaign.room(),
+            alpha_max: together.alpha_max,
         };
         let too_late = campaign.pacer.look.too_late(&floor, others);
         self.give_up(id, &too_late);

@@ -56,6 +56,7 @@ fn measure(agents: usize, calls: usize) -> Vec<Duration> {
             talking: &talking,
             wrapping_up: &[],
             part: 1.0,
+            alpha_max: None,
             room: 100,
         };
         let begun = Instant::now();

@@ -48,6 +48,7 @@ impl Ours {
             wrapping_up: &self.wrapping_up,
             part: 1.0,
             room: view.room,
+            alpha_max: view.alpha_max,
         };
         with(&mut self.pacer, &floor)
     }
@@ -88,6 +89,14 @@ impl Pacer for Ours {
 
     fn load(&self, now: Micros, reserved: u32) -> Option<Load> {
         Some(self.pacer.load(Duration::from_micros(now), reserved))
+    }
+
+    fn own_alpha(&self) -> Option<f64> {
+        self.pacer.own_alpha()
+    }
+
+    fn answer_rate(&self) -> f64 {
+        self.pacer.answer_rate()
     }
 
     fn answered(&mut self, now: Micros, placed: Micros) {

@@ -29,6 +29,8 @@ pub struct View<'a> {
     pub wrapping_up: &'a [Micros],
     /// The calls in flight of the other campaigns, where these look ahead too.
     pub others: &'a [Load],
+    /// The least risk that one of those who share the agents takes, if there are several.
+    pub alpha_max: Option<f64>,
 }
 
 impl View<'_> {
@@ -60,6 +62,14 @@ pub trait Pacer {
     /// Its calls in flight, as others count with them.
     fn load(&self, _now: Micros, _reserved: u32) -> Option<Load> {
         None
+    }
+    /// The risk that it would take, for others who share the agents.
+    fn own_alpha(&self) -> Option<f64> {
+        None
+    }
+    /// Answers a second, lately: of those who share agents whoever has the fewest is first.
+    fn answer_rate(&self) -> f64 {
+        0.0
     }
     fn answered(&mut self, _now: Micros, _placed: Micros) {}
     fn failed(&mut self, _now: Micros, _placed: Micros) {}

@@ -244,13 +244,26 @@ mod tests {
         Shift::new(setting, seed).run(&mut pacers(name, setting))
     }
 
-    /// In these an hour passed the cap while each call had a limit of its own, however many were placed.
     #[test]
     fn no_hour_passes_the_cap_in_the_shifts_in_which_one_once_did() {
+        // Each call had a limit of its own, however many were placed.
         for (agents, seed) in [(20, 600_014), (5, 5032), (5, 5065), (5, 5090)] {
             let outcome = shift(&Setting::new(agents, 0.3), "ours", seed);
             assert!(outcome.worst_hour <= 0.03 + 1e-9, "{agents} agents, seed {seed}: {outcome:?}");
             assert!(!outcome.is_over_cap && outcome.utilisation > 0.75, "{outcome:?}");
+        }
+        // A call that had rung for the whole time to no answer but a part of its last quarter second was not counted with.
+        let outcome = shift(&Setting::new(5, 0.5), "ours", 700_005);
+        assert!(outcome.worst_hour <= 0.03 + 1e-9, "{outcome:?}");
+    }
+
+    /// In these one campaign placed so many calls that another, that could lose none any more, lost its customers.
+    #[test]
+    fn campaigns_that_share_agents_break_the_cap_of_none() {
+        for (campaigns, seed) in [(vec![1.0, 0.5, 1.5], 710_013), (vec![1.0, 1.0], 710_010)] {
+            let outcome = shift(&Setting { campaigns, ..Setting::new(20, 0.3) }, "ours", seed);
+            assert!(outcome.worst_hour <= 0.03 + 1e-9 && !outcome.is_over_cap, "{outcome:?}");
+            assert!(outcome.utilisation > 0.82 && outcome.least_served > 0.7, "{outcome:?}");
         }
     }
 

@@ -87,6 +87,8 @@ pub struct Outcome {
     pub dialed: u64,
     /// In the whole shift.
     pub connected: u64,
+    /// Answers of the campaign that had the fewest, by those that each had on the average.
+    pub least_served: f64,
     /// Persons taken for machines, by all persons who answered.
     pub hung_up_on: f64,
 }
@@ -178,14 +180,28 @@ impl<'a> Shift<'a> {
             if event == Event::Tick {
                 self.after(TICK, Event::Tick);
             }
-            for turn in 0..pacers.len() {
-                // Whoever is first changes, so that nobody is always last.
-                let campaign = (turn + self.next as usize) % pacers.len();
+            for (turn, campaign) in self.turns(pacers).into_iter().enumerate() {
                 self.pace(campaign, pacers.len() - turn, event == Event::Tick, pacers);
             }
         }
         self.count_time();
         self.outcome()
+    }
+
+    /// Whoever has the fewest answers is first. Of those who do not tell, the first changes, so that nobody is always last.
+    fn turns(&self, pacers: &[Box<dyn Pacer>]) -> Vec<usize> {
+        let mut turns: Vec<usize> = (0..pacers.len()).collect();
+        turns.rotate_left(self.next as usize % pacers.len());
+        turns.sort_by(|a, b| pacers[*a].answer_rate().total_cmp(&pacers[*b].answer_rate()));
+        turns
+    }
+
+    /// The least risk that a campaign with numbers left takes, if there are several.
+    fn alpha_max(&mut self, pacers: &[Box<dyn Pacer>]) -> Option<f64> {
+        let now = self.now;
+        let campaigns = self.campaigns.iter_mut().zip(pacers);
+        let alphas = campaigns.filter_map(|(c, p)| p.own_alpha().filter(|_| c.list.ready(now) > 0));
+        (pacers.len() > 1).then(|| alphas.fold(1.0, f64::min))
     }
 
     /// No campaign has numbers left. Until then the time counts.
@@ -198,13 +214,14 @@ impl<'a> Shift<'a> {
         let now = self.now;
         let others = pacers.iter().enumerate().filter(|(n, _)| *n != campaign);
         let others: Vec<_> = others.filter_map(|(n, p)| p.load(now, self.campaigns[n].reserved)).collect();
+        let alpha_max = self.alpha_max(pacers);
         let pacer = &mut *pacers[campaign];
         let mut view = self.view(is_tick, campaign);
-        view.others = &others;
+        (view.others, view.alpha_max) = (&others, alpha_max);
         let too_late = pacer.too_late(&view);
         self.give_up(&too_late, campaign, pacer);
         let mut view = self.view(is_tick, campaign);
-        view.others = &others;
+        (view.others, view.alpha_max) = (&others, alpha_max);
         let mut wanted = pacer.wanted(&view);
         if !others.is_empty() {
             wanted = wanted.div_ceil(u32::try_from(still).unwrap_or(1));
@@ -250,6 +267,7 @@ impl<'a> Shift<'a> {
             talking: &self.talking,
             wrapping_up: &self.wrapping_up,
             others: &[],
+            alpha_max: None,
         }
     }
 
@@ -469,6 +487,7 @@ impl<'a> Shift<'a> {
             worst = f64::max(worst, worst_hour(late));
             is_over_cap |= own_lost as f64 > self.setting.cap * answers.len() as f64;
         }
+        let fewest = self.campaigns.iter().map(|c| c.answers.len()).min().unwrap_or(0);
         Outcome {
             utilisation: books.busy / books.signed_in.max(1.0),
             abandoned: counted_lost as f64 / counted.max(1) as f64,
@@ -477,6 +496,7 @@ impl<'a> Shift<'a> {
             idle_per_call: (books.signed_in - books.busy) / books.connected.max(1) as f64,
             dialed: self.calls.len() as u64,
             connected: (all - lost) as u64,
+            least_served: (fewest * self.campaigns.len()) as f64 / all.max(1) as f64,
             hung_up_on: f64::from(books.hung_up_on) / (all as f64 + f64::from(books.hung_up_on)).max(1.0),
         }
     }

@@ -230,7 +230,8 @@ impl Answers {
         let (mut alive, mut answered, mut failed) = (1.0, 0.0, 0.0);
         for (a, risk) in at_risk.iter().enumerate() {
             let risk = risk.max(1e-9);
-            let unseen = if a < self.last_age { UNSEEN } else { 0.0 };
+            // The last quarter second is not over when a call has that age.
+            let unseen = if a <= self.last_age { UNSEEN } else { 0.0 };
             let (h, g) = ((self.answered[a] + unseen) / (risk + unseen), self.failed[a] / (risk + unseen));
             answered += alive * h;
             failed += alive * g;
@@ -445,6 +446,7 @@ mod tests {
             (answers.answer_by(age + 4) - base) * scale
         };
         assert!((1e-5..1e-3).contains(&chance(90)), "{}", chance(90));
+        assert!(chance(100) > 1e-6, "a part of the last quarter second is left: {}", chance(100));
         assert!(chance(110) < 1e-9, "nothing rings on after the no-answer time: {}", chance(110));
     }
 

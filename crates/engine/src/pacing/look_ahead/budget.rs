@@ -18,6 +18,8 @@ const UNPLANNED: f64 = 0.04;
 /// Answers that the next hour will bring at least: this part of those of the last twenty minutes, less a standard
 /// deviation. With nothing left calls are placed for idle agents only, and a sixth fewer customers answer.
 const COMING: f64 = 0.8;
+/// The same where other campaigns share the agents and may have all of them for a while.
+const COMING_SHARED: f64 = 0.6;
 /// Answered calls after which the level has forgotten, at least and at most.
 const GAIN_CALLS: (f64, f64) = (1500.0, 2500.0);
 /// With nothing left to lose calls are held back by what they could break, not by their price.
@@ -37,6 +39,8 @@ pub(super) struct Budget {
     cap: f64,
     /// The budget, not the level, kept calls from being placed when last looked at.
     pub(super) is_bound: bool,
+    /// The least risk of the campaigns that share the agents, if there are others, when last looked at.
+    pub(super) alpha_max: Option<f64>,
     /// The risk level at which the aim was met so far.
     level: f64,
     hour: VecDeque<Bucket>,
@@ -66,6 +70,7 @@ impl Budget {
         Budget {
             cap,
             is_bound: false,
+            alpha_max: None,
             level: alpha,
             hour: VecDeque::new(),
             hour_sum: (0.0, 0.0),
@@ -100,7 +105,9 @@ impl Budget {
         let aim = self.cap * AIM_OF_CAP;
         if aim > 0.0 {
             let gain = 1.0 / (self.rate * 3600.0).clamp(GAIN_CALLS.0, GAIN_CALLS.1);
-            let allowed = if self.is_bound { 0.0 } else { self.allowed };
+            // Held to the risk of another campaign, so much would have been lost at the level that is believed.
+            let held_to = self.alpha_max.map_or(1.0, |alpha| alpha * aim / self.level);
+            let allowed = if self.is_bound { 0.0 } else { self.allowed.min(held_to) };
             let step = gain * (allowed - lost) / aim;
             self.level = (self.level * step.exp()).clamp(ALPHA_MIN, ALPHA_MAX);
         }
@@ -157,6 +164,11 @@ impl Budget {
         self.allowed = f64::min(spent * of_hour * self.tokens / hourly, of_day);
     }
 
+    /// Answered calls per second.
+    pub(super) fn rate(&self) -> f64 {
+        self.rate
+    }
+
     /// Answers of an hour at the present rate.
     pub(super) fn hourly_answers(&self) -> f64 {
         (self.rate * 3600.0).max(COUNTED_FROM)
@@ -173,6 +185,7 @@ impl Budget {
         let (mut answered, mut abandoned) = self.hour_sum;
         let mut oldest_answers = self.hour.iter().peekable();
         let mut oldest_lost = self.hour.iter().peekable();
+        let relied_on = if self.alpha_max.is_some() { COMING_SHARED } else { COMING };
         let mut left = f64::MAX;
         let (mut tokens, mut planned) = (0.0, 0.0);
         for step in 0..=HOUR {
@@ -184,7 +197,9 @@ impl Budget {
                 abandoned -= b.abandoned;
             }
             let expected = self.rate * step as f64 * BUCKET;
-            let most = (answered + COMING * expected).max(COUNTED_FROM);
+            let spread = (expected * (1.0 + 3.0 * step as f64 / HOUR as f64)).sqrt();
+            let coming = f64::min(relied_on * expected, (expected - spread).max(0.0));
+            let most = (answered + coming).max(COUNTED_FROM);
             let may_be_lost = (self.cap * most + 1e-9).floor();
             let kept = may_be_lost - (RESERVE * may_be_lost).floor();
             left = left.min(kept - abandoned);

@@ -51,6 +51,10 @@ const LATE_ONE_BY_ONE: u32 = 32;
 /// A call that fails in fewer quarter seconds says something of the trunk, nothing of customers: thousands of them in an
 /// outage must not teach that nobody answers.
 const AT_ONCE: u64 = 4;
+/// Of the campaigns that share agents, so many others are looked at whose hour has the least left.
+const OTHERS_MAX: usize = 3;
+/// So many customers more than a campaign can bear are told apart, when those of others are among them.
+const BUNCH_MAX: usize = 40;
 /// New calls of one look at most.
 const WANTED_MAX: u32 = 200;
 /// Tables that follow from what was learned are made bit by bit: so many ages and rows in each look.
@@ -90,6 +94,8 @@ pub struct Floor<'a> {
     pub part: f64,
     /// Most calls to want now, for reasons of others.
     pub room: u32,
+    /// Where campaigns share the agents, the least risk that one of them takes: the customers of each bear it.
+    pub alpha_max: Option<f64>,
 }
 
 /// Calls of one slot that may be given up.
@@ -98,6 +104,22 @@ struct Late {
     count: u32,
     chances: Seconds,
     arrival: Seconds,
+}
+
+/// A campaign whose customers may find nobody.
+struct Bearer {
+    /// Calls that it may lose without breaking the cap of a window.
+    left: i64,
+    /// Of those who answer, the part that are its customers.
+    part: f64,
+}
+
+/// What a late call may do.
+struct Limits {
+    /// Idle agents, less customers who wait.
+    room: i64,
+    bearers: Vec<Bearer>,
+    risk_max: f64,
 }
 
 /// What is looked at.
@@ -111,8 +133,9 @@ struct Scene<'a> {
 struct Worst {
     /// With so many new calls.
     outlook: Option<(Outlook, u32)>,
-    /// Calls that may be abandoned without breaking the cap of a window.
+    /// Calls that may be abandoned, whosever they are, without breaking the cap of a window.
     left: i64,
+    bearers: Vec<Bearer>,
 }
 
 /// What a campaign has learned, and how it decides.
@@ -267,11 +290,12 @@ impl LookAhead {
             in_flight,
             expected_answers: outlook.answers[outlook.ahead.until() - 1],
             waiting: floor.waiting,
-            alpha: self.budget.alpha(),
+            alpha: self.alpha(floor),
             answer_share: self.answers.share,
             ..PacingDecision::default()
         };
         self.last = self.add_while_safe(&Scene { floor, others, agents: &agents }, &mut outlook, start);
+        self.budget.alpha_max = floor.alpha_max;
         self.budget.is_bound = matches!(self.last.bound_by, BoundBy::HourBudget | BoundBy::DayBudget);
         self.last
     }
@@ -287,7 +311,9 @@ impl LookAhead {
         let arrival = arrival(&new_call);
         let room = i64::from(floor.idle) - i64::from(floor.waiting);
         let covered = room - i64::from(decision.in_flight) - outlook.calls_of_others;
-        let mut worst = Worst { outlook: None, left: self.budget.left().max(0) };
+        let bearers = self.bearers(scene.others, outlook);
+        let left = bearers.iter().map(|b| b.left).min().unwrap_or(0);
+        let mut worst = Worst { outlook: None, left, bearers };
         decision.bound_by = BoundBy::Concurrency;
         while decision.wanted < floor.room.min(WANTED_MAX) {
             let beyond = i64::from(decision.wanted) - covered;
@@ -330,11 +356,11 @@ impl LookAhead {
     /// Whether a window may pass its cap because of one call more than the calls in flight and `wanted` new ones: too likely
     /// if as many customers answer as is believed, or if many more do.
     fn may_overrun(&self, wanted: u32, scene: &Scene<'_>, outlook: &Outlook, worst: &mut Worst) -> bool {
-        let room = i64::from(scene.floor.idle) - i64::from(scene.floor.waiting) + worst.left;
+        let room = i64::from(scene.floor.idle) - i64::from(scene.floor.waiting);
         let doubt = self.answers.doubt.max(DOUBT_MIN);
         let chances = self.chances(0, self.share_feared());
-        let harm = outlook.ahead.harm(&arrival(&chances), room, &outlook.answers, doubt);
-        if harm * chances[HORIZON - 1] > self.overrun_max() {
+        let likely = overrun(outlook, &arrival(&chances), room, &worst.bearers, doubt);
+        if likely * chances[HORIZON - 1] > self.overrun_max() {
             return true;
         }
         let share = self.answers.share_high.max(OF_LATELY * self.share_lately.0);
@@ -345,8 +371,36 @@ impl LookAhead {
         let chances = self.chances(0, share);
         high.add(&chances, wanted - *counted);
         *counted = wanted;
-        let harm = high.ahead.harm(&arrival(&chances), room, &high.answers, 0.0);
-        harm * chances[HORIZON - 1] > OVERRUN_HIGH_MAX
+        overrun(high, &arrival(&chances), room, &worst.bearers, 0.0) * chances[HORIZON - 1] > OVERRUN_HIGH_MAX
+    }
+
+    /// The risk that a new call may have.
+    fn alpha(&self, floor: &Floor<'_>) -> f64 {
+        self.budget.alpha().min(floor.alpha_max.unwrap_or(1.0))
+    }
+
+    /// The risk that this campaign would take by itself, while it may lose a call.
+    pub fn own_alpha(&self) -> Option<f64> {
+        (self.budget.left() > 0).then(|| self.budget.alpha())
+    }
+
+    /// Answers a second, lately.
+    pub fn answer_rate(&self) -> f64 {
+        self.budget.rate()
+    }
+
+    /// Whose customers a call may leave without an agent: the campaign's own, and those with the least left of the others that
+    /// have calls in flight.
+    fn bearers(&self, others: &[Load], outlook: &Outlook) -> Vec<Bearer> {
+        let own = outlook.answers[outlook.ahead.until() - 1];
+        let all: f64 = own + others.iter().map(Load::answers).sum::<f64>();
+        let part = |answers: f64| if all > 0.0 { answers / all } else { 1.0 };
+        let of_other = |o: &Load| Bearer { left: o.left.max(0), part: part(o.answers()) };
+        let mut bearers: Vec<Bearer> = others.iter().filter(|o| o.count > 0).map(of_other).collect();
+        bearers.sort_by_key(|b| b.left);
+        bearers.truncate(OTHERS_MAX);
+        bearers.push(Bearer { left: self.budget.left().max(0), part: part(own) });
+        bearers
     }
 
     /// Probability that a window passes its cap because of one call, at most.
@@ -467,14 +521,16 @@ impl LookAhead {
         let young = self.load_below(floor.now, floor.reserved, from, share);
         let mut outlook = prepared.agents.with_calls(others, &young);
         let room = i64::from(floor.idle) - i64::from(floor.waiting);
+        let limits =
+            Limits { room, bearers: self.bearers(others, &outlook), risk_max: LATE_RISK * self.alpha(floor) };
         if late.iter().map(|l| l.count).sum::<u32>() > LATE_ONE_BY_ONE {
             self.prepared = Some(prepared);
-            return self.too_late_of_many(&late, &outlook, room);
+            return self.too_late_of_many(&late, &outlook, &limits);
         }
         let mut too_late = Vec::new();
         for group in &late {
             for _ in 0..group.count {
-                if self.is_harmful(group, &outlook, room) {
+                if self.is_harmful(group, &outlook, &limits) {
                     too_late.push(group.slot);
                 } else {
                     outlook.add(&group.chances, 1);
@@ -490,13 +546,13 @@ impl LookAhead {
     }
 
     /// The oldest ring on, as many as do no harm: that number is found by halves.
-    fn too_late_of_many(&self, late: &[Late], outlook: &Outlook, room: i64) -> Vec<u64> {
+    fn too_late_of_many(&self, late: &[Late], outlook: &Outlook, limits: &Limits) -> Vec<u64> {
         let is_harmed_by = |index: u32| {
             let (mut with, mut left) = (outlook.clone(), index);
             for group in late {
                 if left < group.count {
                     with.add(&group.chances, left);
-                    return self.is_harmful(group, &with, room);
+                    return self.is_harmful(group, &with, limits);
                 }
                 with.add(&group.chances, group.count);
                 left -= group.count;
@@ -512,16 +568,14 @@ impl LookAhead {
         slots.skip(low as usize).collect()
     }
 
-    fn is_harmful(&self, late: &Late, outlook: &Outlook, room: i64) -> bool {
+    fn is_harmful(&self, late: &Late, outlook: &Outlook, limits: &Limits) -> bool {
         let (answers, answered) = (&outlook.answers, late.chances[HORIZON - 1]);
-        let risk_max = LATE_RISK * self.budget.alpha();
-        let harm = outlook.ahead.harm(&late.arrival, room, answers, self.answers.doubt);
-        if harm > risk_max && answered > 0.01 {
+        let harm = outlook.ahead.harm(&late.arrival, limits.room, answers, self.answers.doubt);
+        if harm > limits.risk_max && answered > 0.01 {
             return true;
         }
-        let left = self.budget.left().max(0);
         let doubt = self.answers.doubt.max(DOUBT_MIN);
-        outlook.ahead.harm(&late.arrival, room + left, answers, doubt) * answered > self.overrun_max()
+        overrun(outlook, &late.arrival, limits.room, &limits.bearers, doubt) * answered > self.overrun_max()
     }
 
     /// The call that was placed then was given up for being too late.
@@ -545,7 +599,7 @@ impl LookAhead {
             .filter(|(_, count)| *count > 0)
             .map(|(age, count)| (self.chances(age, share), count))
             .collect();
-        Load { count: calls.iter().map(|c| c.1).sum(), calls }
+        Load { count: calls.iter().map(|c| c.1).sum(), left: self.budget.left(), calls }
     }
 
     /// The less is known of the share of answers, the higher it may be.
@@ -563,6 +617,32 @@ impl LookAhead {
             ((by - base) * scale).clamp(0.0, 0.98)
         })
     }
+}
+
+/// Probability that a window of one of these passes its cap because of a call that is answered as in `arrival`.
+fn overrun(outlook: &Outlook, arrival: &Seconds, room: i64, bearers: &[Bearer], spread: f64) -> f64 {
+    let harm = |lost: i64| outlook.ahead.harm(arrival, room + lost, &outlook.answers, spread);
+    let of_one = |bearer: &Bearer| {
+        if bearer.part > 0.999 {
+            return harm(bearer.left);
+        }
+        // Of the customers who find nobody each is this campaign's with probability `part`: the last one that it can bear is
+        // the (left + 1)th of its own.
+        let left = bearer.left as f64;
+        let (mut lost, mut sum) = (bearer.left, 0.0);
+        let mut is_that_one = bearer.part.powf(left + 1.0);
+        for _ in 0..BUNCH_MAX {
+            let harm = harm(lost);
+            sum += harm * is_that_one;
+            if harm < 1e-10 {
+                break;
+            }
+            lost += 1;
+            is_that_one *= (1.0 - bearer.part) * lost as f64 / (lost as f64 - left);
+        }
+        sum
+    };
+    bearers.iter().map(of_one).fold(0.0, f64::max)
 }
 
 /// When a new call is answered, if it is.
@@ -607,7 +687,17 @@ mod tests {
     }
 
     fn floor(now: Duration, idle: u32) -> Floor<'static> {
-        Floor { now, idle, waiting: 0, reserved: 0, talking: &[], wrapping_up: &[], part: 1.0, room: 100 }
+        Floor {
+            now,
+            idle,
+            waiting: 0,
+            reserved: 0,
+            talking: &[],
+            wrapping_up: &[],
+            part: 1.0,
+            room: 100,
+            alpha_max: None,
+        }
     }
 
     /// Calls wanted for two idle agents when, for five minutes, what is wanted is placed and each call comes to nothing after

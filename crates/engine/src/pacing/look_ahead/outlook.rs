@@ -2,18 +2,25 @@
 
 use std::time::Duration;
 
-use super::tail::{Ahead, Seconds};
+use super::tail::{Ahead, HORIZON, Seconds};
 
 /// Calls in flight: their number, and how likely they are answered in the next seconds.
 #[derive(Clone, Debug)]
 pub struct Load {
     pub(super) count: u32,
+    /// Of their customers so many may be abandoned without breaking the cap of a window.
+    pub(super) left: i64,
     pub(super) calls: Vec<(Seconds, u32)>,
 }
 
 impl Load {
     pub fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// Answers to expect.
+    pub(super) fn answers(&self) -> f64 {
+        self.calls.iter().map(|(q, count)| q[HORIZON - 1] * f64::from(*count)).sum()
     }
 }
 
