@@ -159,6 +159,8 @@ pub struct Summary {
     pub calls_per_connected: f64,
     /// Persons taken for machines, by all who answered.
     pub hung_up_on: f64,
+    /// Answers of the campaign that had the fewest, by those that each had on the average.
+    pub least_served: f64,
 }
 
 impl Summary {
@@ -174,6 +176,7 @@ impl Summary {
             shifts_over: outcomes.iter().filter(|o| o.is_over_cap).count(),
             idle_per_call: Estimate::of(outcomes, |o| o.idle_per_call),
             hung_up_on: outcomes.iter().map(|o| o.hung_up_on).sum::<f64>() / outcomes.len() as f64,
+            least_served: outcomes.iter().map(|o| o.least_served).sum::<f64>() / outcomes.len() as f64,
             calls_per_shift: outcomes.iter().map(|o| o.dialed as f64).sum::<f64>() / outcomes.len() as f64,
             calls_per_connected: outcomes.iter().map(|o| o.dialed as f64).sum::<f64>()
                 / outcomes.iter().map(|o| o.connected as f64).sum::<f64>().max(1.0),

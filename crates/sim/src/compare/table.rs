@@ -40,7 +40,7 @@ pub fn json(results: &[Summary]) -> String {
              \"utilisation_margin\": {:.5}, \"abandoned\": {:.5}, \"abandoned_margin\": {:.5}, \
              \"worst_hour\": {:.5}, \"shifts_with_hour_over\": {}, \"shifts_over\": {}, \
              \"idle_seconds_per_call\": {:.2}, \"idle_seconds_per_call_margin\": {:.2}, \
-             \"calls_per_shift\": {:.0}, \"calls_per_connected\": {:.3}, \"persons_hung_up_on\": {:.5}}}",
+             \"calls_per_shift\": {:.0}, \"calls_per_connected\": {:.3}, \"persons_hung_up_on\": {:.5}, \"least_served\": {:.3}}}",
             s.row.replace(['"', '\\'], "'"),
             s.pacer,
             s.seeds,
@@ -55,7 +55,8 @@ pub fn json(results: &[Summary]) -> String {
             s.idle_per_call.margin,
             s.calls_per_shift,
             s.calls_per_connected,
-            s.hung_up_on
+            s.hung_up_on,
+            s.least_served
         )
     };
     format!("[\n{}\n]", results.iter().map(object).collect::<Vec<_>>().join(",\n"))
