@@ -355,10 +355,12 @@ impl Heard {
     }
 }
 
-/// 200 ports that no other test of this process uses, below those that the system gives out.
+/// 200 ports that no other test of this process uses, nor one that was started just before or after it, below those that the
+/// system gives out.
 pub fn port_range() -> RangeInclusive<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = 12_000 + NEXT.fetch_add(200, Ordering::Relaxed) % 18_000;
+    let of_process = u16::try_from(std::process::id() % 90).expect("below 90") * 200;
+    let start = 12_000 + (of_process + NEXT.fetch_add(200, Ordering::Relaxed)) % 18_000;
     start..=start + 199
 }
 

@@ -4,6 +4,7 @@
 //! abandoned calls steers. Everything that is looked at is learned from the campaign itself.
 
 mod answer;
+mod bearer;
 mod budget;
 mod decision;
 mod outlook;
@@ -18,8 +19,9 @@ pub use decision::{BoundBy, PacingDecision};
 pub use outlook::Load;
 
 use answer::{Answers, Flight, SLOTS_PER_SECOND};
+use bearer::{Bearer, Limits, overrun};
 use budget::Budget;
-use outlook::{Outlook, Prepared};
+use outlook::{Outlook, Prepared, arrival};
 use set_up::SetUp;
 use stage::{NextRelease, Release, Stage};
 use tail::{Ahead, EXACT_MAX, HORIZON, Seconds};
@@ -51,10 +53,6 @@ const LATE_ONE_BY_ONE: u32 = 32;
 /// A call that fails in fewer quarter seconds says something of the trunk, nothing of customers: thousands of them in an
 /// outage must not teach that nobody answers.
 const AT_ONCE: u64 = 4;
-/// Of the campaigns that share agents, so many others are looked at whose hour has the least left.
-const OTHERS_MAX: usize = 3;
-/// So many customers more than a campaign can bear are told apart, when those of others are among them.
-const BUNCH_MAX: usize = 40;
 /// New calls of one look at most.
 const WANTED_MAX: u32 = 200;
 /// Tables that follow from what was learned are made bit by bit: so many ages and rows in each look.
@@ -104,22 +102,6 @@ struct Late {
     count: u32,
     chances: Seconds,
     arrival: Seconds,
-}
-
-/// A campaign whose customers may find nobody.
-struct Bearer {
-    /// Calls that it may lose without breaking the cap of a window.
-    left: i64,
-    /// Of those who answer, the part that are its customers.
-    part: f64,
-}
-
-/// What a late call may do.
-struct Limits {
-    /// Idle agents, less customers who wait.
-    room: i64,
-    bearers: Vec<Bearer>,
-    risk_max: f64,
 }
 
 /// What is looked at.
@@ -389,18 +371,9 @@ impl LookAhead {
         self.budget.rate()
     }
 
-    /// Whose customers a call may leave without an agent: the campaign's own, and those with the least left of the others that
-    /// have calls in flight.
+    /// Whose customers a call may leave without an agent.
     fn bearers(&self, others: &[Load], outlook: &Outlook) -> Vec<Bearer> {
-        let own = outlook.answers[outlook.ahead.until() - 1];
-        let all: f64 = own + others.iter().map(Load::answers).sum::<f64>();
-        let part = |answers: f64| if all > 0.0 { answers / all } else { 1.0 };
-        let of_other = |o: &Load| Bearer { left: o.left.max(0), part: part(o.answers()) };
-        let mut bearers: Vec<Bearer> = others.iter().filter(|o| o.count > 0).map(of_other).collect();
-        bearers.sort_by_key(|b| b.left);
-        bearers.truncate(OTHERS_MAX);
-        bearers.push(Bearer { left: self.budget.left().max(0), part: part(own) });
-        bearers
+        bearer::all(self.budget.left(), outlook.answers[outlook.ahead.until() - 1], others)
     }
 
     /// Probability that a window passes its cap because of one call, at most.
@@ -617,38 +590,6 @@ impl LookAhead {
             ((by - base) * scale).clamp(0.0, 0.98)
         })
     }
-}
-
-/// Probability that a window of one of these passes its cap because of a call that is answered as in `arrival`.
-fn overrun(outlook: &Outlook, arrival: &Seconds, room: i64, bearers: &[Bearer], spread: f64) -> f64 {
-    let harm = |lost: i64| outlook.ahead.harm(arrival, room + lost, &outlook.answers, spread);
-    let of_one = |bearer: &Bearer| {
-        if bearer.part > 0.999 {
-            return harm(bearer.left);
-        }
-        // Of the customers who find nobody each is this campaign's with probability `part`: the last one that it can bear is
-        // the (left + 1)th of its own.
-        let left = bearer.left as f64;
-        let (mut lost, mut sum) = (bearer.left, 0.0);
-        let mut is_that_one = bearer.part.powf(left + 1.0);
-        for _ in 0..BUNCH_MAX {
-            let harm = harm(lost);
-            sum += harm * is_that_one;
-            if harm < 1e-10 {
-                break;
-            }
-            lost += 1;
-            is_that_one *= (1.0 - bearer.part) * lost as f64 / (lost as f64 - left);
-        }
-        sum
-    };
-    bearers.iter().map(of_one).fold(0.0, f64::max)
-}
-
-/// When a new call is answered, if it is.
-fn arrival(new_call: &Seconds) -> Seconds {
-    let all = new_call[HORIZON - 1].max(1e-9);
-    std::array::from_fn(|k| (new_call[k] - if k == 0 { 0.0 } else { new_call[k - 1] }) / all)
 }
 
 #[cfg(test)]

@@ -62,3 +62,9 @@ pub(super) struct Prepared {
     /// With so many calls in flight and so many of others, all of them.
     pub(super) all: Option<(u32, u32, Outlook)>,
 }
+
+/// When a new call is answered, if it is.
+pub(super) fn arrival(new_call: &Seconds) -> Seconds {
+    let all = new_call[HORIZON - 1].max(1e-9);
+    std::array::from_fn(|k| (new_call[k] - if k == 0 { 0.0 } else { new_call[k - 1] }) / all)
+}
