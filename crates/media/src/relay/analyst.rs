@@ -28,6 +28,9 @@ pub(super) struct Analyst<F> {
     slices_max: usize,
     orders: Receiver<Order>,
     ears: HashMap<LegId, Ear>,
+    /// Legs that are only listened to for keys and have sent nothing yet, and since when: many never do, and an ear is
+    /// twenty kilobytes.
+    silent: HashMap<LegId, Instant>,
     on_heard: F,
 }
 
@@ -38,13 +41,13 @@ impl<F: Fn(RelayEvent)> Analyst<F> {
         orders: Receiver<Order>,
         on_heard: F,
     ) -> Analyst<F> {
-        Analyst { slices, slices_max, orders, ears: HashMap::new(), on_heard }
+        Analyst { slices, slices_max, orders, ears: HashMap::new(), silent: HashMap::new(), on_heard }
     }
 
     /// Until the media thread has nothing to listen to any more.
     pub(super) fn run(mut self) {
         loop {
-            let order = match self.ears.is_empty() {
+            let order = match self.ears.is_empty() && self.silent.is_empty() {
                 true => self.orders.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 false => self.orders.recv_timeout(TICK),
             };
@@ -78,6 +81,9 @@ impl<F: Fn(RelayEvent)> Analyst<F> {
             // Begun since the orders were read.
             self.obey_all();
         }
+        if let Some(begun) = self.silent.remove(&slice.leg) {
+            self.ears.insert(slice.leg, Ear { keypad: Some(Keypad::new()), ..Ear::new(begun) });
+        }
         if let Some(ear) = self.ears.get_mut(&slice.leg) {
             ear.put(slice, |event| (self.on_heard)(event.of(slice.leg)));
         }
@@ -93,12 +99,14 @@ impl<F: Fn(RelayEvent)> Analyst<F> {
         match order {
             Order::Begin { leg, config, at } => {
                 let before = self.ears.remove(&leg);
-                let keypad = before.and_then(|ear| ear.keypad);
+                let was_silent = self.silent.remove(&leg).map(|_| Keypad::new());
+                let keypad = before.and_then(|ear| ear.keypad).or(was_silent);
                 self.ears.insert(leg, Ear { listener: Some(Listener::new(config)), keypad, ..Ear::new(at) });
             }
-            Order::BeginKeys { leg, at } => {
-                self.ears.entry(leg).or_insert_with(|| Ear::new(at)).keypad = Some(Keypad::new());
-            }
+            Order::BeginKeys { leg, at } => match self.ears.get_mut(&leg) {
+                Some(ear) => ear.keypad = Some(Keypad::new()),
+                None => drop(self.silent.insert(leg, at)),
+            },
             Order::Answered { leg, at } => {
                 if let Some(ear) = self.ears.get_mut(&leg) {
                     ear.answered(at);
@@ -108,6 +116,7 @@ impl<F: Fn(RelayEvent)> Analyst<F> {
                 self.keep(leg, |ear| ear.listener = None);
             }
             Order::EndKeys { leg } => {
+                self.silent.remove(&leg);
                 self.keep(leg, |ear| ear.keypad = None);
             }
         }
@@ -429,5 +438,31 @@ mod tests {
         let mut far = Far::new();
         far.wait_until(Duration::from_secs(60));
         assert_eq!(far.ear.next, None);
+    }
+
+    #[test]
+    fn a_leg_that_sends_nothing_has_no_ear_for_keys() {
+        let (order, orders) = std::sync::mpsc::channel();
+        let (_ring, none) = std::sync::mpsc::channel();
+        let mut analyst = Analyst::new(none, 10, orders, |_| {});
+        let (leg, at) = (LegId(1), Instant::now());
+        order.send(Order::BeginKeys { leg, at }).expect("it listens");
+        analyst.obey_all();
+        assert!(analyst.ears.is_empty() && analyst.silent.contains_key(&leg));
+        let header = Header { marker: false, payload_type: 8, sequence: 0, timestamp: 0, ssrc: 7 };
+        let mut sound = slices(leg, Content::Sound(Codec::Pcma), &header, &[0xd5; 160], at);
+        let mut with_sound =
+            Analyst::new(std::sync::mpsc::channel().1, 10, std::sync::mpsc::channel().1, |_| {});
+        with_sound.obey(Order::BeginKeys { leg, at });
+        with_sound.slice(&sound.next().expect("a slice"));
+        assert!(with_sound.ears[&leg].keypad.is_some() && with_sound.silent.is_empty());
+        analyst.obey(Order::Begin { leg, config: ListenerConfig::default(), at });
+        analyst.obey(Order::End { leg });
+        assert!(
+            analyst.ears[&leg].keypad.is_some() && analyst.silent.is_empty(),
+            "the keys are listened to still"
+        );
+        analyst.obey(Order::EndKeys { leg });
+        assert!(analyst.ears.is_empty());
     }
 }
