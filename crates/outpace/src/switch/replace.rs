@@ -7,7 +7,7 @@ use engine::{AgentId, CallId, Cause, CompanyId, Input, LegEvent, LineId, PhoneNu
 use sip::{DialogId, Replaces};
 
 use super::phones::Line;
-use super::{AgentSide, Call, Owner, Switch, sdp};
+use super::{AgentSide, Call, Leg, Owner, Switch, sdp};
 
 impl Switch {
     /// Dialogs of other companies are as unknown as those that are none.
@@ -87,13 +87,7 @@ impl Switch {
     /// Who talked with the agent of another call is the agent of this one.
     pub(super) fn take_over(&mut self, now: Duration, call: CallId, consult: CallId, agent: AgentId) {
         let Some(mut asked) = self.calls.remove(&consult) else { return };
-        if let Some((agent, side)) = asked.offer.take() {
-            self.leave_agent(now, agent, side);
-        }
-        let Some(leg) = asked.customer.take() else { return };
-        self.stop_playing(leg.media);
-        // What comes is another call's.
-        self.relay.stop_record(leg.media);
+        let Some(leg) = self.free_customer(now, &mut asked) else { return };
         self.own(&leg, Owner::Offer(call, agent));
         match self.calls.get_mut(&call) {
             Some(state) => state.offer = Some((agent, AgentSide::Rung(leg))),
@@ -114,13 +108,7 @@ impl Switch {
         agent: AgentId,
     ) {
         let Some(mut held) = self.calls.remove(&held) else { return };
-        if let Some((agent, side)) = held.offer.take() {
-            self.leave_agent(now, agent, side);
-        }
-        let Some(leg) = held.customer.take() else { return };
-        self.stop_playing(leg.media);
-        // What comes is another call's.
-        self.relay.stop_record(leg.media);
+        let Some(leg) = self.free_customer(now, &mut held) else { return };
         let number = held.number;
         let state = self.calls.entry(call).or_insert_with(|| Call::new(company, number));
         state.is_between_customers = true;
@@ -133,5 +121,17 @@ impl Switch {
         if let Some(state) = self.calls.get_mut(&call) {
             state.offer = Some((agent, AgentSide::Rung(leg)));
         }
+    }
+
+    /// The customer's leg of a call that is over, for another one; the agent's is left.
+    fn free_customer(&mut self, now: Duration, ended: &mut Call) -> Option<Leg> {
+        if let Some((agent, side)) = ended.offer.take() {
+            self.leave_agent(now, agent, side);
+        }
+        let leg = ended.customer.take()?;
+        self.stop_playing(leg.media);
+        // What comes is another call's.
+        self.relay.stop_record(leg.media);
+        Some(leg)
     }
 }

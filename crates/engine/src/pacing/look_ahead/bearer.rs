@@ -30,7 +30,7 @@ pub(super) fn all(left: i64, answers: f64, others: &[Load]) -> Vec<Bearer> {
     let sum: f64 = answers + others.iter().map(Load::answers).sum::<f64>();
     let part = |answers: f64| if sum > 0.0 { answers / sum } else { 1.0 };
     let of_other = |o: &Load| Bearer { left: o.left.max(0), part: part(o.answers()) };
-    let mut bearers: Vec<Bearer> = others.iter().filter(|o| o.count > 0).map(of_other).collect();
+    let mut bearers: Vec<Bearer> = others.iter().filter(|o| !o.is_empty()).map(of_other).collect();
     bearers.sort_by_key(|b| b.left);
     bearers.truncate(OTHERS_MAX);
     bearers.push(Bearer { left: left.max(0), part: part(answers) });

@@ -115,9 +115,14 @@ struct Scene<'a> {
 struct Worst {
     /// With so many new calls.
     outlook: Option<(Outlook, u32)>,
-    /// Calls that may be abandoned, whosever they are, without breaking the cap of a window.
-    left: i64,
     bearers: Vec<Bearer>,
+}
+
+impl Worst {
+    /// Calls that may be abandoned, whosever they are, without breaking the cap of a window.
+    fn left(&self) -> i64 {
+        self.bearers.iter().map(|b| b.left).min().unwrap_or(0)
+    }
 }
 
 /// What a campaign has learned, and how it decides.
@@ -293,9 +298,7 @@ impl LookAhead {
         let arrival = arrival(&new_call);
         let room = i64::from(floor.idle) - i64::from(floor.waiting);
         let covered = room - i64::from(decision.in_flight) - outlook.calls_of_others;
-        let bearers = self.bearers(scene.others, outlook);
-        let left = bearers.iter().map(|b| b.left).min().unwrap_or(0);
-        let mut worst = Worst { outlook: None, left, bearers };
+        let mut worst = Worst { outlook: None, bearers: self.bearers(scene.others, outlook) };
         decision.bound_by = BoundBy::Concurrency;
         while decision.wanted < floor.room.min(WANTED_MAX) {
             let beyond = i64::from(decision.wanted) - covered;
@@ -327,7 +330,7 @@ impl LookAhead {
             return Some(BoundBy::ColdStart);
         }
         // Were every call that no idle agent covers abandoned, that would be no more than is left.
-        let is_certain = beyond < worst.left;
+        let is_certain = beyond < worst.left();
         if !is_certain && self.may_overrun(decision.wanted, scene, outlook, worst) {
             let is_day = self.budget.is_day_tightest();
             return Some(if is_day { BoundBy::DayBudget } else { BoundBy::HourBudget });
