@@ -102,7 +102,6 @@ pub(crate) struct Campaign {
 
 impl Campaign {
     fn new(settings: CampaignSettings, config: &Config, mono: Duration) -> Campaign {
-        let before = (settings.answered_before, settings.abandoned_before);
         Campaign {
             pool: pool_key(&settings),
             supply: Supply::Available,
@@ -117,7 +116,7 @@ impl Campaign {
             returning: 0,
             unserved: BTreeSet::new(),
             caller_ids_used: 0,
-            pacer: Pacer::new(settings.pacing, settings.abandon_max, before, config, mono),
+            pacer: Pacer::new(&settings, config, mono),
             is_active: false,
             is_wanting: false,
             is_sharing: false,
@@ -204,7 +203,7 @@ impl Engine {
             }
             Some(campaign) => {
                 let old = std::mem::replace(&mut campaign.settings, settings);
-                campaign.pacer.change(campaign.settings.pacing, campaign.settings.abandon_max);
+                campaign.pacer.change(&campaign.settings, &self.config);
                 if campaign.is_running() && old.status != CampaignStatus::Running {
                     self.reopen(id, old.status);
                 } else if campaign.settings.status == CampaignStatus::Ended

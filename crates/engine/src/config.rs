@@ -21,6 +21,9 @@ pub struct Config {
     /// Who answered is no longer asked this long after the answer: the time limit of the listening, and a little for its
     /// word to come.
     pub judge_limit: Duration,
+    /// Of the persons who answer, so many are taken for machines and hung up on, in hundredths of a percent: an estimate. They
+    /// count against the cap of abandoned calls where it is judged who answers.
+    pub amd_false_positives: u32,
     /// After a talk the agent is not offered a call for this long.
     pub wrap_up: Duration,
     /// After a missed offer the agent is not offered a call for this long.
@@ -60,6 +63,7 @@ impl Default for Config {
             setup_timeout: Duration::from_secs(32),
             message_max: Duration::from_secs(30),
             judge_limit: Duration::from_millis(4500),
+            amd_false_positives: 50,
             wrap_up: Duration::from_secs(3),
             miss_pause: Duration::from_secs(3),
             misses_max: 3,

@@ -200,6 +200,8 @@ pub struct Detection {
     /// For tasks that do not say.
     pub amd: bool,
     pub amd_limit_s: f64,
+    /// Of the persons who answer, those who are taken for machines: an estimate.
+    pub amd_false_positive_percent: f64,
     /// Legs that may be listened to at once; 0: none.
     pub listeners_max: usize,
     /// Customers in whose sound keys may be looked for at once; 0: none.
@@ -502,6 +504,11 @@ impl Config {
             "detection.amd_limit_s must be between 1 and 30, not {}",
             self.detection.amd_limit_s
         );
+        anyhow::ensure!(
+            (0.0..=50.0).contains(&self.detection.amd_false_positive_percent),
+            "detection.amd_false_positive_percent must be between 0 and 50, not {}",
+            self.detection.amd_false_positive_percent
+        );
         for c in &self.company {
             let times = c.inbound.iter().flat_map(|i| [i.ring_s, i.wait_s]);
             anyhow::ensure!(
@@ -546,6 +553,7 @@ impl Config {
             message_max: Duration::from_secs(d.message_max_s),
             // The verdict comes at the limit; half a second more for packets that are late and threads that are busy.
             judge_limit: Duration::from_secs_f64(self.detection.amd_limit_s + 0.5),
+            amd_false_positives: (self.detection.amd_false_positive_percent * 100.0).round() as u32,
             wrap_up: Duration::from_secs_f64(d.wrap_up_s),
             miss_pause: Duration::from_secs_f64(d.miss_pause_s),
             misses_max: d.misses_max,

@@ -9,8 +9,8 @@ mod ratio;
 
 use std::time::Duration;
 
-use crate::{Config, PacingMode, RatioMilli};
-use look_ahead::{LookAhead, PacingDecision, Rules};
+use crate::{CampaignSettings, Config, PacingMode, RatioMilli};
+use look_ahead::{LookAhead, PacingDecision, Rules, cap_left};
 
 /// One idle agent. Divides evenly by every number of campaigns up to 16 that may share the agent.
 pub(crate) const UNIT: i64 = 720_720;
@@ -36,33 +36,29 @@ fn start_ratio(mode: PacingMode) -> f64 {
     }
 }
 
-fn share(abandon_max: u32) -> f64 {
-    f64::from(abandon_max) / 10_000.0
+fn cap(settings: &CampaignSettings, config: &Config) -> f64 {
+    let cap = f64::from(settings.abandon_max) / 10_000.0;
+    let missed = if settings.amd { f64::from(config.amd_false_positives) / 10_000.0 } else { 0.0 };
+    cap_left(cap, missed)
 }
 
 impl Pacer {
-    /// `abandon_max`: hundredths of a percent. `before`: answered and abandoned today before the engine started.
-    pub(crate) fn new(
-        mode: PacingMode,
-        abandon_max: u32,
-        before: (u32, u32),
-        config: &Config,
-        mono: Duration,
-    ) -> Pacer {
+    pub(crate) fn new(settings: &CampaignSettings, config: &Config, mono: Duration) -> Pacer {
+        let before = (settings.answered_before, settings.abandoned_before);
         let rung = match config.agent_legs {
             crate::AgentLegs::RungPerCall => RUNG_SECONDS,
             crate::AgentLegs::KeptUp => 0.0,
         };
         let rules = Rules {
-            abandon_max: share(abandon_max),
+            abandon_max: cap(settings, config),
             grace: (config.answer_wait.as_secs_f64() - rung).clamp(0.0, 20.0),
             no_answer: config.no_answer.as_secs_f64(),
-            start_ratio: start_ratio(mode),
+            start_ratio: start_ratio(settings.pacing),
             give_up_from: config.give_up_late.then_some(config.ring_min.as_secs_f64()),
             before,
         };
         Pacer {
-            mode,
+            mode: settings.pacing,
             look: LookAhead::new(rules, mono),
             decision: None,
             looked_at: None,
@@ -72,9 +68,9 @@ impl Pacer {
     }
 
     /// What was learned stays.
-    pub(crate) fn change(&mut self, mode: PacingMode, abandon_max: u32) {
-        self.mode = mode;
-        self.look.change(share(abandon_max), start_ratio(mode));
+    pub(crate) fn change(&mut self, settings: &CampaignSettings, config: &Config) {
+        self.mode = settings.pacing;
+        self.look.change(cap(settings, config), start_ratio(settings.pacing));
     }
 
     pub(crate) fn is_predictive(&self) -> bool {
@@ -180,6 +176,20 @@ pub(crate) fn allot(demands: &[Demand]) -> Vec<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_may_be_taken_for_a_machine_is_taken_off_the_cap() {
+        let settings = |amd| crate::CampaignSettings {
+            amd,
+            abandon_max: 300,
+            ..crate::tests::campaign(PacingMode::Predictive(1500))
+        };
+        let config = Config { amd_false_positives: 100, ..Config::default() };
+        assert_eq!(cap(&settings(false), &config), 0.03);
+        // Of 990 who are told apart 20 may find nobody: with the ten who are hung up on, 30 of 1000.
+        assert!((cap(&settings(true), &config) - 20.0 / 990.0).abs() < 1e-12);
+        assert_eq!(cap(&settings(true), &Config { amd_false_positives: 301, ..config }), 0.0);
+    }
 
     fn demand(ratio: RatioMilli, idle: i64, idle_agents: i64, in_flight: i64) -> Demand {
         Demand { ratio, idle, idle_agents, in_flight, room: 100 }

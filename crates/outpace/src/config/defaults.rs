@@ -118,6 +118,7 @@ impl Default for Detection {
             plans: vec![TonePlan::Cn],
             amd: false,
             amd_limit_s: 4.0,
+            amd_false_positive_percent: 0.5,
             listeners_max: 500,
             key_tones_max: 2000,
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine::look_ahead::{Floor, Load, LookAhead, Rules};
+use engine::look_ahead::{Floor, Load, LookAhead, Rules, cap_left};
 
 use super::pacers::{Pacer, View};
 use super::shift::{Micros, RING_MIN, SECOND};
@@ -21,7 +21,7 @@ impl Ours {
     /// `gives_up`: calls that ring too late may be given up.
     pub fn new(setting: &Setting, gives_up: bool) -> Ours {
         let rules = Rules {
-            abandon_max: setting.cap,
+            abandon_max: cap_left(setting.cap, setting.mistaken.persons),
             grace: setting.patience,
             no_answer: setting.no_answer,
             start_ratio: 1.5,

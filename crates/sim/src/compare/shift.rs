@@ -67,8 +67,17 @@ struct Campaign {
     reserved: u32,
     waiting: u32,
     list: List,
-    /// When each person's answer was served or lost, and whether it was lost.
-    answers: Vec<(Micros, bool)>,
+    /// When each who answered was served or lost, and which.
+    answers: Vec<(Micros, Fare)>,
+}
+
+/// What became of somebody who answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fare {
+    Served,
+    Lost,
+    /// Taken for a machine: lost, and nobody knows.
+    HungUpOn,
 }
 
 /// What a shift came to.
@@ -78,8 +87,11 @@ pub struct Outcome {
     pub utilisation: f64,
     /// Abandoned by answered, first half hour not counted.
     pub abandoned: f64,
-    /// Of the rolling hours with at least 100 answered calls that lie in the counted time.
+    /// Of the rolling hours with at least 100 answered calls that lie in the counted time. Persons who are taken for machines
+    /// count by their share: the estimate by which the law counts them.
     pub worst_hour: f64,
+    /// The same with each of those persons where it happened: a pacer cannot know.
+    pub worst_true_hour: f64,
     /// The whole shift, its first half hour too, passed the cap.
     pub is_over_cap: bool,
     /// Idle agent seconds per connected call.
@@ -116,7 +128,6 @@ struct Books {
     signed_in: f64,
     counted_at: Micros,
     connected: u64,
-    hung_up_on: u32,
 }
 
 const COUNTED_FROM: Micros = 1800 * SECOND;
@@ -292,7 +303,9 @@ impl<'a> Shift<'a> {
             Event::Fail(call) | Event::TrunkFails(call) => {
                 let Call { placed, campaign, attempts, fate, .. } = self.calls[call as usize];
                 self.campaigns[campaign].in_flight -= 1;
-                self.books.hung_up_on += u32::from(fate == Fate::Mistaken);
+                if fate == Fate::Mistaken {
+                    self.campaigns[campaign].answers.push((self.now, Fare::HungUpOn));
+                }
                 if fate == Fate::TrunkFails {
                     pacers[campaign].not_made(self.now, placed);
                 } else {
@@ -349,7 +362,8 @@ impl<'a> Shift<'a> {
     fn served(&mut self, call: u32, is_lost: bool, pacers: &mut [Box<dyn Pacer>]) {
         let campaign = self.calls[call as usize].campaign;
         self.campaigns[campaign].waiting -= 1;
-        self.campaigns[campaign].answers.push((self.now, is_lost));
+        let fare = if is_lost { Fare::Lost } else { Fare::Served };
+        self.campaigns[campaign].answers.push((self.now, fare));
         pacers[campaign].served(self.now, is_lost);
     }
 
@@ -477,14 +491,17 @@ impl<'a> Shift<'a> {
     fn outcome(&self) -> Outcome {
         let books = &self.books;
         let (mut all, mut lost, mut counted, mut counted_lost) = (0, 0, 0, 0);
-        let (mut worst, mut is_over_cap) = (0.0, false);
+        let (mut worst, mut worst_true, mut is_over_cap, mut hung_up_on) = (0.0, 0.0, false, 0);
         for Campaign { answers, .. } in &self.campaigns {
-            let own_lost = answers.iter().filter(|a| a.1).count();
+            let own_lost = answers.iter().filter(|a| a.1 != Fare::Served).count();
+            hung_up_on += answers.iter().filter(|a| a.1 == Fare::HungUpOn).count();
             let late = &answers[answers.partition_point(|a| a.0 < COUNTED_FROM)..];
             (all, lost) = (all + answers.len(), lost + own_lost);
             counted += late.len();
-            counted_lost += late.iter().filter(|a| a.1).count();
-            worst = f64::max(worst, worst_hour(late));
+            counted_lost += late.iter().filter(|a| a.1 != Fare::Served).count();
+            worst_true = f64::max(worst_true, worst_hour(late, 0.0));
+            let told: Vec<_> = late.iter().filter(|a| a.1 != Fare::HungUpOn).copied().collect();
+            worst = f64::max(worst, worst_hour(&told, self.setting.mistaken.persons));
             is_over_cap |= own_lost as f64 > self.setting.cap * answers.len() as f64;
         }
         let fewest = self.campaigns.iter().map(|c| c.answers.len()).min().unwrap_or(0);
@@ -492,27 +509,29 @@ impl<'a> Shift<'a> {
             utilisation: books.busy / books.signed_in.max(1.0),
             abandoned: counted_lost as f64 / counted.max(1) as f64,
             worst_hour: worst,
+            worst_true_hour: worst_true,
             is_over_cap,
             idle_per_call: (books.signed_in - books.busy) / books.connected.max(1) as f64,
             dialed: self.calls.len() as u64,
             connected: (all - lost) as u64,
             least_served: (fewest * self.campaigns.len()) as f64 / all.max(1) as f64,
-            hung_up_on: f64::from(books.hung_up_on) / (all as f64 + f64::from(books.hung_up_on)).max(1.0),
+            hung_up_on: hung_up_on as f64 / all.max(1) as f64,
         }
     }
 }
 
-fn worst_hour(answers: &[(Micros, bool)]) -> f64 {
+/// `missed`: of all who answer, the part that is lost and not among these.
+fn worst_hour(answers: &[(Micros, Fare)], missed: f64) -> f64 {
     let (mut first, mut lost, mut worst) = (0, 0_u32, 0.0);
-    for (n, (at, is_lost)) in answers.iter().enumerate() {
-        lost += u32::from(*is_lost);
+    for (n, (at, fare)) in answers.iter().enumerate() {
+        lost += u32::from(*fare != Fare::Served);
         while answers[first].0 + 3600 * SECOND <= *at {
-            lost -= u32::from(answers[first].1);
+            lost -= u32::from(answers[first].1 != Fare::Served);
             first += 1;
         }
         let count = n + 1 - first;
         if count >= 100 && *at >= COUNTED_FROM + 3600 * SECOND {
-            worst = f64::max(worst, f64::from(lost) / count as f64);
+            worst = f64::max(worst, missed + (1.0 - missed) * f64::from(lost) / count as f64);
         }
     }
     worst

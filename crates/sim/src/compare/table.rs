@@ -38,7 +38,7 @@ pub fn json(results: &[Summary]) -> String {
         format!(
             "  {{\"row\": \"{}\", \"pacer\": \"{}\", \"seeds\": {}, \"utilisation\": {:.5}, \
              \"utilisation_margin\": {:.5}, \"abandoned\": {:.5}, \"abandoned_margin\": {:.5}, \
-             \"worst_hour\": {:.5}, \"shifts_with_hour_over\": {}, \"shifts_over\": {}, \
+             \"worst_hour\": {:.5}, \"worst_true_hour\": {:.5}, \"shifts_with_hour_over\": {}, \"shifts_over\": {}, \
              \"idle_seconds_per_call\": {:.2}, \"idle_seconds_per_call_margin\": {:.2}, \
              \"calls_per_shift\": {:.0}, \"calls_per_connected\": {:.3}, \"persons_hung_up_on\": {:.5}, \"least_served\": {:.3}}}",
             s.row.replace(['"', '\\'], "'"),
@@ -49,6 +49,7 @@ pub fn json(results: &[Summary]) -> String {
             s.abandoned.mean,
             s.abandoned.margin,
             s.worst_hour,
+            s.worst_true_hour,
             s.hours_over,
             s.shifts_over,
             s.idle_per_call.mean,

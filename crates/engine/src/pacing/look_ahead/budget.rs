@@ -27,6 +27,12 @@ const ALPHA_FLOOR: f64 = 0.001;
 const ALPHA_MIN: f64 = 0.001;
 const ALPHA_MAX: f64 = 0.6;
 
+/// Abandoned per answered that pacing may come to, when of all persons who answer `missed` are taken for machines and hung up on:
+/// with `n` who are not there are `n·missed/(1 − missed)` who are, and each of them is an answered call and an abandoned one.
+pub fn cap_left(cap: f64, missed: f64) -> f64 {
+    ((cap - missed) / (1.0 - missed).max(1e-4)).max(0.0)
+}
+
 #[derive(Clone, Copy, Default, Debug)]
 struct Bucket {
     index: u64,

@@ -15,6 +15,7 @@ mod tail;
 
 use std::time::Duration;
 
+pub use budget::cap_left;
 pub use decision::{BoundBy, PacingDecision};
 pub use outlook::Load;
 
