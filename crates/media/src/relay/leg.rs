@@ -9,18 +9,18 @@ use super::incoming::Incoming;
 use super::keys::{Heard, Presses};
 use super::latch::Latch;
 use super::outgoing::Outgoing;
-use super::playback::Playback;
+use super::playback::{Playback, encode};
 use super::recording::Tap;
 use super::reports::Reports;
-use super::thread::MixSeat;
+use super::thread::{MixSeat, Quiet};
 use super::transcoding::{SAMPLES_MAX, Transcoder};
 use super::{Codec, LegId, LegMedia, LegStats};
-use crate::g711;
 use crate::ice::IceCredentials;
 use crate::quality::Quality;
 use crate::rtcp::REPORT_MAX;
 use crate::rtp::{self, COMFORT_NOISE, HEADER_LEN, Header, PACKET_MAX};
 use crate::srtp::{CONTROL_OVERHEAD_MAX, Srtp, SrtpKeys, TAG_MAX};
+use crate::{FRAME_SAMPLES, g711};
 
 /// Bytes of the longest RTCP that we send, with what protects it.
 pub(super) const CONTROL_MAX: usize = REPORT_MAX + CONTROL_OVERHEAD_MAX;
@@ -46,6 +46,8 @@ pub(super) struct Leg {
     /// Its place in a conversation of more than two; then it has no peer.
     pub(super) mixed: Option<MixSeat>,
     pub(super) playing: Option<Playback>,
+    /// The leg that it hears sends nothing, because nobody speaks.
+    pub(super) quiet: Option<Quiet>,
     /// Its sound is recorded.
     pub(super) tap: Option<Tap>,
     pub(super) is_listened_to: bool,
@@ -119,6 +121,7 @@ impl Leg {
             peer: None,
             mixed: None,
             playing: None,
+            quiet: None,
             tap: None,
             is_listened_to: false,
             is_listened_to_for_keys: false,
@@ -161,28 +164,34 @@ impl Leg {
         self.transcoder.as_mut().map_or(*header, |transcoder| transcoder.header_in(header))
     }
 
-    /// What came as G.711, in place; where it lies then. Nothing: there is no sound in it.
+    /// What came as G.711 or comfort noise, in place; where it lies then. Nothing: there is no sound in it.
     pub(super) fn payload_in(
         &mut self,
         content: Content,
         payload_type: u8,
         payload: Range<usize>,
         datagram: &mut [u8; PACKET_MAX + 1],
-    ) -> Range<usize> {
-        let Some(transcoder) = &mut self.transcoder else { return payload };
+    ) -> (Content, Range<usize>) {
+        let Some(transcoder) = &mut self.transcoder else { return (content, payload) };
         match content {
+            Content::Sound(_)
+                if transcoder.takes(payload_type) && transcoder.is_quiet(&datagram[payload.clone()]) =>
+            {
+                datagram[HEADER_LEN] = transcoder.level();
+                (Content::ComfortNoise, HEADER_LEN..HEADER_LEN + 1)
+            }
             // What comes as G.711 in spite of what was agreed is that.
             Content::Sound(_) if transcoder.takes(payload_type) => {
                 let mut sound = [0; SAMPLES_MAX];
                 let len = transcoder.decode(&datagram[payload], &mut sound);
                 datagram[HEADER_LEN..HEADER_LEN + len].copy_from_slice(&sound[..len]);
-                HEADER_LEN..HEADER_LEN + len
+                (content, HEADER_LEN..HEADER_LEN + len)
             }
             Content::Dtmf => {
                 transcoder.event_in(&mut datagram[payload.clone()]);
-                payload
+                (content, payload)
             }
-            Content::Sound(_) | Content::ComfortNoise => payload,
+            Content::Sound(_) | Content::ComfortNoise => (content, payload),
         }
     }
 
@@ -284,6 +293,21 @@ impl Leg {
             Some(web) => Some((web.selected?, far.media)),
             None => Some((far.latch.destination()?, far.media)),
         }
+    }
+
+    /// Sends 20 ms of sound; `serial`: of what it is made of.
+    pub(super) fn send_frame(
+        &mut self,
+        serial: u64,
+        frame: &[i16; FRAME_SAMPLES],
+        (destination, media): (SocketAddr, LegMedia),
+        now: Instant,
+    ) {
+        let header = self.outgoing.frame(serial, media.codec.payload_type(), now);
+        let mut datagram = [0; HEADER_LEN + FRAME_SAMPLES];
+        datagram[..HEADER_LEN].copy_from_slice(&header.to_bytes());
+        encode(media.codec, frame, &mut datagram[HEADER_LEN..]);
+        self.send(&datagram, destination);
     }
 
     /// Sends a packet as the far end speaks, encrypted where that is agreed. What the network does not take is lost, as it may

@@ -4,6 +4,7 @@ mod load;
 mod mixing;
 mod passing;
 mod pressing;
+mod quieting;
 mod reporting;
 mod taps;
 mod web;
@@ -19,22 +20,23 @@ use std::time::{Duration, Instant};
 use super::dtls::{DtlsPeer, Handshakes, Told};
 use super::leg::Leg;
 use super::listening::Listening;
-use super::playback::{Next, Playback, encode};
+use super::playback::{Next, Playback};
 use super::ports::PortPool;
 use super::recorder::Finished;
 use super::recording::{Recordings, Side};
 use super::timers::{Due, Timer, Timers};
 use super::watch::{Alarm, READY_MAX, Ready, Watch};
 use super::{LegId, LegMedia, RelayEvent};
+use crate::Sound;
 use crate::detect::ListenerConfig;
 use crate::ice::IceCredentials;
 use crate::mix::Gain;
-use crate::rtp::{HEADER_LEN, PACKET_MAX};
+use crate::rtp::PACKET_MAX;
 use crate::srtp::SrtpKeys;
-use crate::{FRAME_SAMPLES, Sound};
 use load::Load;
 pub(super) use mixing::MixSeat;
 use mixing::Rooms;
+pub(super) use quieting::Quiet;
 use reporting::APART;
 
 /// Under much load, the thread sleeps so long between two looks at the sockets.
@@ -232,6 +234,7 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
                     Due::Silence => self.check_silence(timer, now),
                     Due::Mix => self.mix_on(timer, now),
                     Due::Key => self.press_further(timer, now),
+                    Due::Noise => self.noise_on(timer, now),
                     Due::Report => self.report(timer, now),
                 }
             }
@@ -381,9 +384,11 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
 
     fn unbridge(&mut self, slot: usize) {
         self.leave_mix(slot);
-        let peer = self.leg(slot).and_then(|leg| leg.peer.take());
+        let Some(leg) = self.leg(slot) else { return };
+        leg.quiet = None;
+        let peer = leg.peer.take();
         if let Some(other) = peer.and_then(|peer| self.leg(peer)) {
-            other.peer = None;
+            (other.peer, other.quiet) = (None, None);
         }
     }
 
@@ -454,12 +459,8 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
             }
         };
         let at = playback.due();
-        if let Some((destination, media)) = destination.filter(|_| !leg.presses.is_active()) {
-            let header = leg.outgoing.frame(timer.serial, media.codec.payload_type(), now);
-            let mut datagram = [0; HEADER_LEN + FRAME_SAMPLES];
-            datagram[..HEADER_LEN].copy_from_slice(&header.to_bytes());
-            encode(media.codec, &frame, &mut datagram[HEADER_LEN..]);
-            leg.send(&datagram, destination);
+        if let Some(destination) = destination.filter(|_| !leg.presses.is_active()) {
+            leg.send_frame(timer.serial, &frame, destination, now);
         }
         self.timers.set(Timer { at, ..timer });
     }

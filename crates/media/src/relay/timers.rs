@@ -12,6 +12,8 @@ pub(super) enum Due {
     Mix,
     /// A key that is pressed on the leg.
     Key,
+    /// Of the leg that hears comfort noise.
+    Noise,
     /// RTCP.
     Report,
 }

@@ -17,12 +17,16 @@ const OPUS_CLOCK: u32 = 48_000 / SAMPLE_RATE;
 const OPUS_BITRATE: i32 = 24_000;
 /// Above this the encoder takes longer and nobody hears it.
 const OPUS_COMPLEXITY: i32 = 0;
+/// In dB below the loudest that there is: nothing louder is taken for the noise while nobody speaks.
+const QUIET_MIN: f32 = 40.0;
 
 pub(super) struct Transcoder {
     wide: Wide,
     law: Codec,
     decoder: Decoder,
     encoder: Encoder,
+    /// Of what was decoded last: its mean square.
+    loudness: f32,
     /// Of what came last: its timestamp, and ours for it.
     came: Option<(u32, u32)>,
     /// Samples that wait for a whole frame, and the timestamp of the first of them.
@@ -66,6 +70,7 @@ impl Transcoder {
             law,
             decoder,
             encoder,
+            loudness: 0.0,
             came: None,
             waiting: [0; FRAME_SAMPLES],
             waiting_len: 0,
@@ -113,6 +118,18 @@ impl Transcoder {
         Header { timestamp, ..*header }
     }
 
+    /// Whether a payload says that nothing comes for a while, because nobody speaks (RFC 7587 §3.1.3).
+    pub(super) fn is_quiet(&self, payload: &[u8]) -> bool {
+        self.wide.codec == WideCodec::Opus && payload.len() == 1
+    }
+
+    /// How loud it is while nobody speaks, as comfort noise says it: what was sent last is that.
+    pub(super) fn level(&self) -> u8 {
+        let decibels = 10.0 * self.loudness.max(1e-9).log10();
+        // Between the limits, so the cast cannot wrap.
+        (-decibels).round().clamp(QUIET_MIN, 127.0) as u8
+    }
+
     /// Turns a payload into G.711; how many samples that is. What cannot be decoded is none.
     pub(super) fn decode(&mut self, payload: &[u8], out: &mut [u8; SAMPLES_MAX]) -> usize {
         let law = match self.law {
@@ -127,7 +144,6 @@ impl Transcoder {
                 payload.len().min(SAMPLES_MAX)
             }
             Decoder::Opus(decoder) => {
-                // One byte or none says that nothing comes for a while.
                 if payload.len() < 2 {
                     return 0;
                 }
@@ -141,6 +157,8 @@ impl Transcoder {
                     return 0;
                 };
                 let len = decoded.unwrap_or(0).min(SAMPLES_MAX);
+                let energy: f32 = samples[..len].iter().map(|sample| sample * sample).sum();
+                self.loudness = energy / len.max(1) as f32;
                 for (code, sample) in out.iter_mut().zip(&samples[..len]) {
                     // Clamped by the cast.
                     *code = law((sample * 32_768.0) as i16);
@@ -203,19 +221,14 @@ impl Transcoder {
         self.waiting_at = at;
     }
 
-    /// Key presses go as they are, comfort noise where the codec has it.
+    /// Key presses go as they are; comfort noise never comes here but as sound.
     fn send_other(&mut self, header: &Header, payload: &[u8], mut send: impl FnMut(&Packet)) {
-        if header.payload_type == crate::rtp::COMFORT_NOISE && self.wide.codec == WideCodec::Opus {
-            return self.out.skip(header.sequence);
-        }
         let Some(sequence) = self.out.next(header.sequence, FRAME_SAMPLES) else { return };
         let header = Header { sequence, timestamp: header.timestamp.wrapping_mul(self.clock()), ..*header };
         let mut packet = Packet { bytes: [0; PACKET_MAX], len: HEADER_LEN + payload.len() };
         let Some(place) = packet.bytes.get_mut(HEADER_LEN..packet.len) else { return };
         place.copy_from_slice(payload);
-        if header.payload_type != crate::rtp::COMFORT_NOISE {
-            self.scale_event(place, |length| length * self.event_clock());
-        }
+        self.scale_event(place, |length| length * self.event_clock());
         packet.bytes[..HEADER_LEN].copy_from_slice(&header.to_bytes());
         self.out.sent(sequence);
         send(&packet);
@@ -286,20 +299,6 @@ impl Numbers {
     fn sent(&mut self, sequence: u16) {
         if let Some((_, sent)) = &mut self.last {
             *sent = sequence;
-        }
-    }
-
-    /// One that is dropped on purpose.
-    fn skip(&mut self, sequence: u16) {
-        match &mut self.last {
-            Some((last, sent)) => {
-                let ahead = sequence.wrapping_sub(*last);
-                if ahead != 0 && ahead <= u16::MAX / 2 {
-                    *sent = sent.wrapping_add(ahead - 1);
-                    *last = sequence;
-                }
-            }
-            None => self.last = Some((sequence, sequence)),
         }
     }
 }
@@ -391,14 +390,14 @@ mod tests {
     }
 
     #[test]
-    fn events_have_the_clock_of_their_side_and_comfort_noise_is_no_loss() {
+    fn events_have_the_clock_of_their_side() {
         let mut transcoder = Transcoder::new(OPUS, Codec::Pcma);
         let other = |payload_type, sequence, payload: &[u8]| {
             let header = Header { marker: true, payload_type, sequence, timestamp: 1600, ssrc: 7 };
             [&header.to_bytes()[..], payload].concat()
         };
         let mut all = packets(160, 8..10);
-        all.extend([other(13, 10, &[60]), other(101, 11, &[5, 10, 1, 64])]);
+        all.push(other(101, 10, &[5, 10, 1, 64]));
         let out = sent(&mut transcoder, &all);
         assert_eq!(headers(&out), [(8, 8 * 960), (9, 9 * 960), (10, 9600)]);
         assert_eq!(out[2][HEADER_LEN..], [5, 10, 7, 128], "320 samples are 1920 there");
@@ -406,7 +405,7 @@ mod tests {
         transcoder.event_in(&mut payload);
         assert_eq!(payload, [5, 10, 1, 64]);
         let mut slow = Transcoder::new(G722, Codec::Pcma);
-        assert_eq!(headers(&sent(&mut slow, &all)).len(), 4);
+        assert_eq!(headers(&sent(&mut slow, &all)), [(8, 8 * 160), (9, 9 * 160), (10, 1600)]);
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub struct Party {
     pub leg: LegId,
     pub codec: Codec,
     pub dtmf: Option<u8>,
+    /// Its timestamps count so many for a sample of 8 kHz.
+    pub clock: u32,
     /// The relay's port for this party.
     relay: SocketAddr,
     socket: Option<UdpSocket>,
@@ -178,7 +180,7 @@ impl Party {
             ssrc: fastrand::u32(..),
         };
         let voice = SpeechLike::new(leg.0).marked(tone_hz);
-        Party { leg, codec, dtmf: None, relay, socket: Some(socket), voice, next, srtp: None }
+        Party { leg, codec, dtmf: None, clock: 1, relay, socket: Some(socket), voice, next, srtp: None }
     }
 
     /// As its SDP says.
@@ -229,7 +231,7 @@ impl Party {
             .write(&mut datagram)
             .expect("within the limits");
         self.next.sequence = self.next.sequence.wrapping_add(1);
-        self.next.timestamp = self.next.timestamp.wrapping_add(160);
+        self.next.timestamp = self.next.timestamp.wrapping_add(160 * self.clock);
         if let Some(srtp) = &mut self.srtp {
             let len = datagram.len();
             datagram.resize(len + TAG_MAX, 0);
@@ -237,6 +239,13 @@ impl Party {
             datagram.truncate(len);
         }
         self.send_raw(&datagram);
+    }
+
+    /// A packet of a key press: all of one have the same timestamp.
+    pub fn say_event(&mut self, payload_type: u8, payload: &[u8; 4]) {
+        let timestamp = self.next.timestamp;
+        self.send_payload(payload_type, payload);
+        self.next.timestamp = timestamp;
     }
 
     pub fn send_raw(&self, datagram: &[u8]) {
@@ -283,7 +292,7 @@ impl Party {
 
     /// Sends nothing for 20 ms: nobody speaks.
     pub fn pause(&mut self) {
-        self.next.timestamp = self.next.timestamp.wrapping_add(160);
+        self.next.timestamp = self.next.timestamp.wrapping_add(160 * self.clock);
     }
 
     /// Packets that are sent and never arrive.

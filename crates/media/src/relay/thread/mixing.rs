@@ -6,10 +6,9 @@ use super::MediaThread;
 use crate::comfort::Comfort;
 use crate::mix::{Arriving, Frame, Gain, MIX_MEMBERS_MAX, mix};
 use crate::relay::leg::Content;
-use crate::relay::playback::encode;
 use crate::relay::timers::{Due, Timer};
 use crate::relay::{Codec, LegId, RelayEvent};
-use crate::rtp::{HEADER_LEN, Header};
+use crate::rtp::Header;
 use crate::{FRAME, FRAME_SAMPLES, g711};
 
 /// Further behind than this (the machine slept), the clock is shifted.
@@ -157,16 +156,12 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         for (seat, gains) in room.seats.iter().zip(&room.gains) {
             let leg = seat.slot.and_then(|slot| self.slots.get_mut(slot)?.as_mut());
             let Some(leg) = leg.filter(|leg| leg.id == seat.leg && !leg.is_taken()) else { continue };
-            let Some((destination, media)) = leg.destination() else {
+            let Some(destination) = leg.destination() else {
                 leg.outgoing.interrupt();
                 continue;
             };
             let heard = mix(frames.iter().zip(gains.iter().copied()));
-            let header = leg.outgoing.frame(timer.serial, media.codec.payload_type(), now);
-            let mut datagram = [0; HEADER_LEN + FRAME_SAMPLES];
-            datagram[..HEADER_LEN].copy_from_slice(&header.to_bytes());
-            encode(media.codec, &heard, &mut datagram[HEADER_LEN..]);
-            leg.send(&datagram, destination);
+            leg.send_frame(timer.serial, &heard, destination, now);
         }
         // Counted from the time that was due, so that it does not drift.
         room.next += FRAME;

@@ -53,7 +53,8 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         leg.stats.packets_in += 1;
         let header = leg.header_in(&header);
         leg.incoming.count(&header, matches!(content, Content::Sound(_)), now);
-        let payload = leg.payload_in(content, header.payload_type, parsed.payload(), &mut self.datagram);
+        let (content, payload) =
+            leg.payload_in(content, header.payload_type, parsed.payload(), &mut self.datagram);
         let packet = Accepted { content, receive, header, payload };
         self.tap(slot, &packet, now);
         self.heard(slot, now);
@@ -90,10 +91,11 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         if let Some(seat) = mixed {
             return self.rooms.take(seat, content, &header, &self.datagram[payload]);
         }
-        let Some(to) = peer.and_then(|peer| self.slots[peer].as_mut()) else { return };
-        if to.is_taken() {
+        let Some(peer) = peer else { return };
+        if receive && self.is_of_quiet(peer, content, &header, payload.clone(), now) {
             return;
         }
+        let Some(to) = self.slots[peer].as_mut().filter(|to| !to.is_taken()) else { return };
         let Some((destination, media)) = to.destination().filter(|_| receive) else {
             // Hold: what is not sent is no loss, and the sound begins anew afterwards.
             to.outgoing.interrupt();
