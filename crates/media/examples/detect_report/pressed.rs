@@ -134,5 +134,24 @@ fn strangers(asked: Asked, studio: &Studio, random: &mut fastrand::Rng) -> Resul
         println!("  {name}, {:.0} minutes: false keys {keys}", frames_here as f64 / 3000.0);
     }
     println!("  cost: {:.2} µs a frame", spent.as_secs_f64() * 1e6 / f64::from(frames_all.max(1) as u32));
+    for (name, on_ms, off_ms) in [("without end", 1000, 0), ("of 45 ms, pauses of 15 ms", 45, 15)] {
+        let samples = refused(on_ms, off_ms);
+        let frames: Vec<_> = samples.as_chunks().0.iter().copied().map(Some).collect();
+        let begun = cpu_time();
+        let told = hear(&frames);
+        let cost = cpu_time().saturating_sub(begun).as_secs_f64() * 1e6 / f64::from(frames.len() as u32);
+        println!("  keys with a third tone, {name}: {cost:.2} µs a frame, false keys {}", told.len());
+    }
     Ok(())
+}
+
+/// Five minutes of a key that is none because of a third tone: what costs most.
+fn refused(on_ms: usize, off_ms: usize) -> Vec<i16> {
+    let wave = |n: usize, hz: f64, peak: f64| peak * (2.0 * PI * hz * n as f64 / 8000.0).sin();
+    let is_on = |n: usize| (n / 8) % (on_ms + off_ms) < on_ms;
+    let sample = |n: usize| match is_on(n) {
+        true => wave(n, 770.0, 6000.0) + wave(n, 1336.0, 6000.0) + wave(n, 2500.0, 2500.0),
+        false => 0.0,
+    };
+    (0..300 * 8000).map(|n| sample(n) as i16).collect()
 }

@@ -21,7 +21,8 @@ const HOP_S: f32 = HOP as f32 / SAMPLE_RATE as f32;
 const HOPS_A_SECOND: usize = SAMPLE_RATE as usize / HOP;
 const WINDOW_HOPS: usize = 3;
 const KEPT_HOPS: usize = WINDOW_HOPS + BEFORE_HOPS;
-const WINDOW: f32 = (WINDOW_HOPS * HOP) as f32;
+const WINDOW_LEN: usize = WINDOW_HOPS * HOP;
+const WINDOW: f32 = WINDOW_LEN as f32;
 
 /// Mean square of each tone at least: −30 dBm0; Q.24 asks for −27.
 const TONE_MIN: f32 = 258_700.0;
@@ -46,11 +47,14 @@ const CLEAR_SHARE_MIN: f32 = 0.7;
 /// Part of the power that a third tone may have; noise 10 dB below the key has half as much at one frequency.
 const THIRD_MAX: f32 = 0.02;
 /// Where it is looked for, in steps of what a window tells apart: 400 to 3300 Hz.
-const PROBES: std::ops::Range<u16> = 6..50;
+const PROBES_FROM: usize = 6;
+const PROBES_LEN: usize = 44;
 /// Nearer to a tone there is what is left of it when its frequency is not quite what it was taken for.
 const BESIDE_HZ: f32 = 80.0;
 /// Times that the one or the other tone is taken away.
 const REMOVALS: usize = 6;
+/// Looks for it in one candidate: noise may be gone in the next window, a voice is not.
+const LOOKS_MAX: u32 = 4;
 /// Keys come out of something softer than they are by so much, so long before their first window: hops. Voices that sound
 /// like a key mostly glide into it.
 const SOFTER: f32 = 0.3;
@@ -73,6 +77,8 @@ struct Table {
     waves: [Parts; HOP],
     /// How far each wave turns in so many hops.
     turns: [Parts; HOPS_A_SECOND],
+    /// Over one window, of what may be a third tone: real parts, imaginary parts.
+    probes: [[[f32; PROBES_LEN]; 2]; WINDOW_LEN],
 }
 
 impl Table {
@@ -80,6 +86,7 @@ impl Table {
         Table {
             waves: std::array::from_fn(|n| waves(n as f32 / SAMPLE_RATE as f32)),
             turns: std::array::from_fn(|n| waves(n as f32 * HOP_S)),
+            probes: std::array::from_fn(probes),
         }
     }
 }
@@ -92,6 +99,13 @@ fn waves(at_s: f32) -> Parts {
         (parts[tone], parts[TONES + tone]) = (angle.cos(), -angle.sin());
     }
     parts
+}
+
+/// e^(−jωt) of each probe at this sample of a window.
+fn probes(at: usize) -> [[f32; PROBES_LEN]; 2] {
+    // Whole turns are taken off before they cost precision.
+    let turn = |n: usize| TAU * ((PROBES_FROM + n) * at % WINDOW_LEN) as f32 / WINDOW;
+    [std::array::from_fn(|n| turn(n).cos()), std::array::from_fn(|n| -turn(n).sin())]
 }
 
 fn hz(tone: usize) -> f32 {
@@ -141,6 +155,8 @@ struct Candidate {
     clear: u32,
     lost: u32,
     spoiled: u32,
+    /// Times that a third tone was looked for.
+    looks: u32,
     /// Of each tone: the softest and the loudest window.
     softest: [f32; 2],
     loudest: [f32; 2],
@@ -154,7 +170,7 @@ struct Candidate {
 pub struct Keypad {
     hops: [Hop; KEPT_HOPS],
     /// Of the window.
-    samples: [f32; WINDOW_HOPS * HOP],
+    samples: [f32; WINDOW_LEN],
     /// Hops so far, modulo a second.
     now: usize,
     /// The window before.
@@ -179,7 +195,7 @@ impl Keypad {
     pub fn new() -> Keypad {
         Keypad {
             hops: [Hop::SILENT; KEPT_HOPS],
-            samples: [0.0; WINDOW_HOPS * HOP],
+            samples: [0.0; WINDOW_LEN],
             now: 0,
             before: [0.0; 2 * TONES],
             candidate: None,
@@ -311,7 +327,10 @@ impl Keypad {
     }
 
     fn press(&mut self) -> Option<char> {
-        let candidate = self.candidate.filter(Candidate::is_pressed)?;
+        let is_looked_at = |candidate: &&mut Candidate| candidate.looks < LOOKS_MAX && candidate.is_pressed();
+        let candidate = self.candidate.as_mut().filter(is_looked_at)?;
+        candidate.looks += 1;
+        let candidate = *candidate;
         if third(&self.samples, candidate.tones_hz()) > THIRD_MAX {
             return None;
         }
@@ -331,6 +350,7 @@ impl Candidate {
             clear: u32::from(pair.share >= CLEAR_SHARE_MIN),
             lost,
             spoiled: 0,
+            looks: 0,
             softest: pair.powers,
             loudest: pair.powers,
             is_unbroken: true,
@@ -413,33 +433,46 @@ fn pair(parts: &Parts, before: &Parts, mean_square: f32) -> Option<Pair> {
 
 /// The part of the window's power that its strongest tone has after these two are taken away. A voice has other overtones
 /// than the two that sound like a key; noise has a little everywhere.
-fn third(samples: &[f32; WINDOW_HOPS * HOP], tones_hz: [f32; 2]) -> f32 {
+fn third(samples: &[f32; WINDOW_LEN], tones_hz: [f32; 2]) -> f32 {
     let energy: f32 = samples.iter().map(|sample| sample * sample).sum();
     let mut rest = *samples;
+    let tones = tones_hz.map(turning);
     // Each is seen better when the other is away.
-    for hz in tones_hz.into_iter().cycle().take(REMOVALS) {
-        let (re, im) = correlation(&rest, hz);
-        for (sample, wave) in rest.iter_mut().zip(turning(hz)) {
+    for waves in tones.iter().cycle().take(REMOVALS) {
+        let sums = rest.iter().zip(waves);
+        let (re, im) =
+            sums.fold((0.0, 0.0), |(re, im), (sample, wave)| (re + sample * wave.0, im + sample * wave.1));
+        for (sample, wave) in rest.iter_mut().zip(waves) {
             // The wave turns backwards: its conjugate is the tone.
             *sample -= 2.0 / WINDOW * (re * wave.0 + im * wave.1);
         }
     }
-    let probes = PROBES.map(|n| SAMPLE_RATE as f32 / WINDOW * f32::from(n));
-    let probes = probes.filter(|probe| tones_hz.iter().all(|hz| (hz - probe).abs() > BESIDE_HZ));
-    let powers = probes.map(|hz| correlation(&rest, hz)).map(|(re, im)| re * re + im * im);
-    let power = powers.fold(0.0, f32::max);
+    let mut sums = [[0.0; PROBES_LEN]; 2];
+    for (sample, waves) in rest.iter().zip(&TABLE.probes) {
+        for (sums, waves) in sums.iter_mut().zip(waves) {
+            for (sum, wave) in sums.iter_mut().zip(waves) {
+                *sum += sample * wave;
+            }
+        }
+    }
+    let is_apart = |hz: f32| tones_hz.iter().all(|tone| (tone - hz).abs() > BESIDE_HZ);
+    let apart = (0..PROBES_LEN).filter(|n| is_apart(probe_hz(*n)));
+    let power = apart.map(|n| sums[0][n].powi(2) + sums[1][n].powi(2)).fold(0.0, f32::max);
     2.0 * power / (WINDOW * energy.max(1.0))
 }
 
-fn correlation(samples: &[f32], hz: f32) -> (f32, f32) {
-    let sums = samples.iter().zip(turning(hz));
-    sums.fold((0.0, 0.0), |(re, im), (sample, wave)| (re + sample * wave.0, im + sample * wave.1))
+fn probe_hz(n: usize) -> f32 {
+    SAMPLE_RATE as f32 / WINDOW * (PROBES_FROM + n) as f32
 }
 
 /// e^(−jωt), sample by sample.
-fn turning(hz: f32) -> impl Iterator<Item = (f32, f32)> {
+fn turning(hz: f32) -> [(f32, f32); WINDOW_LEN] {
     let (sin, cos) = (TAU * hz / SAMPLE_RATE as f32).sin_cos();
-    std::iter::successors(Some((1.0, 0.0)), move |wave| Some(times(*wave, (cos, -sin))))
+    let mut wave = (1.0, 0.0);
+    std::array::from_fn(|_| {
+        let next = times(wave, (cos, -sin));
+        std::mem::replace(&mut wave, next)
+    })
 }
 
 fn times(a: (f32, f32), b: (f32, f32)) -> (f32, f32) {
@@ -553,6 +586,25 @@ mod tests {
             assert_eq!(hear(&holed, |_| false), "7", "silence for packet {lost}");
         }
         assert_eq!(hear(&sound("77", PLAIN), |n| n == 8), "77", "the pause is lost in part");
+    }
+
+    #[test]
+    fn a_key_that_was_refused_is_not_looked_at_for_ever_and_the_next_one_is() {
+        let key = sound("5", Press { on_ms: 2000, ..PLAIN });
+        let third = crate::tone::sine(2500.0, 2500, Duration::from_millis(2000));
+        let mut mixed = key.clone();
+        for (sample, third) in mixed[PLAIN.from..].iter_mut().zip(third.samples()) {
+            *sample += third;
+        }
+        let mut keypad = Keypad::new();
+        let mut feed = |samples: &[i16]| {
+            let told: String =
+                Sound::from_samples(samples.to_vec()).frames().filter_map(|f| keypad.feed(&f)).collect();
+            (told, keypad.candidate.map(|candidate| candidate.looks))
+        };
+        assert_eq!(feed(&mixed[..8000]), (String::new(), Some(LOOKS_MAX)));
+        assert_eq!(feed(&mixed[8000..]).0, "");
+        assert_eq!(feed(&sound("5", PLAIN)).0, "5");
     }
 
     #[test]
