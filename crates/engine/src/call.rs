@@ -1,8 +1,11 @@
 //! One call: `Dialing → Ringing → Waiting ⇄ Offering → Bridged`, or `Message` when no agent came, then `end`.
 
+mod ending;
 mod ringing;
 
 use std::time::Duration;
+
+pub(crate) use ending::{Ending, Legs};
 
 use crate::agent::Seat;
 use crate::heard::Judging;
@@ -23,6 +26,8 @@ pub(crate) enum Stage {
     Bridged(AgentId),
     /// Another agent is rung to go on with the talk.
     Transfer(Transfer),
+    /// The agent has left, and the customer waits for the number outside that this call dials.
+    Outside(CallId),
     /// No agent came in time: the customer hears the message.
     Message,
 }
@@ -52,7 +57,7 @@ pub(crate) struct Call {
     pub(crate) answered_at: Option<Timestamp>,
     pub(crate) bridged_at: Option<Timestamp>,
     /// Start of the talk on the mono clock.
-    talk_began: Duration,
+    pub(crate) talk_began: Duration,
     /// The agent to whom the call was offered last.
     agent: Option<AgentId>,
     pub(crate) judging: Judging,
@@ -96,6 +101,11 @@ impl Call {
         }
     }
 
+    /// An agent has talked with the customer: whatever comes, nobody was abandoned.
+    pub(crate) fn is_served(&self) -> bool {
+        self.bridged_at.is_some()
+    }
+
     pub(crate) fn offered_to(&self) -> Option<AgentId> {
         match self.stage {
             Stage::Offering(agent) => Some(agent),
@@ -136,50 +146,6 @@ pub(crate) fn note_key(keys: &mut String, key: char) {
     }
 }
 
-/// How and why a call ends.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ending {
-    pub(crate) outcome: Outcome,
-    pub(crate) cause: Cause,
-    pub(crate) by: HangupBy,
-    pub(crate) sip_status: u16,
-    pub(crate) legs: Legs,
-}
-
-impl Ending {
-    pub(crate) const fn new(outcome: Outcome, cause: Cause, by: HangupBy, legs: Legs) -> Ending {
-        Ending { outcome, cause, by, sip_status: 0, legs }
-    }
-
-    /// Both talked, and one of them hung up.
-    pub(crate) const fn connected(cause: Cause, by: HangupBy) -> Ending {
-        Ending::new(Outcome::Connected, cause, by, Legs::Left)
-    }
-
-    /// The agent did not want the call any more before it was one.
-    pub(crate) const fn given_up(customer_is_there: bool) -> Ending {
-        let outcome = if customer_is_there { Outcome::Abandoned } else { Outcome::NoAnswer };
-        Ending::new(outcome, Cause::CANCELLED, HangupBy::Agent, Legs::Left)
-    }
-
-    /// The customer's leg failed before it was answered.
-    pub(crate) const fn failed(failure: Failure) -> Ending {
-        let Failure { outcome, cause, sip_status } = failure;
-        let by = match outcome {
-            Outcome::Busy | Outcome::Rejected | Outcome::NoAnswer => HangupBy::Customer,
-            _ => HangupBy::Unknown,
-        };
-        Ending { outcome, cause, by, sip_status, legs: Legs::Gone }
-    }
-}
-
-/// Whether the switch may still hold a leg of the call.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Legs {
-    Gone,
-    Left,
-}
-
 /// Why an offer is over before the agent answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum OfferEnd {
@@ -204,7 +170,7 @@ impl Engine {
     }
 
     /// The only place where a call changes its stage before its end.
-    fn set_stage(&mut self, id: CallId, stage: Stage) {
+    pub(crate) fn set_stage(&mut self, id: CallId, stage: Stage) {
         let call = self.calls.get_mut(&id).expect("the caller looked it up");
         let before = std::mem::replace(&mut call.stage, stage);
         let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
@@ -268,15 +234,13 @@ impl Engine {
                 Some(ending) => Ending { legs: Legs::Gone, ..ending },
                 None => Ending::failed(failure),
             },
-            Stage::Waiting | Stage::Offering(_) | Stage::Message => {
+            Stage::Waiting | Stage::Offering(_) | Stage::Message if !call.is_served() => {
                 Ending::new(Outcome::Abandoned, Cause::NORMAL, HangupBy::Customer, Legs::Gone)
             }
-            Stage::Bridged(_) => {
-                Ending::new(Outcome::Connected, failure.cause, HangupBy::Customer, Legs::Left)
-            }
             Stage::Transfer(_) => return self.transfer_abandoned(id, failure.cause),
+            _ => Ending::connected(failure.cause, HangupBy::Customer),
         };
-        if matches!(call.stage, Stage::Waiting | Stage::Offering(_)) {
+        if matches!(call.stage, Stage::Waiting | Stage::Offering(_)) && !call.is_served() {
             self.note_answered(id, true);
         }
         self.end(id, ending);
@@ -294,18 +258,20 @@ impl Engine {
             Stage::Waiting | Stage::Offering(_) => self.abandon(id),
             Stage::Message => self.message_played(id),
             Stage::Transfer(_) => self.transfer_failed(id, Cause::NOT_PICKED_UP),
-            Stage::Bridged(_) => {}
+            Stage::Bridged(_) | Stage::Outside(_) => {}
         }
     }
 
     /// Nobody came in time. From here on no agent is wanted any more.
     fn abandon(&mut self, id: CallId) {
         let call = self.calls.get(&id).expect("the caller looked it up");
-        let is_overdue = !self.timers.is_set(TimerKey::Offer(id));
+        let (is_overdue, is_served) = (!self.timers.is_set(TimerKey::Offer(id)), call.is_served());
         if call.offered_to().is_some() {
             self.stop_offer(id, if is_overdue { OfferEnd::Missed } else { OfferEnd::Withdrawn });
         }
-        self.note_answered(id, true);
+        if !is_served {
+            self.note_answered(id, true);
+        }
         self.set_stage(id, Stage::Message);
         self.timers.set(TimerKey::Call(id), self.now.mono + self.config.message_max);
         self.emit(Effect::PlayMessage { call: id });
@@ -313,8 +279,8 @@ impl Engine {
 
     pub(crate) fn message_played(&mut self, id: CallId) {
         self.caller_told(id);
-        if self.calls.get(&id).is_some_and(|c| c.stage == Stage::Message) {
-            self.end(id, Ending::new(Outcome::Abandoned, Cause::PLATFORM, HangupBy::Platform, Legs::Left));
+        if let Some(call) = self.calls.get(&id).filter(|c| c.stage == Stage::Message) {
+            self.end(id, Ending::nobody_came(call.is_served()));
         }
     }
 
@@ -353,10 +319,12 @@ impl Engine {
     pub(crate) fn bridge(&mut self, id: CallId, agent: AgentId) {
         self.timers.cancel(TimerKey::Call(id));
         self.timers.cancel(TimerKey::Offer(id));
-        self.note_answered(id, false);
+        if !self.calls.get(&id).is_some_and(Call::is_served) {
+            self.note_answered(id, false);
+        }
         self.set_stage(id, Stage::Bridged(agent));
         let call = self.calls.get_mut(&id).expect("the caller looked it up");
-        call.bridged_at = Some(self.now.wall);
+        call.bridged_at.get_or_insert(self.now.wall);
         call.talk_began = self.now.mono;
         self.emit(Effect::Bridge { call: id, agent });
         self.seat_talking(agent, id);
@@ -544,6 +512,7 @@ impl Engine {
                 self.seat_left_after(agent, talked, wrap_up);
             }
             Stage::Transfer(transfer) => self.seat_freed(transfer.to),
+            Stage::Outside(dialed) => self.awaited_in_vain(dialed),
             _ => {}
         }
         let record = call.record(self.now.wall, ending);

@@ -44,7 +44,7 @@ impl InFlight {
             Stage::Dialing | Stage::Ringing => &mut self.ringing,
             Stage::Waiting => &mut self.waiting,
             Stage::Offering(_) => &mut self.offering,
-            Stage::Bridged(_) | Stage::Transfer(_) => &mut self.talking,
+            Stage::Bridged(_) | Stage::Transfer(_) | Stage::Outside(_) => &mut self.talking,
             Stage::Message => &mut self.message,
         }
     }

@@ -188,16 +188,20 @@ impl Engine {
                 let seat = self.agents.get(&agent).and_then(|a| a.call());
                 assert_eq!(seat, Some(*id), "call {id} has its agent's seat");
             }
-            let untimed = matches!(direct.step, Step::Opening | Step::Talking);
+            let untimed = matches!(direct.step, Step::Opening | Step::Talking | Step::Outside(_));
             assert_eq!(self.timers.is_set(TimerKey::Call(*id)), !untimed, "the step of call {id} ends");
             let waits = direct.step == Step::AwaitingTrunk;
             assert_eq!(self.trunkless.contains(id), waits, "call {id} is listed while it waits for a trunk");
             let dialed = direct.caller.is_some()
-                || matches!(direct.step, Step::Dialing | Step::Ringing | Step::Offering | Step::Talking);
+                || !matches!(direct.step, Step::Opening | Step::RingingAgent | Step::AwaitingTrunk);
             let has_far = direct.trunk.is_some() != direct.far.is_some();
             assert_eq!(has_far, dialed, "call {id} has a trunk, or another agent, once it is dialed");
-            let was_bridged = direct.step == Step::Talking || direct.transfer.is_some();
-            assert_eq!(direct.bridged_at.is_some(), was_bridged, "call {id} is bridged");
+            let was_bridged =
+                matches!(direct.step, Step::Talking | Step::Outside(_)) || direct.transfer.is_some();
+            // One who called may wait for another agent after a talk.
+            let may_be = was_bridged || direct.caller.is_some();
+            let is_bridged = direct.bridged_at.is_some();
+            assert!(is_bridged >= was_bridged && is_bridged <= may_be, "call {id} is bridged");
             let is_offered =
                 direct.transfer.is_none_or(|t| direct.step == Step::Offering && Some(t.to) == direct.agent());
             assert!(is_offered, "who is to have call {id} is rung");
@@ -222,7 +226,7 @@ impl Engine {
 
     fn check_timers(&self) {
         for call in self.calls.values() {
-            let bridged = matches!(call.stage, Stage::Bridged(_));
+            let bridged = matches!(call.stage, Stage::Bridged(_) | Stage::Outside(_));
             assert_eq!(
                 self.timers.is_set(TimerKey::Call(call.id)),
                 !bridged,

@@ -12,6 +12,8 @@ use crate::{AgentId, CallId, Cause, Effect, Engine, HangupBy, Party, Refusal, Tr
 pub(crate) enum Beside {
     /// Made while the agent's talk goes on or is held.
     Talk,
+    /// The agent has left; the customer of this talk waits until the number answers.
+    Awaited(CallId),
     /// The agent has left; in the agent's place is the customer of the other call, with the trunk of that one.
     Customer(Option<TrunkId>),
 }
@@ -45,6 +47,9 @@ impl Engine {
         }
         if let Some(trunk) = direct.second_trunk() {
             self.trunks.free(trunk);
+        }
+        if let Some(Beside::Awaited(talk)) = direct.beside {
+            self.back_from_outside(talk);
         }
     }
 
@@ -111,7 +116,9 @@ impl Engine {
             Some(call) => Some(call.trunk),
             None => self.directs.get(&call).and_then(|direct| direct.trunk),
         };
-        self.consults.remove(&agent);
+        if self.consults.get(&agent) == Some(&consult) {
+            self.consults.remove(&agent);
+        }
         self.end_watches_of(call);
         self.emit(Effect::TakePlace { call: consult, held: call, agent });
         let direct = self.directs.get_mut(&consult).expect("the caller looked it up");
@@ -137,6 +144,19 @@ impl Engine {
             assert_eq!((direct.beside, direct.agent()), (Some(Beside::Talk), Some(*agent)));
             let seat = self.agents.get(agent).map(|agent| agent.seat);
             assert!(matches!(seat, Some(Seat::Talking(_))), "agent {agent} talks beside call {call}");
+        }
+        for (id, direct) in &self.directs {
+            let Some(Beside::Awaited(talk)) = direct.beside else { continue };
+            assert_eq!(self.dialed_outside_for(talk), Some(*id), "who waits for call {id} knows it");
+        }
+        for talk in self.calls.keys().chain(self.directs.keys()) {
+            let Some(dialed) = self.dialed_outside_for(*talk) else { continue };
+            let beside = self.directs.get(&dialed).and_then(|direct| direct.beside);
+            assert_eq!(
+                beside,
+                Some(Beside::Awaited(*talk)),
+                "what the customer of call {talk} waits for is dialed"
+            );
         }
         let beside = self.directs.values().filter(|direct| direct.beside == Some(Beside::Talk)).count();
         assert_eq!(self.consults.len(), beside, "calls beside talks are listed");

@@ -66,7 +66,7 @@ impl Engine {
         self.now.mono.saturating_sub(began)
     }
 
-    fn ring_next(&mut self, call: CallId, to: AgentId) {
+    pub(crate) fn ring_next(&mut self, call: CallId, to: AgentId) {
         self.end_rest(to);
         self.emit(Effect::Offer { call, agent: to });
         self.emit(Effect::PlayRingback { call, to: Party::Customer });

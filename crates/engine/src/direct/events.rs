@@ -49,7 +49,7 @@ impl Engine {
     pub(crate) fn direct_talk(&mut self, id: CallId, agent: AgentId) {
         self.set_step(id, Step::Talking, None);
         let direct = self.directs.get_mut(&id).expect("the caller looked it up");
-        direct.bridged_at = Some(self.now.wall);
+        direct.bridged_at.get_or_insert(self.now.wall);
         direct.answered_at.get_or_insert(self.now.wall);
         direct.talk_began = self.now.mono;
         let (far, seated) = (direct.far, direct.seated_agent());
@@ -65,7 +65,7 @@ impl Engine {
             return self.transfer_abandoned(id, cause);
         }
         let ending = match direct.step {
-            Step::Talking => Ending::connected(cause, HangupBy::Customer),
+            _ if direct.bridged_at.is_some() => Ending::connected(cause, HangupBy::Customer),
             _ => Ending::new(Outcome::Abandoned, cause, HangupBy::Customer, Legs::Left),
         };
         self.end_direct(id, ending);
@@ -108,7 +108,7 @@ impl Engine {
             return self.transfer_failed(id, Cause::NOT_PICKED_UP);
         }
         let (outcome, cause) = match direct.step {
-            Step::Opening | Step::Talking => return,
+            Step::Opening | Step::Talking | Step::Outside(_) => return,
             Step::Offering if direct.caller.is_some() => {
                 return self.caller_missed(id, Legs::Left, Miss::NotPickedUp);
             }

@@ -9,8 +9,8 @@ use crate::agent::Seat;
 use crate::call::{Ending, Legs};
 use crate::group::PoolKey;
 use crate::{
-    AgentId, CallId, CallTags, CallerTimes, CampaignId, Cause, Effect, Engine, GroupId, HangupBy, Miss,
-    Outcome, PhoneNumber, Refusal, TrunkId,
+    AgentId, CallId, CallTags, CallerTimes, CampaignId, Effect, Engine, GroupId, Miss, PhoneNumber, Refusal,
+    TrunkId,
 };
 
 /// Which calls of customers are taken. The default: none.
@@ -116,18 +116,38 @@ impl Engine {
             return self.end_direct(id, Ending { legs: Legs::Left, ..ending });
         }
         let caller_id = direct.row.caller_id.clone();
-        let pools = self.pools_for(&caller_id, last);
-        let wait = self.first_time(&pools, |times| times.wait).unwrap_or(self.inbound.wait);
-        let absent_wait = self.first_time(&pools, |times| times.absent_wait).unwrap_or_default();
-        let now = self.now.mono;
-        let caller = self.caller(id);
-        caller.pools = pools;
-        caller.until = now + wait;
-        caller.absent_until = now + absent_wait.min(wait);
+        self.caller(id).pools = self.pools_for(&caller_id, last);
+        self.wait_from_now(id);
         match last.agent.filter(|agent| self.is_free_for_caller(*agent)) {
             Some(agent) => self.offer_caller(id, agent),
             None => self.find_agent(id),
         }
+    }
+
+    fn wait_from_now(&mut self, id: CallId) {
+        let pools = self.caller(id).pools.clone();
+        let (wait, absent_wait) = self.waiting_times(&pools);
+        let now = self.now.mono;
+        let caller = self.caller(id);
+        (caller.until, caller.absent_until) = (now + wait, now + absent_wait);
+    }
+
+    /// How long who called waits for agents of these, and how long while none of them is at work.
+    pub(crate) fn waiting_times(&self, pools: &[PoolKey]) -> (Duration, Duration) {
+        let wait = self.first_time(pools, |times| times.wait).unwrap_or(self.inbound.wait);
+        let absent_wait = self.first_time(pools, |times| times.absent_wait).unwrap_or_default();
+        (wait, absent_wait.min(wait))
+    }
+
+    /// The customer is without an agent again.
+    pub(crate) fn caller_waits_again(&mut self, id: CallId) {
+        let agent = self.directs.get_mut(&id).expect("the caller looked it up").row.agent.take();
+        let caller = self.caller(id);
+        caller.rung_last = agent;
+        caller.hears_music = true;
+        self.wait_from_now(id);
+        self.emit(Effect::PlayHold { call: id });
+        self.find_agent(id);
     }
 
     fn caller(&mut self, id: CallId) -> &mut Caller {
@@ -244,9 +264,8 @@ impl Engine {
     }
 
     pub(crate) fn caller_told(&mut self, id: CallId) {
-        if self.directs.get(&id).is_some_and(|direct| direct.step == Step::Message) {
-            let ending = Ending::new(Outcome::Abandoned, Cause::PLATFORM, HangupBy::Platform, Legs::Left);
-            self.end_direct(id, ending);
+        if let Some(direct) = self.directs.get(&id).filter(|direct| direct.step == Step::Message) {
+            self.end_direct(id, Ending::nobody_came(direct.bridged_at.is_some()));
         }
     }
 }

@@ -39,6 +39,8 @@ pub(crate) enum Step {
     /// The customer is there, the agent is rung.
     Offering,
     Talking,
+    /// The agent has left, and the customer waits for the number outside that this call dials.
+    Outside(CallId),
     /// The customer called, and no agent came.
     Message,
 }
@@ -97,7 +99,7 @@ impl Direct {
 
     /// The agent whose seat it takes.
     pub(crate) fn seated_agent(&self) -> Option<AgentId> {
-        self.agent().filter(|_| self.beside.is_none())
+        self.agent().filter(|_| self.beside.is_none() && !matches!(self.step, Step::Outside(_)))
     }
 
     /// Of a call that an agent has from its beginning.
@@ -171,6 +173,7 @@ impl Engine {
                     self.seat_left(agent, talked);
                 }
             }
+            Step::Outside(dialed) => self.awaited_in_vain(dialed),
             _ => {
                 for agent in far.into_iter().chain(agent) {
                     self.seat_freed(agent);
@@ -246,6 +249,9 @@ impl Engine {
         }
         if direct.caller.is_some() && direct.step == Step::Offering {
             return self.caller_missed(id, Legs::Left, Miss::Declined);
+        }
+        if matches!(direct.step, Step::Outside(_)) {
+            return;
         }
         let ending = match direct.step {
             Step::Talking if direct.is_between_customers() => Ending::connected(cause, HangupBy::Customer),

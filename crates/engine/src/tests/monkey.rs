@@ -1,6 +1,7 @@
 //! Any inputs in any order: nothing panics, every invariant holds.
 
 use super::*;
+use crate::consult::Beside;
 use fastrand::Rng;
 
 /// What the engine has spoken of so far.
@@ -227,6 +228,20 @@ fn some_input(rng: &mut Rng, seen: &mut Seen) -> Input {
     }
 }
 
+/// An agent who talks hands the customer to a number outside, or does so no more but hangs up.
+fn leaving(engine: &Engine, rng: &mut Rng) -> Option<Input> {
+    if rng.u8(..12) > 0 {
+        return None;
+    }
+    let agent =
+        rng.choice((1..5).map(AgentId).filter(|agent| engine.talk_of(*agent).is_some()).collect::<Vec<_>>())?;
+    let call = engine.talk_of(agent)?;
+    Some(match engine.consults.contains_key(&agent) {
+        false => Input::ReferredOutside { agent, number: PhoneNumber::parse("13900000000").unwrap() },
+        true => Input::AgentLeg { call, agent, event: HUNG_UP },
+    })
+}
+
 fn some_command(rng: &mut Rng, agent: AgentId) -> Input {
     let first = if rng.bool() { FirstRung::Agent } else { FirstRung::Customer };
     let modes = [WatchMode::Listen, WatchMode::Whisper, WatchMode::ThreeWay];
@@ -270,7 +285,7 @@ fn beginning() -> Vec<Input> {
 
 #[test]
 fn any_inputs_in_any_order_break_no_invariant() {
-    let mut dialed = 0;
+    let (mut dialed, mut awaited) = (0, 0);
     for seed in 0..60 {
         let mut rng = Rng::with_seed(seed);
         let agent_legs = if rng.bool() { AgentLegs::KeptUp } else { AgentLegs::RungPerCall };
@@ -282,9 +297,13 @@ fn any_inputs_in_any_order_break_no_invariant() {
         let mut seen = Seen::default();
         let mut first = beginning().into_iter();
         for _ in 0..400 {
-            let input = first.next().unwrap_or_else(|| some_input(&mut rng, &mut seen));
+            let input = first.next().or_else(|| leaving(&engine, &mut rng));
+            let input = input.unwrap_or_else(|| some_input(&mut rng, &mut seen));
             engine.handle(now, input);
             engine.check();
+            let is_awaited =
+                |direct: &crate::direct::Direct| matches!(direct.beside, Some(Beside::Awaited(_)));
+            awaited += usize::from(engine.directs.values().any(is_awaited));
             while let Some(effect) = engine.poll() {
                 seen.note(&effect, &mut rng);
             }
@@ -294,4 +313,5 @@ fn any_inputs_in_any_order_break_no_invariant() {
         dialed += seen.calls.len();
     }
     assert!(dialed > 300, "it got as far as calls: {dialed}");
+    assert!(awaited > 100, "and to numbers outside that customers wait for: {awaited}");
 }
