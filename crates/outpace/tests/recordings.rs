@@ -8,10 +8,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use harness::crm::Crm;
-use harness::floor::{Floor, Plan, numbers};
-use harness::peer::{Behaviour, What};
+use harness::floor::{Floor, Plan, numbers, with_hold_music};
+use harness::hearing::{first, wait_heard};
+use harness::peer::{Behaviour, Outgoing, Peer, What};
 use harness::rtp::{Sound, samples, tone_share};
-use harness::server::{Company, Server, Setup};
+use harness::server::{Company, PASSWORD, Server, Setup};
 use harness::{seconds, wait_for};
 use serde_json::json;
 
@@ -75,6 +76,34 @@ fn channels(wav: &[u8]) -> [Vec<i16>; 2] {
     let data = &wav[44..44 + u32_at(40)];
     let samples: Vec<i16> = data.chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect();
     [0, 1].map(|side| samples.iter().skip(side).step_by(2).copied().collect())
+}
+
+/// A recorded call of 1001, whom another phone, 1003, relieves: how the customer hears 1003 is `relieve`'s affair.
+fn relieved(relieve: impl FnOnce(&Floor, &Peer, &Outgoing)) {
+    const OTHER_HZ: f64 = 2300.0;
+    let floor = Floor::that_holds(|setup| on(with_hold_music(setup)));
+    let other = Peer::start(floor.ports.next(), Sound::Tone(OTHER_HZ), |_| Behaviour::answers(seconds(0.1)));
+    other.register(floor.server.sip, "1003", PASSWORD, 300);
+    floor.crm.wait_registered(&["1003".to_owned()]);
+    let call = floor.agents.dial(floor.server.sip, "1001", PASSWORD, "13900000001").expect("answered");
+    let customer = first(floor.carrier.wait(What::Confirmed, 1, LIMIT)).call_id;
+    wait_heard(&floor.carrier, &customer, AGENT_HZ);
+    std::thread::sleep(seconds(1.0));
+    relieve(&floor, &other, &call);
+    wait_heard(&floor.carrier, &customer, OTHER_HZ);
+    std::thread::sleep(seconds(1.5));
+    assert_eq!(floor.carrier.ask(&customer, "BYE", "", ("", "")).status(), 200);
+    let talk = wait_for("the recording of the talk", LIMIT, || {
+        // What the agents told each other is shorter.
+        floor.server.sql("SELECT filename FROM recordings WHERE seconds >= 3").pop()
+    });
+    let [left, right] = channels(&std::fs::read(file_of(&floor.server, &talk)).expect("it is there"));
+    let (begin, end) = (&right[..6000], &right[right.len() - 8000..]);
+    assert!(tone_share(begin, AGENT_HZ) > 0.9, "the first agent is right");
+    assert!(tone_share(end, OTHER_HZ) > 0.9, "and then the other: {}", tone_share(end, OTHER_HZ));
+    for part in [&left[..6000], &left[left.len() - 8000..]] {
+        assert!(tone_share(part, CUSTOMER_HZ) > 0.9, "the customer is left");
+    }
 }
 
 fn check_sound(wav: &[u8], least_s: f64) {
@@ -168,6 +197,36 @@ fn a_leg_that_is_kept_up_makes_a_recording_of_each_call() {
         check_sound(&wav, 1.0);
         assert!(wav.len() < 44 + 32_000 * 4, "it ends with its call");
     }
+}
+
+#[test]
+fn a_recording_goes_on_with_the_agent_who_was_asked() {
+    relieved(|floor, other, call| {
+        assert_eq!(floor.agents.offer(&call.call_id, "sendonly").status(), 200);
+        let consult = floor.agents.dial(floor.server.sip, "1001", PASSWORD, "1003").expect("answered");
+        other.wait(What::Confirmed, 1, LIMIT);
+        let (ours, theirs) = floor.agents.tags(&consult.call_id);
+        let replaces = format!("{}%3Bto-tag%3D{theirs}%3Bfrom-tag%3D{ours}", consult.call_id);
+        let header = format!("Refer-To: <sip:1003@{}?Replaces={replaces}>\r\n", floor.server.sip);
+        assert_eq!(floor.agents.ask(&call.call_id, "REFER", &header, ("", "")).status(), 202);
+    });
+}
+
+#[test]
+fn a_recording_goes_on_with_the_phone_that_takes_over() {
+    relieved(|floor, other, call| {
+        let (ours, theirs) = floor.agents.tags(&call.call_id);
+        let header = format!("Replaces: {};to-tag={theirs};from-tag={ours}\r\n", call.call_id);
+        other.dial_with(floor.server.sip, ("1003", PASSWORD), "0", &header).expect("answered");
+    });
+}
+
+#[test]
+fn a_recording_goes_on_with_the_agent_to_whom_the_call_is_handed() {
+    relieved(|floor, _, call| {
+        let header = format!("Refer-To: <sip:1003@{}>\r\n", floor.server.sip);
+        assert_eq!(floor.agents.ask(&call.call_id, "REFER", &header, ("", "")).status(), 202);
+    });
 }
 
 #[test]
