@@ -162,8 +162,8 @@ impl Budget {
         }
         let of_hour = if self.hour_left < 1.0 { 0.0 } else { self.rates.with_left(self.part_left) };
         // Those who are abandoned are so in bunches, and with few tokens left it is not the price that binds but the hour's
-        // limit: measured, teams of twenty are busier with half the rates.
-        let spent = 0.5 + 1.0 / self.tokens.max(2.0);
+        // limit: the fewer are left the less is spent of them, so that few moments come in which it binds.
+        let spent = (1.0 + 1.0 / self.tokens.max(2.0)) * self.part_left;
         let hourly = self.hourly_answers();
         let day_left = self.cap * self.day_sum.0 - self.day_sum.1;
         let of_day = self.cap * f64::midpoint(1.0, day_left.max(0.0));

@@ -37,7 +37,7 @@ const DRIFT: f64 = 0.025;
 const JUMPS: f64 = 0.002;
 /// Hours over the cap that all the calls of an hour may bring, were each at its limit. One call may bring this by the answers
 /// of an hour: a limit that is the same for each call would be broken more often by those who place more.
-const OVERRUNS_HOURLY: f64 = 0.000_1;
+const OVERRUNS_HOURLY: f64 = 0.000_05;
 /// The same should as many customers answer as can be feared.
 const OVERRUN_HIGH_MAX: f64 = 0.000_05;
 /// It is feared that soon as many answer again as did lately, less a quarter: a dip may be over at any time.
