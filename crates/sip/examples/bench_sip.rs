@@ -10,7 +10,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sip::{DialogId, Endpoint, EndpointConfig, Event, Flow, Invite, Transport};
+use sip::{DialogId, Endpoint, EndpointConfig, Event, Flow, IncomingCall, Invite, Transport};
 
 const SDP: &[u8] = b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
     m=audio 20000 RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n\
@@ -119,7 +119,7 @@ impl Pair {
 
     fn event(&mut self, end: usize, event: Event) {
         match event {
-            Event::Incoming { dialog, .. } => {
+            Event::Incoming(IncomingCall { dialog, .. }) => {
                 self.ends[end].ring(self.now, dialog, 180, None);
                 self.ends[end].answer(self.now, dialog, SDP.to_vec());
             }

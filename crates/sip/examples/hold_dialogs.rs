@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sip::{Endpoint, EndpointConfig, Event, Flow, Invite, Transport};
+use sip::{Endpoint, EndpointConfig, Event, Flow, IncomingCall, Invite, Transport};
 
 fn config(end: u8, calls: usize) -> EndpointConfig {
     let at = address(end);
@@ -40,7 +40,7 @@ fn exchange(ends: &mut [Endpoint; 2], now: Duration, sdp: &[u8]) {
                 ends[1 - end].receive(now, flow, &transmit.bytes);
             }
             while let Some(event) = ends[end].poll_event() {
-                if let Event::Incoming { dialog, .. } = event {
+                if let Event::Incoming(IncomingCall { dialog, .. }) = event {
                     ends[end].answer(now, dialog, sdp.to_vec());
                 }
             }

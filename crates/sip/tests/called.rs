@@ -3,7 +3,7 @@
 mod peer;
 
 use peer::{OURS, Peer, THEIRS, call, has, header, headers, seconds, udp};
-use sip::{EndedBy, EndpointConfig, Event};
+use sip::{EndedBy, EndpointConfig, Event, IncomingCall};
 use std::time::Duration;
 
 #[test]
@@ -25,7 +25,7 @@ fn a_repeated_invite_gets_the_last_response_again() {
     let mut peer = Peer::new();
     let invite = peer.request("INVITE", "a", 1, "", "v=0");
     peer.feed(&invite);
-    let Event::Incoming { dialog, .. } = peer.event() else { panic!() };
+    let Event::Incoming(IncomingCall { dialog, .. }) = peer.event() else { panic!() };
     peer.expect("SIP/2.0 100");
     peer.feed(&invite);
     peer.expect("SIP/2.0 100");
@@ -53,7 +53,7 @@ fn an_answer_is_repeated_until_its_ack_comes() {
     let mut peer = Peer::new();
     let invite = peer.request("INVITE", "a", 1, "Record-Route: <sip:10.0.0.9;lr>\r\n", "v=0");
     peer.feed(&invite);
-    let Event::Incoming { dialog, .. } = peer.event() else { panic!() };
+    let Event::Incoming(IncomingCall { dialog, .. }) = peer.event() else { panic!() };
     peer.expect("SIP/2.0 100");
     peer.endpoint.answer(peer.now, dialog, b"v=0 answer".to_vec());
     let answer = peer.expect("SIP/2.0 200");
@@ -84,7 +84,7 @@ fn an_answer_without_ack_ends_the_call() {
     let mut peer = Peer::new();
     let invite = peer.request("INVITE", "a", 1, "", "v=0");
     peer.feed(&invite);
-    let Event::Incoming { dialog, .. } = peer.event() else { panic!() };
+    let Event::Incoming(IncomingCall { dialog, .. }) = peer.event() else { panic!() };
     peer.endpoint.answer(peer.now, dialog, b"v=0 answer".to_vec());
     peer.wait(seconds(33));
     assert_eq!(peer.event(), Event::Ended { dialog, by: EndedBy::Timeout, q850: None });
@@ -100,7 +100,7 @@ fn hanging_up_before_the_ack_sends_bye_after_it() {
     let mut peer = Peer::new();
     let invite = peer.request("INVITE", "a", 1, "", "v=0");
     peer.feed(&invite);
-    let Event::Incoming { dialog, .. } = peer.event() else { panic!() };
+    let Event::Incoming(IncomingCall { dialog, .. }) = peer.event() else { panic!() };
     peer.expect("SIP/2.0 100");
     peer.endpoint.answer(peer.now, dialog, b"v=0 answer".to_vec());
     let answer = peer.expect("SIP/2.0 200");
@@ -120,7 +120,7 @@ fn a_cancelled_call_gets_487() {
     let mut peer = Peer::new();
     let invite = peer.request("INVITE", "a", 1, "", "v=0");
     peer.feed(&invite);
-    let Event::Incoming { dialog, .. } = peer.event() else { panic!() };
+    let Event::Incoming(IncomingCall { dialog, .. }) = peer.event() else { panic!() };
     peer.expect("SIP/2.0 100");
     let cancel = invite.replace("INVITE", "CANCEL").replace("Max-", "Reason: Q.850;cause=26\r\nMax-");
     peer.feed(&cancel);
@@ -141,7 +141,7 @@ fn a_call_without_offer_brings_the_answer_with_its_ack() {
     let mut peer = Peer::new();
     let invite = peer.request("INVITE", "a", 1, "", "");
     peer.feed(&invite);
-    let Event::Incoming { dialog, sdp, .. } = peer.event() else { panic!() };
+    let Event::Incoming(IncomingCall { dialog, sdp, .. }) = peer.event() else { panic!() };
     assert_eq!(sdp, b"");
     peer.expect("SIP/2.0 100");
     peer.endpoint.answer(peer.now, dialog, b"v=0 ours".to_vec());
@@ -440,7 +440,7 @@ fn datagrams_without_content_length_and_with_odd_forms_are_read() {
     peer.endpoint.receive(peer.now, peer.flow, &bytes);
     peer.expect("SIP/2.0 100");
     match peer.event() {
-        Event::Incoming { target_user, from_user, sdp, .. } => {
+        Event::Incoming(IncomingCall { target_user, from_user, sdp, .. }) => {
             assert_eq!((target_user.as_str(), from_user.as_str(), &sdp[..]), ("10", "42", &b"v=0 part"[..]));
         }
         other => panic!("{other:?}"),
@@ -452,7 +452,7 @@ fn a_call_that_nobody_takes_ends_by_itself() {
     let mut peer = Peer::new();
     let invite = peer.request("INVITE", "a", 1, "", "v=0");
     peer.feed(&invite);
-    let Event::Incoming { dialog, .. } = peer.event() else { panic!() };
+    let Event::Incoming(IncomingCall { dialog, .. }) = peer.event() else { panic!() };
     peer.endpoint.ring(peer.now, dialog, 180, None);
     peer.discard();
     peer.wait(seconds(61));
@@ -472,7 +472,7 @@ fn an_invite_that_comes_a_second_way_is_refused_with_482() {
     let second = peer.request("INVITE", "forked", 1, "", "v=0");
     assert_ne!(first, second, "another branch");
     peer.feed(&first);
-    let Event::Incoming { dialog, .. } = peer.event() else { panic!() };
+    let Event::Incoming(IncomingCall { dialog, .. }) = peer.event() else { panic!() };
     peer.expect("SIP/2.0 100");
     peer.feed(&second);
     peer.expect("SIP/2.0 482");
@@ -484,5 +484,5 @@ fn an_invite_that_comes_a_second_way_is_refused_with_482() {
     peer.discard();
     let later = peer.request("INVITE", "forked", 1, "", "v=0");
     peer.feed(&later);
-    assert!(matches!(peer.event(), Event::Incoming { .. }), "what is over is forgotten");
+    assert!(matches!(peer.event(), Event::Incoming(_)), "what is over is forgotten");
 }

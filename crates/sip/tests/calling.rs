@@ -3,7 +3,7 @@
 mod peer;
 
 use peer::{OURS, Peer, THEIRS, call, has, header, headers, param, response, seconds, udp};
-use sip::{Credentials, DialogId, EndedBy, Event, Flow, Invite, Transport};
+use sip::{Credentials, DialogId, EndedBy, Event, Flow, IncomingCall, Invite, Transport};
 use std::time::Duration;
 
 fn login() -> Option<Credentials> {
@@ -312,7 +312,7 @@ fn over_tcp_a_dialog_stays_on_its_connection() {
     peer.flow = flow;
     let invite = peer.request("INVITE", "tcp", 1, "", "v=0 offer");
     peer.feed(&invite);
-    let Event::Incoming { dialog, .. } = peer.event() else { panic!() };
+    let Event::Incoming(IncomingCall { dialog, .. }) = peer.event() else { panic!() };
     peer.endpoint.answer(peer.now, dialog, b"v=0".to_vec());
     peer.expect("SIP/2.0 100");
     let (answer, to) = peer.take_with_flow();

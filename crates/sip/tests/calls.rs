@@ -3,7 +3,7 @@
 mod link;
 
 use link::{FAIR, Link, call_to, flow_to};
-use sip::{Credentials, DialogId, DigestOffer, EndedBy, Event, Register};
+use sip::{Credentials, DialogId, DigestOffer, EndedBy, Event, IncomingCall, Register};
 use std::time::Duration;
 
 /// A call from end 0 that end 1 has been told of.
@@ -11,7 +11,7 @@ fn incoming(link: &mut Link) -> (DialogId, DialogId) {
     let now = link.now;
     let ours = link.ends[0].invite(now, call_to(1));
     match link.event() {
-        (1, Event::Incoming { dialog, target_user, from_user, account: None, sdp, .. }) => {
+        (1, Event::Incoming(IncomingCall { dialog, target_user, from_user, account: None, sdp, .. })) => {
             assert_eq!((target_user.as_str(), from_user.as_str()), ("callee", "caller"));
             assert_eq!(sdp, b"v=0 offer");
             (ours, dialog)
@@ -131,7 +131,9 @@ fn our_own_registrar_takes_our_own_registration_and_calls() {
         let now = link.now;
         let call = sip::Invite { credentials: Some(credentials), from_user: "1001".into(), ..call_to(1) };
         link.ends[0].invite(now, call);
-        assert!(matches!(link.event(), (1, Event::Incoming { account: Some(name), .. }) if name == "1001"));
+        assert!(
+            matches!(link.event(), (1, Event::Incoming(IncomingCall { account: Some(name), .. })) if name == "1001")
+        );
         // It stays registered, with one binding, until it is taken back.
         link.run_for(Duration::from_secs(1000));
         assert_eq!(link.ends[1].counts().bindings, 1);

@@ -11,7 +11,7 @@ mod peer;
 
 use mutate::fuzz;
 use peer::{Peer, THEIRS, address, call, config, response, seconds};
-use sip::{Endpoint, Event, Flow, Transport};
+use sip::{Endpoint, Event, Flow, IncomingCall, Transport};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 const WORDS: &[&str] = &[
@@ -98,7 +98,7 @@ fn deeds(endpoint: &mut Endpoint) -> u64 {
     }
     while let Some(event) = endpoint.poll_event() {
         std::mem::discriminant(&event).hash(&mut hasher);
-        if let Event::Incoming { dialog, .. } = event {
+        if let Event::Incoming(IncomingCall { dialog, .. }) = event {
             endpoint.ring(seconds(101), dialog, 183, Some(b"v=0".to_vec()));
             endpoint.answer(seconds(101), dialog, b"v=0".to_vec());
         }

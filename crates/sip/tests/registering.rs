@@ -4,7 +4,7 @@ mod peer;
 
 use md5::{Digest, Md5};
 use peer::{Peer, THEIRS, has, header, headers, param, seconds, udp};
-use sip::{Credentials, DigestOffer, Event, Flow, Register, Transport};
+use sip::{Credentials, DigestOffer, Event, Flow, IncomingCall, Register, Transport};
 use std::time::Duration;
 
 fn md5(text: &str) -> String {
@@ -230,7 +230,9 @@ fn an_account_may_place_calls_and_nobody_else_in_its_name() {
     let invite = from(phone.peer.request("INVITE", "call", 2, &credentials, "v=0"));
     phone.peer.feed(&invite);
     phone.peer.expect("SIP/2.0 100");
-    assert!(matches!(phone.peer.event(), Event::Incoming { account: Some(name), .. } if name == "1001"));
+    assert!(
+        matches!(phone.peer.event(), Event::Incoming(IncomingCall { account: Some(name), .. }) if name == "1001")
+    );
     // From a registered phone's flow under another name: challenged as well.
     phone.register(CONTACT);
     phone.peer.events();
@@ -242,7 +244,7 @@ fn an_account_may_place_calls_and_nobody_else_in_its_name() {
     let invite = phone.peer.request("INVITE", "stranger", 1, "", "v=0");
     phone.peer.feed(&invite);
     phone.peer.expect("SIP/2.0 100");
-    assert!(matches!(phone.peer.event(), Event::Incoming { account: None, .. }));
+    assert!(matches!(phone.peer.event(), Event::Incoming(IncomingCall { account: None, .. })));
 }
 
 #[test]

@@ -3,13 +3,13 @@
 mod peer;
 
 use peer::{Peer, has, header, seconds};
-use sip::{DialogId, Event};
+use sip::{DialogId, Event, IncomingCall};
 
 /// An INVITE that requires 100rel.
 fn called(peer: &mut Peer) -> DialogId {
     let invite = peer.request("INVITE", "a", 1, "Require: 100rel\r\nSupported: 100rel\r\n", "v=0");
     peer.feed(&invite);
-    let Event::Incoming { dialog, .. } = peer.event() else { panic!("no call") };
+    let Event::Incoming(IncomingCall { dialog, .. }) = peer.event() else { panic!("no call") };
     let trying = peer.expect("SIP/2.0 100");
     assert!(!has(&trying, "RSeq"), "{trying}");
     dialog
@@ -111,7 +111,7 @@ fn who_only_supports_it_gets_the_plain_ones_and_offers_in_a_prack_are_refused() 
     let mut peer = Peer::new();
     let invite = peer.request("INVITE", "b", 1, "Supported: 100rel\r\n", "v=0");
     peer.feed(&invite);
-    let Event::Incoming { dialog, .. } = peer.event() else { panic!("no call") };
+    let Event::Incoming(IncomingCall { dialog, .. }) = peer.event() else { panic!("no call") };
     peer.expect("SIP/2.0 100");
     peer.endpoint.ring(peer.now, dialog, 180, None);
     assert!(!has(&peer.expect("SIP/2.0 180"), "RSeq"));

@@ -3,7 +3,7 @@
 mod link;
 
 use link::{config, flow_to};
-use sip::{Endpoint, Event};
+use sip::{Endpoint, Event, IncomingCall};
 use std::time::Duration;
 
 /// What must come of a message.
@@ -110,7 +110,7 @@ fn every_torture_message_is_taken_as_rfc_4475_says() {
             Silence => assert!(statuses.is_empty() && events.is_empty(), "{what}"),
             Call(target, caller) => {
                 assert_eq!(statuses, [100], "{what}");
-                let [Event::Incoming { target_user, from_user, sdp, .. }] = &events[..] else {
+                let [Event::Incoming(IncomingCall { target_user, from_user, sdp, .. })] = &events[..] else {
                     panic!("{what}")
                 };
                 assert_eq!((target_user.as_str(), from_user.as_str()), (*target, *caller), "{what}");
@@ -179,7 +179,7 @@ fn no_mutation_of_a_message_does_any_harm() {
         endpoint.receive(now, flow_to(1), &bytes);
         endpoint.handle_timeout(now);
         while let Some(event) = endpoint.poll_event() {
-            if let Event::Incoming { dialog, .. } = event {
+            if let Event::Incoming(IncomingCall { dialog, .. }) = event {
                 match rng.u32(0..3) {
                     0 => endpoint.answer(now, dialog, b"v=0".to_vec()),
                     1 => endpoint.reject(now, dialog, 486),

@@ -4,7 +4,7 @@
 mod link;
 
 use link::{Link, Weather, call_to, flow_to};
-use sip::{Credentials, DialogId, EndedBy, Event, Invite, Register};
+use sip::{Credentials, DialogId, EndedBy, Event, IncomingCall, Invite, Register};
 use std::time::Duration;
 
 /// How one side's call went so far.
@@ -68,7 +68,7 @@ impl Run {
             let next = self.plan.first().map_or(limit, |(at, _, _)| *at);
             let moved = self.link.step(next);
             while let Some((side, event)) = self.link.events.pop_front() {
-                let incoming = matches!(event, Event::Incoming { .. });
+                let incoming = matches!(event, Event::Incoming(_));
                 self.hear(side, event);
                 if incoming {
                     on_incoming(self);
@@ -117,7 +117,7 @@ impl Run {
         let (now, end) = (self.link.now, &mut self.link.ends[side]);
         assert!(leg.end.is_none(), "{event:?} after the end\n{story}");
         match event {
-            Event::Incoming { dialog, .. } => {
+            Event::Incoming(IncomingCall { dialog, .. }) => {
                 assert!(leg.dialog.is_none(), "a second incoming call\n{story}");
                 leg.dialog = Some(dialog);
             }
@@ -292,7 +292,7 @@ fn a_network_that_garbles_does_no_lasting_harm() {
             link.run_for(Duration::from_millis(rng.u64(1..3000)));
             while let Some((side, event)) = link.events.pop_front() {
                 match event {
-                    Event::Incoming { dialog, .. } => calls.push((side, dialog)),
+                    Event::Incoming(IncomingCall { dialog, .. }) => calls.push((side, dialog)),
                     Event::Offer { dialog, .. } => {
                         let now = link.now;
                         link.ends[side].answer_offer(now, dialog, b"v=0 fine".to_vec());

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use sip::{Credentials, DialogId, Event, Register, RegistrationId};
+use sip::{Credentials, DialogId, Event, IncomingCall, Register, RegistrationId};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -281,7 +281,9 @@ impl Agents {
                 }
                 self.note_registration(registration, false);
             }
-            Event::Incoming { dialog, target_user, sdp, .. } => self.incoming(dialog, target_user, &sdp),
+            Event::Incoming(IncomingCall { dialog, target_user, sdp, .. }) => {
+                self.incoming(dialog, target_user, &sdp)
+            }
             Event::Failed { dialog, .. } | Event::Ended { dialog, .. } => self.finish(dialog),
             Event::Offer { dialog, sdp } => self.offered_again(dialog, &sdp),
             _ => {}

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use sip::{DialogId, EndedBy, Event};
+use sip::{DialogId, EndedBy, Event, IncomingCall};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -203,7 +203,9 @@ impl Carrier {
 
     fn on_event(&mut self, event: Event) {
         match event {
-            Event::Incoming { dialog, target_user, sdp, .. } => self.incoming(dialog, target_user, &sdp),
+            Event::Incoming(IncomingCall { dialog, target_user, sdp, .. }) => {
+                self.incoming(dialog, target_user, &sdp)
+            }
             Event::Failed { dialog, .. } => self.finish(dialog, End::Cancelled),
             Event::Ended { dialog, by, .. } => {
                 let end = if by == EndedBy::Timeout { End::Lost } else { End::CallerHungUp };

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use engine::{CallId, CompanyId, CustomerCall, Input, LegEvent, LineId, PhoneNumber, TrunkId};
-use sip::{DialogId, Flow, Vouched};
+use sip::{Flow, IncomingCall};
 use store::{CallerIdentity, Identified};
 
 use super::phones::Line;
@@ -19,21 +19,14 @@ impl Switch {
         self.inbound_numbers.insert(company, numbers);
     }
 
-    /// Strangers are refused at once. `called`: what the Request-URI says, and what To says.
-    pub(super) fn customer_calls(
-        &mut self,
-        now: Duration,
-        dialog: DialogId,
-        flow: Flow,
-        called: [&str; 2],
-        (from, vouched): (&str, Vouched),
-        body: &[u8],
-    ) {
+    /// Strangers are refused at once.
+    pub(super) fn customer_calls(&mut self, now: Duration, call: IncomingCall) {
+        let IncomingCall { dialog, flow, target_user, from_user, to_user, vouched, sdp, .. } = call;
         let trunks = self.trunks_at(flow);
         if trunks.is_empty() {
             return self.endpoint.reject(now, dialog, 403);
         }
-        let found = called.iter().find_map(|called| {
+        let found = [target_user, to_user].iter().find_map(|called| {
             trunks.iter().find_map(|(trunk, company)| {
                 let number = called_number(self.inbound_numbers.get(company)?, called)?;
                 Some((*trunk, *company, number.to_owned()))
@@ -42,9 +35,12 @@ impl Switch {
         let Some((trunk, company, caller_id)) = found else { return self.endpoint.reject(now, dialog, 404) };
         // Some networks say who calls only there.
         let asserted = vouched.asserted.as_deref().filter(|_| !vouched.is_private);
-        let number = [Some(from), asserted].into_iter().flatten().find_map(|n| PhoneNumber::parse(n).ok());
+        let number = [Some(from_user.as_str()), asserted]
+            .into_iter()
+            .flatten()
+            .find_map(|n| PhoneNumber::parse(n).ok());
         let number = number.unwrap_or_else(PhoneNumber::withheld);
-        if let Some(line) = self.open_line(now, dialog, company, &number, (body, self.codecs.plain())) {
+        if let Some(line) = self.open_line(now, dialog, company, &number, (&sdp, self.codecs.plain())) {
             let is_passed = self.trunks.get(&trunk).is_some_and(super::trunks::Peer::passes_identity);
             if let Some(line) = self.lines.get_mut(&line) {
                 line.identities = if is_passed { vouched.identities.clone() } else { Vec::new() };

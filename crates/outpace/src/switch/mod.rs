@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use engine::{AgentId, CallId, Cause, CompanyId, Effect, Input, LegEvent, LineId, TrunkId};
 use media::{Codec, LegId, LegMedia, Relay, RelayEvent, Sound};
-use sip::{DialogId, EndedBy, Endpoint, Event, Flow, Transmit};
+use sip::{DialogId, EndedBy, Endpoint, Event, Flow, IncomingCall, Transmit};
 
 pub use listening::Ears;
 pub use registrar::RegistrationChange;
@@ -323,32 +323,23 @@ impl Switch {
         }
     }
 
+    fn call_arrived(&mut self, now: Duration, mut call: IncomingCall) {
+        match (call.account.take(), call.replaces.take()) {
+            (Some(account), Some(wanted)) => {
+                self.phone_replaces(now, call.dialog, &account, &wanted, &call.sdp);
+            }
+            (Some(account), None) => {
+                self.phone_calls(now, call.dialog, &account, &call.target_user, &call.sdp);
+            }
+            // No call is a stranger's to take over.
+            (None, Some(_)) => self.endpoint.reject(now, call.dialog, 481),
+            (None, None) => self.customer_calls(now, call),
+        }
+    }
+
     fn sip_event(&mut self, now: Duration, event: Event) {
         match event {
-            Event::Incoming {
-                dialog,
-                flow,
-                target_user,
-                from_user,
-                to_user,
-                account,
-                replaces,
-                vouched,
-                sdp,
-            } => {
-                match (account, replaces) {
-                    (Some(account), Some(wanted)) => {
-                        self.phone_replaces(now, dialog, &account, &wanted, &sdp);
-                    }
-                    (Some(account), None) => self.phone_calls(now, dialog, &account, &target_user, &sdp),
-                    // No call is a stranger's to take over.
-                    (None, Some(_)) => self.endpoint.reject(now, dialog, 481),
-                    (None, None) => {
-                        let caller = (from_user.as_str(), vouched);
-                        self.customer_calls(now, dialog, flow, [&target_user, &to_user], caller, &sdp);
-                    }
-                }
-            }
+            Event::Incoming(call) => self.call_arrived(now, call),
             Event::Progress { dialog, status, sdp } => {
                 self.attempt_arrived(now, dialog);
                 self.progress(now, dialog, status, &sdp);

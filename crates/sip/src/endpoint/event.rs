@@ -4,25 +4,29 @@ use super::{DialogId, Flow, RegistrationId, Vouched};
 use crate::message::Replaces;
 use std::time::Duration;
 
+/// An INVITE that begins a call.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IncomingCall {
+    pub dialog: DialogId,
+    pub flow: Flow,
+    /// User part of the Request-URI, and of From.
+    pub target_user: String,
+    pub from_user: String,
+    /// User part of To, where some send what was dialed while the Request-URI has our account.
+    pub to_user: String,
+    /// The account that authenticated, when the INVITE carried good digest credentials.
+    pub account: Option<String>,
+    /// The dialog whose place this one wants (RFC 3891); see `replaced_dialog`.
+    pub replaces: Option<Replaces>,
+    pub vouched: Vouched,
+    /// SDP offer; empty when there was none.
+    pub sdp: Vec<u8>,
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Event {
     /// A call comes in. Answer with `ring`, `answer`, `reject`. 100 was sent already.
-    Incoming {
-        dialog: DialogId,
-        flow: Flow,
-        /// User part of the Request-URI, and of From.
-        target_user: String,
-        from_user: String,
-        /// User part of To, where some send what was dialed while the Request-URI has our account.
-        to_user: String,
-        /// The account that authenticated, when the INVITE carried good digest credentials.
-        account: Option<String>,
-        /// The dialog whose place this one wants (RFC 3891); see `replaced_dialog`.
-        replaces: Option<Replaces>,
-        vouched: Vouched,
-        /// SDP offer; empty when there was none.
-        sdp: Vec<u8>,
-    },
+    Incoming(IncomingCall),
     /// 101 to 199 to our INVITE; `sdp` empty when there was none.
     Progress {
         dialog: DialogId,

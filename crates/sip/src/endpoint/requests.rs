@@ -1,6 +1,6 @@
 //! Requests: refused, shed, challenged, or handed to the dialog that they belong to.
 
-use super::{Endpoint, Event, Flow};
+use super::{Endpoint, Event, Flow, IncomingCall};
 use crate::auth::Verdict;
 use crate::dialog::{ALLOW, Dialog, SUPPORTED, id_of_tag};
 use crate::message::{Defect, Message, Method, Name, Replaces, Uri, Writer, check_request};
@@ -208,7 +208,7 @@ impl Endpoint {
         let mut dialog = Dialog::accept(&mut self.core, now, id, flow, key, request);
         dialog.pinned = account.is_some() || self.registrar.is_bound_flow(flow);
         self.dialogs.insert(id.0, Box::new(dialog));
-        self.core.io.event(Event::Incoming {
+        self.core.io.event(Event::Incoming(IncomingCall {
             dialog: id,
             flow,
             target_user,
@@ -218,7 +218,7 @@ impl Endpoint {
             replaces,
             vouched,
             sdp,
-        });
+        }));
     }
 
     fn shed(&mut self, flow: Flow, request: &Message) {

@@ -1,7 +1,7 @@
 //! One endpoint, and a far end that a test plays by hand, message by message, on a virtual clock.
 #![allow(dead_code, reason = "every test file uses another part")]
 
-use sip::{Endpoint, EndpointConfig, Event, Flow, Invite, Transmit, Transport};
+use sip::{Endpoint, EndpointConfig, Event, Flow, IncomingCall, Invite, Transmit, Transport};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -180,7 +180,7 @@ impl Peer {
     pub fn call_in(&mut self, extra: &str) -> (sip::DialogId, String) {
         let invite = self.request("INVITE", "in", 1, extra, "v=0 offer");
         self.feed(&invite);
-        let Event::Incoming { dialog, .. } = self.event() else { panic!("no call") };
+        let Event::Incoming(IncomingCall { dialog, .. }) = self.event() else { panic!("no call") };
         self.expect("SIP/2.0 100");
         self.endpoint.answer(self.now, dialog, b"v=0 answer".to_vec());
         let answer = self.expect("SIP/2.0 200");
