@@ -18,8 +18,6 @@ const UNPLANNED: f64 = 0.04;
 /// Answers that the next hour will bring at least: this part of those of the last twenty minutes, less a standard
 /// deviation. With nothing left calls are placed for idle agents only, and a sixth fewer customers answer.
 const COMING: f64 = 0.8;
-/// The same where other campaigns share the agents and may have all of them for a while.
-const COMING_SHARED: f64 = 0.6;
 /// Answered calls after which the level has forgotten, at least and at most.
 const GAIN_CALLS: (f64, f64) = (1500.0, 2500.0);
 /// With nothing left to lose calls are held back by what they could break, not by their price.
@@ -191,7 +189,6 @@ impl Budget {
         let (mut answered, mut abandoned) = self.hour_sum;
         let mut oldest_answers = self.hour.iter().peekable();
         let mut oldest_lost = self.hour.iter().peekable();
-        let relied_on = if self.alpha_max.is_some() { COMING_SHARED } else { COMING };
         let mut left = f64::MAX;
         let (mut tokens, mut planned) = (0.0, 0.0);
         for step in 0..=HOUR {
@@ -204,7 +201,7 @@ impl Budget {
             }
             let expected = self.rate * step as f64 * BUCKET;
             let spread = (expected * (1.0 + 3.0 * step as f64 / HOUR as f64)).sqrt();
-            let coming = f64::min(relied_on * expected, (expected - spread).max(0.0));
+            let coming = f64::min(COMING * expected, (expected - spread).max(0.0));
             let most = (answered + coming).max(COUNTED_FROM);
             let may_be_lost = (self.cap * most + 1e-9).floor();
             let kept = may_be_lost - (RESERVE * may_be_lost).floor();
