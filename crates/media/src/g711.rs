@@ -11,8 +11,10 @@ pub const ULAW_SILENCE: u8 = 0xff;
 const ULAW_BIAS: i32 = 132;
 const ULAW_CLIP: i32 = 32_635;
 
-static ALAW_LINEAR: [i16; 256] = alaw_linear();
-static ULAW_LINEAR: [i16; 256] = ulaw_linear();
+/// What each A-law code stands for.
+pub static ALAW_LINEAR: [i16; 256] = alaw_linear();
+/// What each µ-law code stands for.
+pub static ULAW_LINEAR: [i16; 256] = ulaw_linear();
 static ALAW_ULAW: [u8; 256] = alaw_ulaw();
 static ULAW_ALAW: [u8; 256] = ulaw_alaw();
 

@@ -20,6 +20,8 @@ const TICK: Duration = Duration::from_millis(20);
 const HOLD: i64 = 1600;
 /// What is written at once (0.375 s). With `HOLD` and `TICK`, a file is no more than 0.6 s behind.
 const BLOCK: i64 = 3000;
+/// Ticks in that.
+const BLOCK_TURNS: u64 = 19;
 /// Sound in memory for each recording, one second: what is held and not written, and what a late anchor puts ahead.
 const WINDOW: usize = 8000;
 
@@ -118,17 +120,18 @@ impl<F: Fn(Finished)> Recorder<F> {
     fn obey(&mut self, order: Order, ends: &mut Vec<End>) {
         match order {
             Order::Begin { recording, customer, path, at } => {
-                self.recordings.insert(recording, Recording::begin(customer, path, at));
+                self.recordings.insert(recording, Recording::begin(recording, customer, path, at));
             }
             Order::End { recording, at, frames_dropped } => ends.push((recording, at, frames_dropped)),
         }
     }
 
     fn frame(&mut self, frame: &Frame, ends: &mut Vec<End>) {
-        if !self.recordings.contains_key(&frame.recording) {
-            // Begun since the orders were read.
-            self.obey_all(ends);
+        if let Some(recording) = self.recordings.get_mut(&frame.recording) {
+            return recording.put(frame, &mut self.scratch);
         }
+        // Begun since the orders were read.
+        self.obey_all(ends);
         if let Some(recording) = self.recordings.get_mut(&frame.recording) {
             recording.put(frame, &mut self.scratch);
         }
@@ -186,12 +189,18 @@ struct Recording {
     noises: [Option<(i64, Comfort)>; 2],
     /// Samples that were written; where the window begins.
     written: i64,
-    /// Left and right; silence where nothing was put.
-    window: Box<[[i16; 2]]>,
+    /// What is written next.
+    block: i64,
+    /// Of each side; silence where nothing was put.
+    windows: [Box<[i16]>; 2],
+    /// From here on the windows are silence.
+    filled: usize,
 }
 
 impl Recording {
-    fn begin(customer: LegId, path: Arc<Path>, begun: Instant) -> Recording {
+    fn begin(recording: u64, customer: LegId, path: Arc<Path>, begun: Instant) -> Recording {
+        // Those that begin at once are not written at once: the thread would need the CPU for long at a time.
+        let turn = (recording % BLOCK_TURNS) as i64;
         let mut recording = Recording {
             customer,
             begun,
@@ -201,7 +210,9 @@ impl Recording {
             sides: Default::default(),
             noises: [None; 2],
             written: 0,
-            window: vec![[0; 2]; WINDOW].into_boxed_slice(),
+            block: BLOCK - turn * BLOCK / BLOCK_TURNS as i64,
+            windows: std::array::from_fn(|_| vec![0; WINDOW].into_boxed_slice()),
+            filled: 0,
             path,
         };
         match Writing::create(&recording.path) {
@@ -241,26 +252,29 @@ impl Recording {
         let spoken = came - i64::from(piece.to_end);
         let position = self.sides[channel].place(piece.ssrc, piece.timestamp, spoken);
         self.fill(channel, position);
-        let decode = match frame.kind {
+        let linear = match frame.kind {
             Kind::Noise(noise) => {
                 self.noises[channel] = Some((position, noise));
                 return;
             }
-            Kind::Sound(Codec::Pcma) => g711::alaw_decode,
-            Kind::Sound(Codec::Pcmu) => g711::ulaw_decode,
+            Kind::Sound(Codec::Pcma) => &g711::ALAW_LINEAR,
+            Kind::Sound(Codec::Pcmu) => &g711::ULAW_LINEAR,
         };
         self.noises[channel] = None;
         if position + piece.payload().len() as i64 > self.written + WINDOW as i64 {
             // The writer was held up.
             self.write_to(came - HOLD, scratch);
         }
-        for (n, code) in piece.payload().iter().enumerate() {
-            // What comes too late is left out: its place was written as silence.
-            let place = usize::try_from(position + n as i64 - self.written).ok();
-            if let Some(moment) = place.and_then(|place| self.window.get_mut(place)) {
-                moment[channel] = decode(*code);
-            }
+        let place = position - self.written;
+        // What comes too late is left out: its place was written as silence.
+        let late = usize::try_from(place.min(0).unsigned_abs()).unwrap_or(usize::MAX);
+        let codes = piece.payload().get(late..).unwrap_or_default();
+        let place = usize::try_from(place.max(0)).unwrap_or(usize::MAX);
+        let samples = self.windows[channel].get_mut(place..).unwrap_or_default();
+        for (sample, code) in samples.iter_mut().zip(codes) {
+            *sample = linear[usize::from(*code)];
         }
+        self.filled = self.filled.max((place.saturating_add(codes.len())).min(WINDOW));
     }
 
     /// A side that is noise has it up to here.
@@ -269,15 +283,18 @@ impl Recording {
         let begin = (*from).max(self.written);
         for position in begin..end.min(self.written + WINDOW as i64) {
             // In the window by what it runs over.
-            self.window[(position - self.written) as usize][channel] = noise.sample();
+            let place = (position - self.written) as usize;
+            self.windows[channel][place] = noise.sample();
+            self.filled = self.filled.max(place + 1);
         }
         *from = begin.max(end);
     }
 
     fn write_due(&mut self, now: Instant, scratch: &mut Vec<u8>) {
         let end = self.position(now) - HOLD;
-        if end - self.written >= BLOCK {
+        if end - self.written >= self.block {
             self.write_to(end, scratch);
+            self.block = BLOCK;
         }
     }
 
@@ -288,14 +305,23 @@ impl Recording {
                 self.fill(channel, self.written + count as i64);
             }
             let Some(file) = &mut self.file else { return };
-            scratch.clear();
-            scratch.extend(self.window[..count].iter().flatten().flat_map(|sample| sample.to_le_bytes()));
+            scratch.resize(count * MOMENT_LEN, 0);
+            let [left, right] = &self.windows;
+            let moments = scratch.as_chunks_mut().0.iter_mut();
+            for (bytes, (left, right)) in moments.zip(left.iter().zip(right)) {
+                let ([l0, l1], [r0, r1]) = (left.to_le_bytes(), right.to_le_bytes());
+                *bytes = [l0, l1, r0, r1];
+            }
             match file.append(scratch) {
                 Ok(()) => self.bytes = file.len(),
                 Err(error) => return self.give_up(&error),
             }
-            self.window.copy_within(count.., 0);
-            self.window[WINDOW - count..].fill([0; 2]);
+            let left = self.filled.saturating_sub(count);
+            for window in &mut self.windows {
+                window.copy_within(count..count + left, 0);
+                window[left..self.filled].fill(0);
+            }
+            self.filled = left;
             self.written += count as i64;
         }
     }
