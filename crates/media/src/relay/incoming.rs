@@ -13,6 +13,8 @@ const MISORDER_MAX: u16 = 100;
 const WINDOW: u16 = 64;
 /// A packet that is further from its time than this (1 s) has a clock that jumped: no jitter.
 const JITTER_MAX: u32 = CLOCK;
+/// Packets whose delays differ by no more than this (8 ms) are equally late. It is less than half a packet.
+const PUNCTUAL_MAX: u32 = 64;
 /// Of timestamps, a second.
 const CLOCK: u32 = 8000;
 /// Jitter is reckoned in sixteenths.
@@ -62,19 +64,22 @@ impl Incoming {
         Incoming { begun: now, stream: None, lost_before: 0, counts: Counts::default() }
     }
 
-    /// `is_sound`: its timestamp is of the moment at which it was spoken.
-    pub(super) fn count(&mut self, header: &Header, is_sound: bool, now: Instant) {
+    /// `is_sound`: its timestamp is of the moment at which it was spoken. Whether it is the next packet of its stream and came
+    /// about as much after the one before as it was spoken after it.
+    pub(super) fn count(&mut self, header: &Header, is_sound: bool, now: Instant) -> bool {
         let arrival = self.samples(now);
         let counts = &mut self.counts;
         let transit = is_sound.then(|| arrival.wrapping_sub(header.timestamp));
-        if let Some(stream) = self.stream.as_mut().filter(|stream| stream.ssrc == header.ssrc)
-            && stream.follow(header.sequence, counts)
-        {
-            return stream.time(transit, counts);
+        if let Some(stream) = self.stream.as_mut().filter(|stream| stream.ssrc == header.ssrc) {
+            let is_next = header.sequence == (stream.highest as u16).wrapping_add(1);
+            if stream.follow(header.sequence, counts) {
+                return stream.time(transit, counts) && is_next;
+            }
         }
         counts.expected += 1;
         counts.received += 1;
         self.stream = Some(Stream::new(header, transit));
+        false
     }
 
     fn samples(&self, now: Instant) -> u32 {
@@ -155,17 +160,17 @@ impl Stream {
         true
     }
 
-    /// `transit`: None for what has not the timestamp of its moment.
-    fn time(&mut self, transit: Option<u32>, counts: &mut Counts) {
-        let Some(transit) = transit else { return };
-        let Some(before) = self.transit.replace(transit) else { return };
+    /// `transit`: None for what has not the timestamp of its moment. Whether it is as late as the packet before.
+    fn time(&mut self, transit: Option<u32>, counts: &mut Counts) -> bool {
+        let Some(transit) = transit else { return false };
+        let Some(before) = self.transit.replace(transit) else { return false };
         let difference = transit.wrapping_sub(before).cast_signed().unsigned_abs();
-        if difference > JITTER_MAX {
-            return;
+        if difference <= JITTER_MAX {
+            self.jitter = self.jitter + difference - ((self.jitter + JITTER_SCALE / 2) / JITTER_SCALE);
+            counts.jitter_sum += u64::from(self.jitter);
+            counts.jitters += 1;
         }
-        self.jitter = self.jitter + difference - ((self.jitter + JITTER_SCALE / 2) / JITTER_SCALE);
-        counts.jitter_sum += u64::from(self.jitter);
-        counts.jitters += 1;
+        difference <= PUNCTUAL_MAX
     }
 
     fn block(&mut self) -> Option<Block> {
@@ -249,6 +254,26 @@ mod tests {
         assert!((7..=8).contains(&jitter(|n| u64::from(n % 2) * 8)));
         // A clock that jumps is none.
         assert_eq!(jitter(|n| u64::from(n > 250) * 5000), 0);
+    }
+
+    #[test]
+    fn punctual_is_who_comes_next_and_as_late_as_the_one_before() {
+        let now = Instant::now();
+        let mut incoming = Incoming::new(now);
+        let mut count = |sequence: u16, timestamp: u16, at_ms: u64| {
+            let timestamp = u32::from(timestamp) * 160;
+            let header = Header { marker: false, payload_type: 0, sequence, timestamp, ssrc: 1 };
+            incoming.count(&header, true, now + Duration::from_millis(at_ms))
+        };
+        assert!(!count(0, 0, 0), "there is none before");
+        assert!(count(1, 1, 27));
+        assert!(!count(2, 2, 60), "later than the one before");
+        assert!(count(3, 3, 80), "not later still");
+        assert!(!count(4, 4, 81), "two at once");
+        assert!(!count(6, 6, 121), "one is missing");
+        assert!(!count(5, 5, 122), "it comes late");
+        assert!(!count(7, 7, 141), "less late than the one before");
+        assert!(count(8, 8, 161));
     }
 
     #[test]

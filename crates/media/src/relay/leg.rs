@@ -1,9 +1,11 @@
 //! One leg, as the media thread sees it.
 
-use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::ops::Range;
 use std::time::Instant;
+
+use rustix::io::Errno;
+use rustix::net::SendFlags;
 
 use super::incoming::Incoming;
 use super::keys::{Heard, Presses};
@@ -255,7 +257,7 @@ impl Leg {
         };
         let (Some(len), Some(to)) = (len, self.control_destination()) else { return };
         let datagram = &packet[..len];
-        let is_connected = self.far.as_ref().is_some_and(|far| far.route == Route::Connected);
+        let is_connected = self.is_connected();
         let sent = match &self.reports.apart {
             Some(apart) => apart.socket.send_to(datagram, to),
             None if is_connected => self.socket.send(datagram),
@@ -264,6 +266,11 @@ impl Leg {
         if let Err(error) = sent {
             tracing::trace!(leg = self.id.0, %error, "RTCP not sent");
         }
+    }
+
+    /// The kernel drops what strangers send.
+    pub(super) fn is_connected(&self) -> bool {
+        self.far.as_ref().is_some_and(|far| far.route == Route::Connected)
     }
 
     /// Where RTCP goes, also while the far end wants to hear nothing.
@@ -335,13 +342,14 @@ impl Leg {
     }
 
     pub(super) fn send_datagram(&mut self, datagram: &[u8], destination: SocketAddr) {
-        let is_connected = self.far.as_ref().is_some_and(|far| far.route == Route::Connected);
+        let is_connected = self.is_connected();
+        // Not by the standard library: with threads, its libc looks at each call whether the thread is cancelled.
         let send = || match is_connected {
-            true => self.socket.send(datagram),
-            false => self.socket.send_to(datagram, destination),
+            true => rustix::net::send(&self.socket, datagram, SendFlags::empty()),
+            false => rustix::net::sendto(&self.socket, datagram, SendFlags::empty(), &destination),
         };
         let mut sent = send();
-        if matches!(&sent, Err(error) if error.kind() == io::ErrorKind::ConnectionRefused) {
+        if sent == Err(Errno::CONNREFUSED) {
             // An ICMP error about an earlier datagram; telling it took the place of sending this one.
             sent = send();
         }

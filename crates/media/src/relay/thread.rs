@@ -219,7 +219,8 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
     fn turn_until_the_end(&mut self) {
         let mut ready = Ready::new();
         loop {
-            if let Err(error) = self.watch.wait(&mut ready, self.patience()) {
+            let patience = if ready.slots.is_empty() { self.patience() } else { Some(Duration::ZERO) };
+            if let Err(error) = self.watch.wait(&mut ready, patience) {
                 tracing::error!(%error, "the media thread cannot wait for its sockets and ends");
                 return;
             }
@@ -238,16 +239,20 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
                     Due::Report => self.report(timer, now),
                 }
             }
-            for slot in ready.slots.iter().copied() {
-                match slot & APART {
-                    0 => self.read(slot, now),
-                    _ => self.read_apart(slot & !APART, now),
-                }
-            }
-            if self.load.is_high(ready.slots.len(), now) && ready.slots.len() < READY_MAX {
+            let count = ready.slots.len();
+            self.read_all(&mut ready.slots, now);
+            if self.load.is_high(count, now) && count < READY_MAX {
                 std::thread::sleep(NAP);
             }
         }
+    }
+
+    /// One packet of each. Those sockets stay that may have more.
+    fn read_all(&mut self, ready: &mut Vec<usize>, now: Instant) {
+        ready.retain(|slot| match slot & APART {
+            0 => self.read(*slot, now),
+            _ => self.read_apart(slot & !APART, now),
+        });
     }
 
     fn patience(&self) -> Option<Duration> {

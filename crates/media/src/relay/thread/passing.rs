@@ -1,44 +1,56 @@
 //! Packets of sound: read, copied for who listens, and passed on.
 
-use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::time::Instant;
+
+use rustix::io::Errno;
+use rustix::net::RecvFlags;
 
 use super::MediaThread;
 use crate::relay::RelayEvent;
 use crate::relay::leg::{Content, content, translate};
 use crate::rtp::{self, HEADER_LEN};
 
+/// Of so many packets, one is not believed to be the last on its socket.
+const DOUBT: u16 = 16;
+
 impl<F: Fn(RelayEvent)> MediaThread<F> {
-    /// Reads one packet of a socket; of one that has more, the next look at the sockets tells again.
-    pub(super) fn read(&mut self, slot: usize, now: Instant) {
+    /// Reads one packet of a socket, if there is one. Whether there may be more.
+    pub(super) fn read(&mut self, slot: usize, now: Instant) -> bool {
         // A leg that was closed in between leaves nobody, or the slot's next leg, which has nothing to read.
-        let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
-        match leg.socket.recv_from(&mut self.datagram) {
-            Ok((len, source)) => self.packet(slot, len, source, now),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return false };
+        // Not by the standard library: with threads, its libc looks at each call whether the thread is cancelled.
+        match rustix::net::recvfrom(&leg.socket, &mut self.datagram, RecvFlags::empty()) {
+            Ok((len, _, source)) => source
+                .and_then(|source| SocketAddr::try_from(source).ok())
+                .is_none_or(|source| self.packet(slot, len, source, now) == Behind::Maybe),
+            Err(Errno::AGAIN) => false,
             // Interrupted, or an ICMP error about something sent: it is told once, and the socket goes on.
-            Err(error) => tracing::trace!(leg = leg.id.0, %error, "RTP socket"),
+            Err(error) => {
+                tracing::trace!(leg = leg.id.0, %error, "RTP socket");
+                true
+            }
         }
     }
 
-    fn packet(&mut self, slot: usize, len: usize, source: SocketAddr, now: Instant) {
-        let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+    fn packet(&mut self, slot: usize, len: usize, source: SocketAddr, now: Instant) -> Behind {
+        let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return Behind::Maybe };
         if leg.web.is_some() && !rtp::is_rtp_or_rtcp(&self.datagram[..len]) {
-            return self.set_up_web(slot, len, source);
+            self.set_up_web(slot, len, source);
+            return Behind::Maybe;
         }
         if rtp::is_rtp_or_rtcp(&self.datagram[..len]) && rtp::is_rtcp(&self.datagram[..len]) {
             self.control(slot, len, source, false, now);
-            return;
+            return Behind::Maybe;
         }
         let Some(len) = leg.open_packet(&mut self.datagram[..len]) else {
             leg.stats.packets_refused += 1;
-            return;
+            return Behind::Maybe;
         };
         let Ok(parsed) = rtp::parse(&self.datagram[..len]) else {
             leg.stats.packets_refused += 1;
-            return;
+            return Behind::Maybe;
         };
         let header = parsed.header;
         let meant = leg.far.as_ref().and_then(|far| {
@@ -48,17 +60,19 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         let meant = meant.filter(|_| leg.accept(source, now));
         let Some((content, receive)) = meant else {
             leg.stats.packets_refused += 1;
-            return;
+            return Behind::Maybe;
         };
         leg.stats.packets_in += 1;
         let header = leg.header_in(&header);
-        leg.incoming.count(&header, matches!(content, Content::Sound(_)), now);
+        let is_punctual = leg.incoming.count(&header, matches!(content, Content::Sound(_)), now);
+        let is_last = is_punctual && leg.is_connected() && !header.sequence.is_multiple_of(DOUBT);
         let (content, payload) =
             leg.payload_in(content, header.payload_type, parsed.payload(), &mut self.datagram);
         let packet = Accepted { content, receive, header, payload };
         self.tap(slot, &packet, now);
         self.heard(slot, now);
         self.pass_on(slot, packet, now);
+        if is_last { Behind::Nothing } else { Behind::Maybe }
     }
 
     /// Copies for recorder and analyst.
@@ -114,6 +128,15 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         self.datagram[start..payload.start].copy_from_slice(&header.to_bytes());
         to.send(&self.datagram[start..payload.end], destination);
     }
+}
+
+/// What waits on the socket behind a packet that was read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Behind {
+    Maybe,
+    /// The packet is the stream's next one and as late as the one before, so what is behind it would have come before its
+    /// time, and strangers do not get through.
+    Nothing,
 }
 
 /// A packet that belongs to its leg.

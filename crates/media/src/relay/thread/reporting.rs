@@ -1,5 +1,6 @@
 //! RTCP of all legs: read, sent when it is due, and what was learned told to who asks.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -50,17 +51,21 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         self.timers.set(Timer { at, ..timer });
     }
 
-    /// Reads one packet of a socket for RTCP alone.
-    pub(super) fn read_apart(&mut self, slot: usize, now: Instant) {
-        let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
-        let Some(apart) = &mut leg.reports.apart else { return };
-        // Nothing to read, or an ICMP error: it is told once, and the socket goes on.
-        let Ok((len, source)) = apart.socket.recv_from(&mut self.datagram) else { return };
+    /// Reads one packet of a socket for RTCP alone, if there is one. Whether there may be more.
+    pub(super) fn read_apart(&mut self, slot: usize, now: Instant) -> bool {
+        let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return false };
+        let Some(apart) = &mut leg.reports.apart else { return false };
+        let (len, source) = match apart.socket.recv_from(&mut self.datagram) {
+            Ok(read) => read,
+            // Nothing to read, or an ICMP error: it is told once, and the socket goes on.
+            Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+        };
         if self.control(slot, len, source, true, now)
             && let Some(apart) = self.leg(slot).and_then(|leg| leg.reports.apart.as_mut())
         {
             apart.source = Some(source);
         }
+        true
     }
 
     /// Whether the datagram is RTCP of this leg; then it was read.
