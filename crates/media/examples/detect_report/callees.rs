@@ -6,9 +6,10 @@ use crate::corpus::{self, Failure, Studio};
 use crate::degrade::{Line, loud_power, through};
 use crate::texts::{self, Split, Voice};
 
-/// Words a minute. espeak-ng needs more of them in Chinese for the 3 to 5 syllables a second of a person.
+/// Words a minute.
 const ENGLISH: [u32; 3] = [155, 175, 200];
-const CHINESE: [u32; 3] = [190, 220, 250];
+/// 3.5 to 5 syllables a second.
+const CHINESE: [u32; 3] = [150, 175, 205];
 
 /// What makes an answer harder than one voice over one line.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

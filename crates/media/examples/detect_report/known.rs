@@ -77,7 +77,7 @@ fn recognise(
                 all += 1;
                 right += usize::from(!told.is_empty() && told.iter().all(|(label, ..)| *label == one.label));
                 wrong += usize::from(told.iter().any(|(label, ..)| *label != one.label));
-                if asked.misses && !told.iter().any(|(label, ..)| *label == one.label) {
+                if asked.misses && (told.is_empty() || told.iter().any(|(label, ..)| *label != one.label)) {
                     println!("miss {} {:?}: {told:?}", one.label, line);
                 }
                 agreements.extend(told.iter().map(|(_, agreement, _)| f64::from(*agreement)));

@@ -14,6 +14,7 @@ pub struct Voice {
     pub chinese: bool,
 }
 
+/// Not `cmn`: that of espeak-ng 1.51 turns most words into pinyin and reads the letters and digits as English.
 const fn zh(name: &'static str) -> Voice {
     Voice { name, chinese: true }
 }
@@ -30,21 +31,21 @@ pub fn voices(split: Split) -> &'static [Voice] {
 }
 
 static TRAIN_VOICES: &[Voice] = &[
-    zh("cmn+m1"),
-    zh("cmn+f1"),
-    zh("cmn+m3"),
-    zh("cmn+f5"),
-    zh("cmn+Andrea"),
+    zh("cmn-latn-pinyin+m1"),
+    zh("cmn-latn-pinyin+f1"),
+    zh("cmn-latn-pinyin+m3"),
+    zh("cmn-latn-pinyin+f5"),
+    zh("cmn-latn-pinyin+Andrea"),
     en("en-us+m1"),
     en("en-gb+f1"),
     en("en-us+f3"),
     en("en-gb-scotland+m3"),
     en("en-029+m5"),
-    zh("cmn+m2"),
-    zh("cmn+f2"),
-    zh("cmn+m7"),
-    zh("cmn+f4"),
-    zh("cmn+Alex"),
+    zh("cmn-latn-pinyin+m2"),
+    zh("cmn-latn-pinyin+f2"),
+    zh("cmn-latn-pinyin+m7"),
+    zh("cmn-latn-pinyin+f4"),
+    zh("cmn-latn-pinyin+Alex"),
     en("en-us+m2"),
     en("en-gb+f2"),
     en("en-gb-x-rp+f4"),
@@ -53,11 +54,11 @@ static TRAIN_VOICES: &[Voice] = &[
 ];
 
 static HELD_OUT_VOICES: &[Voice] = &[
-    zh("cmn+m4"),
-    zh("cmn+f3"),
-    zh("cmn+m6"),
-    zh("cmn+steph"),
-    zh("cmn+victor"),
+    zh("cmn-latn-pinyin+m4"),
+    zh("cmn-latn-pinyin+f3"),
+    zh("cmn-latn-pinyin+m6"),
+    zh("cmn-latn-pinyin+steph"),
+    zh("cmn-latn-pinyin+victor"),
     en("en-us+m4"),
     en("en-gb+m6"),
     en("en-us+Alicia"),

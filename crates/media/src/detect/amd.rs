@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::activity::Activity;
 use super::spectrum::LEVEL_MIN_DB;
 
-/// Settings of one campaign. All but the limit were chosen by `examples/detect_report fit`, from its training part alone.
+/// Settings of one campaign. All but the limit were chosen with `examples/detect_report fit`, from its training part alone, and
+/// are kept where faster ones that it finds take more people for machines.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct AmdConfig {
     /// After this long the verdict is unknown, and the call goes to an agent.

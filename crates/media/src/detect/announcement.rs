@@ -70,6 +70,8 @@ pub enum LearnError {
     Short,
     #[error("all of this sound is also in one that is labelled {0}; remove one of the two")]
     Known(String),
+    #[error("all of a sound labelled {0} is also in this one; remove one of the two")]
+    Holds(String),
     #[error("the library is full: {SOUNDS_MAX} sounds")]
     Full,
 }
@@ -123,6 +125,9 @@ pub(crate) struct Place {
     pub(crate) frame: u16,
 }
 
+/// Sounds that differ in a smaller share of their bits cannot be told apart over a noisy line.
+const ALIKE: f32 = 0.15;
+
 impl Library {
     /// Adds sounds and makes the index anew; either all are added or none.
     pub fn learn<'a>(
@@ -142,6 +147,11 @@ impl Library {
             let own = next.sounds[n].label;
             let other = next.rival(n).unwrap_or(own);
             return Err(LearnError::Known(next.labels[usize::from(other)].as_str().to_owned()));
+        }
+        if let Some(n) =
+            (0..self.sounds.len()).find(|n| next.is_all_ambiguous(*n) && !self.is_all_ambiguous(*n))
+        {
+            return Err(LearnError::Holds(self.label(n as u16).as_str().to_owned()));
         }
         *self = next;
         Ok(())
@@ -278,8 +288,9 @@ impl Library {
             .map(|frame| {
                 matcher.push(self, sound.print(0, frame), false);
                 // Where the sound does not even know itself, in its pauses, nothing can be told.
-                let itself = matcher.sounds().any(|other| usize::from(other) == n);
-                !itself || matcher.sounds().any(|other| self.label_of(other) != sound.label)
+                let itself = matcher.sounds().any(|(other, _)| usize::from(other) == n);
+                let alike = |(other, errors)| errors < ALIKE && self.label_of(other) != sound.label;
+                !itself || matcher.sounds().any(alike)
             })
             .collect()
     }
@@ -299,7 +310,7 @@ impl Library {
         for frame in 0..sound.frames {
             matcher.push(self, sound.print(0, frame), false);
             let other =
-                matcher.sounds().map(|other| self.label_of(other)).find(|label| *label != sound.label);
+                matcher.sounds().map(|(other, _)| self.label_of(other)).find(|label| *label != sound.label);
             if other.is_some() {
                 return other;
             }

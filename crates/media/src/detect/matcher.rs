@@ -103,9 +103,9 @@ impl Matcher {
         self.tell(library, if clean { CLEAN_ERRORS_MAX } else { ERRORS_MAX })
     }
 
-    /// The sounds that the stream seems to play.
-    pub(crate) fn sounds(&self) -> impl Iterator<Item = u16> + '_ {
-        self.tracked.iter().flatten().map(|track| track.sound)
+    /// The sounds that the stream seems to play, and the share of bits in which each differs from it.
+    pub(crate) fn sounds(&self) -> impl Iterator<Item = (u16, f32)> + '_ {
+        self.tracked.iter().flatten().map(|track| (track.sound, track.errors))
     }
 
     fn follow(&mut self, library: &Library) {

@@ -216,12 +216,27 @@ fn announcements_that_begin_alike_are_told_by_their_ends() {
 }
 
 #[test]
+fn announcements_that_differ_in_the_middle_are_told_apart() {
+    let speech = |seed, length: usize| fluent(seed)[..8 * length].to_vec();
+    let joined = |seed| Sound::from_samples([speech(5, 700), speech(seed, 540), speech(8, 1600)].concat());
+    let (busy, calling) = (joined(6), joined(7));
+    let mut library = Library::default();
+    let label = |text| Label::new(text).expect("a good label");
+    library.learn([(label("line_busy"), &busy), (label("in_a_call"), &calling)]).expect("they differ");
+    assert_eq!(announced(&library, busy.samples(), 100, 0.0), ["line_busy"]);
+    assert_eq!(announced(&library, calling.samples(), 100, 0.0), ["in_a_call"]);
+}
+
+#[test]
 fn what_cannot_be_learned_is_refused_with_a_reason() {
     let mut library = learned(&[(1, "empty_number")]);
     let same = Sound::from_samples(announcement(1));
     let label = |text| Label::new(text).expect("a good label");
     let error = library.learn([(label("line_busy"), &same)]).expect_err("the same sound with another label");
     assert_eq!(error, LearnError::Known("empty_number".into()));
+    let longer = Sound::from_samples([same.samples(), SpeechLike::new(9).sound(ms(2000)).samples()].concat());
+    let error = library.learn([(label("line_busy"), &longer)]).expect_err("nothing is left of the other one");
+    assert_eq!(error, LearnError::Holds("empty_number".into()));
     let short = SpeechLike::new(9).sound(ms(500));
     assert_eq!(library.learn([(label("line_busy"), &short)]), Err(LearnError::Short));
     assert_eq!(library.len(), 1);
