@@ -8,10 +8,10 @@ use harness::baresip::Baresip;
 use harness::floor::{AGENT_HZ, CUSTOMER_HZ, Floor, HOLD_HZ, with_hold_music};
 use harness::hearing::{first, status_of, wait_bills, wait_heard};
 use harness::linphone::Linphone;
-use harness::peer::{Behaviour, Outgoing, Peer, What};
-use harness::rtp::{Sound, tone_share};
+use harness::peer::{Outgoing, What};
+use harness::rtp::tone_share;
 use harness::server::PASSWORD;
-use harness::{seconds, wait_for};
+use harness::wait_for;
 use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -25,9 +25,7 @@ fn floor() -> Floor {
 
 /// 1001 has called the customer and holds him: the customer's leg, and the agent's.
 fn held(floor: &Floor) -> (String, Outgoing) {
-    let call = floor.agents.dial(floor.server.sip, "1001", PASSWORD, NUMBER).expect("answered");
-    let customer = first(floor.carrier.wait(What::Confirmed, 1, LIMIT)).call_id;
-    wait_heard(&floor.carrier, &customer, AGENT_HZ);
+    let (customer, call) = floor.dialed_talk(NUMBER);
     assert_eq!(floor.agents.offer(&call.call_id, "sendonly").status(), 200);
     wait_heard(&floor.carrier, &customer, HOLD_HZ);
     (customer, call)
@@ -50,8 +48,7 @@ fn join(floor: &Floor, held: &Outgoing, consult: &Outgoing, to: &str) -> String 
 #[test]
 fn another_agent_who_was_asked_goes_on_with_the_customer() {
     let floor = floor();
-    let other = Peer::start(floor.ports.next(), Sound::Tone(OTHER_HZ), |_| Behaviour::answers(seconds(0.1)));
-    other.register(floor.server.sip, "1003", PASSWORD, 300);
+    let other = floor.phone("1003", OTHER_HZ);
     floor.crm.wait_registered(&["1003".to_owned()]);
     let (customer, call) = held(&floor);
     let consult = floor.agents.dial(floor.server.sip, "1001", PASSWORD, "1003").expect("answered");

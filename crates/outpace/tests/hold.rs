@@ -7,8 +7,8 @@ use std::time::Duration;
 use harness::baresip::Baresip;
 use harness::floor::{AGENT_HZ, CUSTOMER_HZ, Floor, HOLD_HZ, with_hold_music};
 use harness::hearing::{first, status_of, wait_bills, wait_heard};
-use harness::peer::{Behaviour, Peer, What};
-use harness::rtp::{Sound, tone_share};
+use harness::peer::What;
+use harness::rtp::tone_share;
 use harness::server::PASSWORD;
 use harness::{seconds, wait_for};
 use serde_json::json;
@@ -25,20 +25,10 @@ fn floor() -> Floor {
     })
 }
 
-/// 1001 talks with a customer: the customer's leg, and the agent's.
-fn talk(floor: &Floor) -> (String, String) {
-    let call = [("extnumber", "1001"), ("destnumber", NUMBER)];
-    assert!(floor.crm.call("App.Sip_Call.MakeCall", &call).is_success());
-    let customer = first(floor.carrier.wait(What::Confirmed, 1, LIMIT)).call_id;
-    let agent = first(floor.agents.wait(What::Confirmed, 1, LIMIT)).call_id;
-    wait_heard(&floor.carrier, &customer, AGENT_HZ);
-    (customer, agent)
-}
-
 #[test]
 fn who_is_held_hears_music_and_then_the_other_side_again() {
     let floor = floor();
-    let (customer, agent) = talk(&floor);
+    let (customer, agent) = floor.talk(NUMBER);
     for direction in ["sendonly", "inactive"] {
         let answer = floor.agents.offer(&agent, direction);
         let mirrored = if direction == "sendonly" { "a=recvonly" } else { "a=inactive" };
@@ -79,9 +69,8 @@ fn a_phone_that_sends_nothing_while_it_holds_does_not_lose_its_call() {
 #[test]
 fn a_phone_hands_its_call_to_another_extension() {
     let floor = floor();
-    let (customer, agent) = talk(&floor);
-    let other = Peer::start(floor.ports.next(), Sound::Tone(OTHER_HZ), |_| Behaviour::answers(seconds(0.3)));
-    other.register(floor.server.sip, "1003", PASSWORD, 300);
+    let (customer, agent) = floor.talk(NUMBER);
+    let _other = floor.phone("1003", OTHER_HZ);
     floor.crm.wait_registered(&["1003".to_owned()]);
     let refer = |target: &str| {
         let header = format!("Refer-To: <{target}>\r\n");

@@ -7,8 +7,8 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use harness::floor::{AGENT_HZ, CUSTOMER_HZ, Floor};
-use harness::hearing::{first, heard, status_of, wait_heard};
-use harness::peer::{Peer, What};
+use harness::hearing::{heard, status_of, wait_heard};
+use harness::peer::Peer;
 use harness::rtp::{FRAME, Packet, Sound, samples, tone_share};
 use harness::server::{CALLER_ID, Setup};
 use harness::wait_for;
@@ -32,12 +32,7 @@ fn talk() -> (Floor, String, String) {
     let floor = Floor::that_holds(recorded);
     floor.carrier.take_keys(KEYS);
     floor.agents.take_keys(KEYS);
-    let call = [("extnumber", "1001"), ("destnumber", NUMBER)];
-    assert!(floor.crm.call("App.Sip_Call.MakeCall", &call).is_success());
-    let customer = first(floor.carrier.wait(What::Confirmed, 1, LIMIT)).call_id;
-    let agent = first(floor.agents.wait(What::Confirmed, 1, LIMIT)).call_id;
-    wait_heard(&floor.carrier, &customer, AGENT_HZ);
-    wait_heard(&floor.agents, &agent, CUSTOMER_HZ);
+    let (customer, agent) = floor.talk(NUMBER);
     (floor, customer, agent)
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use harness::TempDir;
 use harness::certificate::Certificate;
-use harness::floor::numbers;
-use harness::hearing::{first, wait_bills, wait_heard};
+use harness::floor::{AGENT_HZ, CUSTOMER_HZ, numbers};
+use harness::hearing::{self, first, wait_bills, wait_heard};
 use harness::kamailio::{Kamailio, PASSWORD, USER};
 use harness::peer::{Behaviour, Peer, What};
 use harness::ports::Ports;
@@ -18,8 +18,6 @@ use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(30);
 const NUMBER: &str = "13900000001";
-const CUSTOMER_HZ: f64 = 1000.0;
-const AGENT_HZ: f64 = 1700.0;
 
 struct Office {
     _server: Server,
@@ -55,13 +53,7 @@ fn office(transport: &str, customer: fn(&str) -> Behaviour) -> Office {
 
 /// The customer's leg, at the carrier, of a call that 1001 asked for.
 fn talk(office: &Office) -> (String, String) {
-    let call = [("extnumber", "1001"), ("destnumber", NUMBER)];
-    assert!(office.crm.call("App.Sip_Call.MakeCall", &call).is_success());
-    let customer = first(office.carrier.wait(What::Confirmed, 1, LIMIT)).call_id;
-    let agent = first(office.agents.wait(What::Confirmed, 1, LIMIT)).call_id;
-    wait_heard(&office.carrier, &customer, AGENT_HZ);
-    wait_heard(&office.agents, &agent, CUSTOMER_HZ);
-    (customer, agent)
+    hearing::talk(&office.crm, &office.carrier, &office.agents, NUMBER)
 }
 
 fn calls_through(transport: &str) {

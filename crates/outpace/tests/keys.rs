@@ -4,7 +4,7 @@ mod harness;
 
 use std::time::Duration;
 
-use harness::floor::{Floor, Plan};
+use harness::floor::{AGENT_HZ, CUSTOMER_HZ, Floor, Plan};
 use harness::hearing::{first, wait_bills, wait_heard};
 use harness::peer::{Behaviour, Peer, What};
 use harness::rtp::{Sound, keys_in, samples};
@@ -16,8 +16,6 @@ use serde_json::json;
 
 const LIMIT: Duration = Duration::from_secs(30);
 const NUMBER: &str = "13900000001";
-const CUSTOMER_HZ: f64 = 1000.0;
-const AGENT_HZ: f64 = 1700.0;
 /// Payload types of events, other ones on each side.
 const CUSTOMER_KEYS: u8 = 96;
 const AGENT_KEYS: u8 = 101;
@@ -34,12 +32,7 @@ fn talk(customer_keys: u8, agent_keys: u8) -> (Floor, String, String) {
     let floor = Floor::open(&plan, answers, answers);
     floor.carrier.take_keys(customer_keys);
     floor.agents.take_keys(agent_keys);
-    let call = [("extnumber", "1001"), ("destnumber", NUMBER)];
-    assert!(floor.crm.call("App.Sip_Call.MakeCall", &call).is_success());
-    let customer = first(floor.carrier.wait(What::Confirmed, 1, LIMIT)).call_id;
-    let agent = first(floor.agents.wait(What::Confirmed, 1, LIMIT)).call_id;
-    wait_heard(&floor.agents, &agent, CUSTOMER_HZ);
-    wait_heard(&floor.carrier, &customer, AGENT_HZ);
+    let (customer, agent) = floor.talk(NUMBER);
     (floor, customer, agent)
 }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 use harness::crm::row_of;
 use harness::floor::{AGENT_HZ, CUSTOMER_HZ, Floor, HOLD_HZ, Plan, with_hold_music};
 use harness::hearing::{first, status_of, wait_bills, wait_heard};
-use harness::peer::{Behaviour, Outgoing, What};
+use harness::peer::{Behaviour, What};
 use harness::rtp::Sound;
-use harness::server::{PASSWORD, Setup};
+use harness::server::Setup;
 use harness::{seconds, wait_for};
 use serde_json::json;
 
@@ -37,14 +37,6 @@ fn floor_of(agents: u32, setup: fn(Setup) -> Setup) -> Floor {
     Floor::open(&plan, customer, |_| Behaviour::answers(seconds(0.05)))
 }
 
-/// 1001 talks with the customer: the customer's leg and the agent's.
-fn talk(floor: &Floor) -> (String, Outgoing) {
-    let call = floor.agents.dial(floor.server.sip, "1001", PASSWORD, NUMBER).expect("answered");
-    let customer = first(floor.carrier.wait(What::Confirmed, 1, LIMIT)).call_id;
-    wait_heard(&floor.carrier, &customer, AGENT_HZ);
-    (customer, call)
-}
-
 fn refer(floor: &Floor, call_id: &str, number: &str) {
     let header = format!("Refer-To: <sip:{number}@{}>\r\n", floor.server.sip);
     assert_eq!(floor.agents.ask(call_id, "REFER", &header, ("", "")).status(), 202);
@@ -62,7 +54,7 @@ fn wait_told(floor: &Floor, last: u16) -> Vec<u16> {
 #[test]
 fn the_customer_goes_on_with_the_number_outside() {
     let floor = floor();
-    let (customer, call) = talk(&floor);
+    let (customer, call) = floor.dialed_talk(NUMBER);
     refer(&floor, &call.call_id, EXPERT);
     assert_eq!(wait_told(&floor, 200), [100, 180, 200]);
     assert_eq!(first(floor.agents.wait(What::Bye, 1, LIMIT)).call_id, call.call_id);
@@ -84,7 +76,7 @@ fn the_customer_goes_on_with_the_number_outside() {
 fn the_customer_stays_with_the_agent_when_the_number_may_not_be_called_or_is_not_reached() {
     let floor = floor();
     floor.server.admin(&["dnc", "add", LISTED]);
-    let (customer, call) = talk(&floor);
+    let (customer, call) = floor.dialed_talk(NUMBER);
     // What is no number; against the company's beginnings; on its list; busy.
     for (number, status) in [("nobody", 404), ("0044200000", 403), (LISTED, 403), (BUSY, 486)] {
         refer(&floor, &call.call_id, number);
@@ -102,7 +94,7 @@ fn the_customer_stays_with_the_agent_when_the_number_may_not_be_called_or_is_not
 #[test]
 fn a_phone_that_hangs_up_at_once_leaves_the_customer_waiting_for_the_answer() {
     let floor = floor();
-    let (customer, call) = talk(&floor);
+    let (customer, call) = floor.dialed_talk(NUMBER);
     refer(&floor, &call.call_id, SLOW);
     floor.agents.hang_up(&call);
     let slow = floor.carrier.wait(What::Confirmed, 2, LIMIT).remove(1).call_id;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use harness::crm::Crm;
 use harness::floor::{Floor, Plan, numbers, with_hold_music};
-use harness::hearing::{first, wait_heard};
+use harness::hearing::wait_heard;
 use harness::peer::{Behaviour, Outgoing, Peer, What};
 use harness::rtp::{Sound, samples, tone_share};
 use harness::server::{Company, PASSWORD, Server, Setup};
@@ -82,12 +82,9 @@ fn channels(wav: &[u8]) -> [Vec<i16>; 2] {
 fn relieved(relieve: impl FnOnce(&Floor, &Peer, &Outgoing)) {
     const OTHER_HZ: f64 = 2300.0;
     let floor = Floor::that_holds(|setup| on(with_hold_music(setup)));
-    let other = Peer::start(floor.ports.next(), Sound::Tone(OTHER_HZ), |_| Behaviour::answers(seconds(0.1)));
-    other.register(floor.server.sip, "1003", PASSWORD, 300);
+    let other = floor.phone("1003", OTHER_HZ);
     floor.crm.wait_registered(&["1003".to_owned()]);
-    let call = floor.agents.dial(floor.server.sip, "1001", PASSWORD, "13900000001").expect("answered");
-    let customer = first(floor.carrier.wait(What::Confirmed, 1, LIMIT)).call_id;
-    wait_heard(&floor.carrier, &customer, AGENT_HZ);
+    let (customer, call) = floor.dialed_talk("13900000001");
     std::thread::sleep(seconds(1.0));
     relieve(&floor, &other, &call);
     wait_heard(&floor.carrier, &customer, OTHER_HZ);

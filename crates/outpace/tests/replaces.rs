@@ -25,13 +25,6 @@ fn floor() -> Floor {
     })
 }
 
-/// A phone of its own.
-fn phone(floor: &Floor, extension: &str) -> Peer {
-    let phone = Peer::start(floor.ports.next(), Sound::Tone(OTHER_HZ), |_| Behaviour::answers(seconds(0.1)));
-    phone.register(floor.server.sip, extension, PASSWORD, 300);
-    phone
-}
-
 /// The header that names a dialog, as the peer has it.
 fn replaces(peer: &Peer, call_id: &str) -> String {
     let (ours, theirs) = peer.tags(call_id);
@@ -42,20 +35,12 @@ fn take(floor: &Floor, phone: &Peer, extension: &str, header: &str) -> Result<Ou
     phone.dial_with(floor.server.sip, (extension, PASSWORD), "0", header)
 }
 
-/// 1001 talks with the customer, whom he called: the customer's leg and the agent's.
-fn talk(floor: &Floor) -> (String, Outgoing) {
-    let call = floor.agents.dial(floor.server.sip, "1001", PASSWORD, NUMBER).expect("answered");
-    let customer = first(floor.carrier.wait(What::Confirmed, 1, LIMIT)).call_id;
-    wait_heard(&floor.carrier, &customer, AGENT_HZ);
-    (customer, call)
-}
-
 #[test]
 fn another_phone_of_the_company_goes_on_with_a_talk_and_no_stranger_does() {
     let floor = floor();
-    let (other, stranger) = (phone(&floor, "1003"), phone(&floor, "2001"));
+    let (other, stranger) = (floor.phone("1003", OTHER_HZ), floor.phone("2001", OTHER_HZ));
     floor.crm.wait_registered(&["1003".to_owned()]);
-    let (customer, call) = talk(&floor);
+    let (customer, call) = floor.dialed_talk(NUMBER);
     let header = replaces(&floor.agents, &call.call_id);
     assert_eq!(take(&floor, &stranger, "2001", &header).err(), Some(481), "another company");
     let by_carrier = floor.carrier.bring_with(floor.server.sip, NUMBER, CALLER_ID, &header);
@@ -89,9 +74,9 @@ fn another_phone_of_the_company_goes_on_with_a_talk_and_no_stranger_does() {
 #[test]
 fn who_was_asked_takes_the_place_of_who_asked() {
     let floor = floor();
-    let other = phone(&floor, "1003");
+    let other = floor.phone("1003", OTHER_HZ);
     floor.crm.wait_registered(&["1003".to_owned()]);
-    let (customer, call) = talk(&floor);
+    let (customer, call) = floor.dialed_talk(NUMBER);
     assert_eq!(floor.agents.offer(&call.call_id, "sendonly").status(), 200);
     let consult = floor.agents.dial(floor.server.sip, "1001", PASSWORD, "1003").expect("answered");
     wait_heard(&floor.agents, &consult.call_id, OTHER_HZ);
@@ -111,7 +96,7 @@ fn who_was_asked_takes_the_place_of_who_asked() {
 fn an_agent_goes_on_at_another_phone() {
     let floor = floor();
     let desk = Peer::start(floor.ports.next(), Sound::Tone(OTHER_HZ), |_| Behaviour::rings());
-    let (customer, call) = talk(&floor);
+    let (customer, call) = floor.dialed_talk(NUMBER);
     let taken = take(&floor, &desk, "1001", &replaces(&floor.agents, &call.call_id)).expect("answered");
     floor.agents.wait(What::Bye, 1, LIMIT);
     wait_heard(&floor.carrier, &customer, OTHER_HZ);
@@ -133,7 +118,7 @@ fn a_customer_who_rings_at_one_phone_is_picked_up_at_another() {
     };
     let plan = harness::floor::Plan { agents: 1, setup, carrier_sound, agent_sound };
     let floor = Floor::open(&plan, |_| Behaviour::answers(seconds(0.05)), |_| Behaviour::rings());
-    let other = phone(&floor, "1003");
+    let other = floor.phone("1003", OTHER_HZ);
     floor.crm.wait_registered(&["1003".to_owned()]);
     std::thread::scope(|scope| {
         let calls = || floor.carrier.bring(floor.server.sip, NUMBER, CALLER_ID);

@@ -1,13 +1,17 @@
 //! A small call centre: server, one carrier, agents who are registered and signed in, and a CRM that is logged in.
 
+use std::time::Duration;
+
 use super::crm::Crm;
-use super::peer::{Behaviour, Peer};
+use super::hearing::{first, talk, wait_heard};
+use super::peer::{Behaviour, Outgoing, Peer, What};
 use super::ports::Ports;
 use super::rtp::{Sound, tone_wav};
 use super::seconds;
 use super::server::{Company, PASSWORD, Server, Setup};
 
 pub const FIRST_AGENT: u32 = 1001;
+const LIMIT: Duration = Duration::from_secs(30);
 /// What the sides of [`Floor::that_holds`] sound like, and the music of [`with_hold_music`].
 pub const CUSTOMER_HZ: f64 = 1000.0;
 pub const AGENT_HZ: f64 = 1700.0;
@@ -70,6 +74,26 @@ impl Floor {
             floor.register(FIRST_AGENT, plan.agents);
         }
         floor
+    }
+
+    /// 1001 talks with the customer, called by command: the legs of the customer and of the agent.
+    pub fn talk(&self, number: &str) -> (String, String) {
+        talk(&self.crm, &self.carrier, &self.agents, number)
+    }
+
+    /// 1001 talks with the customer, whom he dialed: the customer's leg and the agent's.
+    pub fn dialed_talk(&self, number: &str) -> (String, Outgoing) {
+        let call = self.agents.dial(self.server.sip, "1001", PASSWORD, number).expect("answered");
+        let customer = first(self.carrier.wait(What::Confirmed, 1, LIMIT)).call_id;
+        wait_heard(&self.carrier, &customer, AGENT_HZ);
+        (customer, call)
+    }
+
+    /// A phone of its own for this extension, which answers, with this tone.
+    pub fn phone(&self, extension: &str, hz: f64) -> Peer {
+        let phone = Peer::start(self.ports.next(), Sound::Tone(hz), |_| Behaviour::answers(seconds(0.1)));
+        phone.register(self.server.sip, extension, PASSWORD, 300);
+        phone
     }
 
     /// Registers extensions at the agents' phone.

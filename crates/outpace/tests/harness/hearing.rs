@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::crm::Crm;
-use super::peer::{Peer, Seen};
+use super::floor::{AGENT_HZ, CUSTOMER_HZ};
+use super::peer::{Peer, Seen, What};
 use super::rtp::{Packet, samples, tone_share};
 use super::wait_for;
 
@@ -43,4 +44,15 @@ pub fn wait_heard(peer: &Peer, call_id: &str, hz: f64) {
 pub fn status_of(crm: &Crm, extension: &str) -> Value {
     let answer = crm.call("App.Sip_Status.GetSipCallStatus", &[("extnumber", extension)]);
     answer.result()[0]["status"].clone()
+}
+
+/// 1001 asks for a call of the number by command, and both hear each other: the legs of the customer and of the agent.
+pub fn talk(crm: &Crm, carrier: &Peer, agents: &Peer, number: &str) -> (String, String) {
+    let call = [("extnumber", "1001"), ("destnumber", number)];
+    assert!(crm.call("App.Sip_Call.MakeCall", &call).is_success());
+    let customer = first(carrier.wait(What::Confirmed, 1, LIMIT)).call_id;
+    let agent = first(agents.wait(What::Confirmed, 1, LIMIT)).call_id;
+    wait_heard(carrier, &customer, AGENT_HZ);
+    wait_heard(agents, &agent, CUSTOMER_HZ);
+    (customer, agent)
 }
