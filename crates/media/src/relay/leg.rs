@@ -293,6 +293,12 @@ impl Leg {
         self.playing.is_some() || self.presses.is_active()
     }
 
+    /// It is neither mixed nor recorded, nor listened to.
+    pub(super) fn is_heard_by_its_peer_alone(&self) -> bool {
+        let is_listened_to = self.is_listened_to || self.is_listened_to_for_keys;
+        self.mixed.is_none() && self.tap.is_none() && !is_listened_to
+    }
+
     /// Where to send, if the far end wants to hear anything.
     pub(super) fn destination(&self) -> Option<(SocketAddr, LegMedia)> {
         let far = self.far.as_ref().filter(|far| far.media.send)?;
@@ -323,6 +329,15 @@ impl Leg {
         let Some(mut transcoder) = self.transcoder.take() else { return self.send_rtp(packet, destination) };
         transcoder.send(packet, |packet| self.send_rtp(&packet.bytes[..packet.len], destination));
         self.transcoder = Some(transcoder);
+    }
+
+    /// Sends a packet whose payload, after room for a header, is what the far end speaks.
+    pub(super) fn send_untouched(&mut self, header: &Header, packet: &mut [u8], destination: SocketAddr) {
+        let Some(transcoder) = &mut self.transcoder else { return };
+        if let Some(header) = transcoder.header_untouched(header) {
+            packet[..HEADER_LEN].copy_from_slice(&header.to_bytes());
+            self.send_rtp(packet, destination);
+        }
     }
 
     fn send_rtp(&mut self, packet: &[u8], destination: SocketAddr) {

@@ -1,5 +1,6 @@
 //! A leg whose telephone speaks something else than G.711: at its edge, everything becomes G.711 on its way in and what the
-//! telephone speaks on its way out. The rest of the relay knows nothing of it.
+//! telephone speaks on its way out. The rest of the relay knows nothing of it, but that between two who speak the same nothing
+//! needs to be done while nobody else hears it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -81,6 +82,20 @@ impl Transcoder {
 
     pub(super) fn is_for(&self, wide: Wide, law: Codec) -> bool {
         self.wide.codec == wide.codec && self.law == law
+    }
+
+    /// Whether the far ends of both speak the same.
+    pub(super) fn is_like(&self, other: &Transcoder) -> bool {
+        self.wide.codec == other.wide.codec
+    }
+
+    /// The header at the far end of a packet of its codec, given with our clock; none when it comes too late.
+    pub(super) fn header_untouched(&mut self, header: &Header) -> Option<Header> {
+        let sequence = self.out.next(header.sequence, FRAME_SAMPLES)?;
+        self.out.sent(sequence);
+        self.waiting_len = 0;
+        let timestamp = header.timestamp.wrapping_mul(self.clock());
+        Some(Header { sequence, timestamp, payload_type: self.wide.payload_type, ..*header })
     }
 
     /// Whether sound with this payload type is what was agreed on.

@@ -9,7 +9,7 @@ use rustix::net::RecvFlags;
 
 use super::MediaThread;
 use crate::relay::RelayEvent;
-use crate::relay::leg::{Content, content, translate};
+use crate::relay::leg::{Content, Leg, content, translate};
 use crate::rtp::{self, HEADER_LEN};
 
 /// Of so many packets, one is not believed to be the last on its socket.
@@ -66,13 +66,47 @@ impl<F: Fn(RelayEvent)> MediaThread<F> {
         let header = leg.header_in(&header);
         let is_punctual = leg.incoming.count(&header, matches!(content, Content::Sound(_)), now);
         let is_last = is_punctual && leg.is_connected() && !header.sequence.is_multiple_of(DOUBT);
+        let behind = if is_last { Behind::Nothing } else { Behind::Maybe };
+        if self.is_untouched(slot, content, header.payload_type) {
+            let packet = Accepted { content, receive, header, payload: parsed.payload() };
+            self.heard(slot, now);
+            self.pass_untouched(slot, packet, now);
+            return behind;
+        }
+        let Some(leg) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return behind };
         let (content, payload) =
             leg.payload_in(content, header.payload_type, parsed.payload(), &mut self.datagram);
         let packet = Accepted { content, receive, header, payload };
         self.tap(slot, &packet, now);
         self.heard(slot, now);
         self.pass_on(slot, packet, now);
-        if is_last { Behind::Nothing } else { Behind::Maybe }
+        behind
+    }
+
+    /// Whether both sides speak the same codec, which is not G.711, and nobody else hears this side.
+    fn is_untouched(&self, slot: usize, content: Content, payload_type: u8) -> bool {
+        let leg = |slot: usize| self.slots.get(slot).and_then(Option::as_ref);
+        let Some(from) = leg(slot).filter(|from| from.is_heard_by_its_peer_alone()) else { return false };
+        let (Some(ours), Some(to)) = (&from.transcoder, from.peer.and_then(leg)) else { return false };
+        let is_same = to.transcoder.as_ref().is_some_and(|theirs| theirs.is_like(ours));
+        matches!(content, Content::Sound(_)) && ours.takes(payload_type) && is_same
+    }
+
+    fn pass_untouched(&mut self, slot: usize, packet: Accepted, now: Instant) {
+        let Accepted { content, receive, header, payload } = packet;
+        let Some(Leg { id: from, peer: Some(peer), .. }) = self.leg(slot) else { return };
+        let (from, peer) = (*from, *peer);
+        if !receive || self.is_of_quiet(peer, content, &header, payload.clone(), now) {
+            return;
+        }
+        let Some(to) = self.slots[peer].as_mut().filter(|to| !to.is_taken()) else { return };
+        let Some((destination, _)) = to.destination() else { return to.outgoing.interrupt() };
+        if payload.is_empty() {
+            return to.outgoing.skip(from, &header);
+        }
+        let Some(header) = to.outgoing.forward(from, &header, now) else { return };
+        let start = payload.start - HEADER_LEN;
+        to.send_untouched(&header, &mut self.datagram[start..payload.end], destination);
     }
 
     /// Copies for recorder and analyst.
