@@ -144,9 +144,8 @@ impl Engine {
         let agent = self.directs.get_mut(&id).expect("the caller looked it up").row.agent.take();
         let caller = self.caller(id);
         caller.rung_last = agent;
-        caller.hears_music = true;
+        caller.hears_music = false;
         self.wait_from_now(id);
-        self.emit(Effect::PlayHold { call: id });
         self.find_agent(id);
     }
 

@@ -194,3 +194,40 @@ fn numbers_that_take_no_calls_and_full_trunks_refuse() {
     assert_eq!(desk.tell(Input::DirectNotOpened { call }), [Effect::HangUp { call }]);
     taken(&calls(&mut desk));
 }
+
+#[test]
+fn who_is_left_to_a_number_that_does_not_answer_waits_for_another_agent() {
+    let mut desk = desk();
+    let allow = vec!["139".into()];
+    desk.tell(Input::Outbound(OutboundRule { allow, ..OutboundRule::default() }));
+    let call = taken(&calls(&mut desk));
+    opened(&mut desk, call, Some(2));
+    desk.agent(call, 2, LegEvent::Answered);
+    let busy_after_leaving = |desk: &mut Desk, agent: i64| {
+        let number = PhoneNumber::parse("13900000002").unwrap();
+        let effects = desk.tell(Input::ReferredOutside { agent: AgentId(agent), number });
+        let [Effect::OpenDirect(row)] = &effects[..] else { panic!("{effects:?}") };
+        let dialed = row.call;
+        desk.tell(Input::DirectOpened { call: dialed });
+        let effects = desk.agent(call, agent, HUNG_UP);
+        assert!(effects.contains(&Effect::PlayRingback { call, to: Party::Customer }), "{effects:?}");
+        desk.customer(dialed, failed(Outcome::Busy, Cause::BUSY, 486))
+    };
+    let effects = busy_after_leaving(&mut desk, 2);
+    assert_eq!(offered(&effects), Some(AgentId(1)));
+    desk.agent(call, 1, LegEvent::Answered);
+    let effects = busy_after_leaving(&mut desk, 1);
+    assert_eq!((offered(&effects), effects.contains(&Effect::PlayHold { call })), (None, true), "both rest");
+    let effects = desk.wait(secs(4));
+    let agent = offered(&effects).expect("one of them is ready");
+    desk.agent(call, agent.0, LegEvent::Answered);
+    for agent in [1, 2] {
+        desk.tell(Input::Paused { agent: AgentId(agent) });
+    }
+    let effects = busy_after_leaving(&mut desk, agent.0);
+    assert!(effects.contains(&Effect::PlayMessage { call }), "nobody is at work: {effects:?}");
+    let effects = desk.tell(Input::MessagePlayed { call });
+    let record = direct_record(&effects);
+    assert_eq!((record.agent, record.outcome), (Some(agent), Outcome::Connected));
+    assert_eq!(record.hangup_by, HangupBy::Platform);
+}
