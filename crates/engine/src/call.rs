@@ -240,7 +240,7 @@ impl Engine {
             Stage::Transfer(_) => return self.transfer_abandoned(id, failure.cause),
             _ => Ending::connected(failure.cause, HangupBy::Customer),
         };
-        if matches!(call.stage, Stage::Waiting | Stage::Offering(_)) && !call.is_served() {
+        if matches!(call.stage, Stage::Waiting | Stage::Offering(_)) {
             self.note_answered(id, true);
         }
         self.end(id, ending);
@@ -265,13 +265,11 @@ impl Engine {
     /// Nobody came in time. From here on no agent is wanted any more.
     fn abandon(&mut self, id: CallId) {
         let call = self.calls.get(&id).expect("the caller looked it up");
-        let (is_overdue, is_served) = (!self.timers.is_set(TimerKey::Offer(id)), call.is_served());
+        let is_overdue = !self.timers.is_set(TimerKey::Offer(id));
         if call.offered_to().is_some() {
             self.stop_offer(id, if is_overdue { OfferEnd::Missed } else { OfferEnd::Withdrawn });
         }
-        if !is_served {
-            self.note_answered(id, true);
-        }
+        self.note_answered(id, true);
         self.set_stage(id, Stage::Message);
         self.timers.set(TimerKey::Call(id), self.now.mono + self.config.message_max);
         self.emit(Effect::PlayMessage { call: id });
@@ -319,9 +317,7 @@ impl Engine {
     pub(crate) fn bridge(&mut self, id: CallId, agent: AgentId) {
         self.timers.cancel(TimerKey::Call(id));
         self.timers.cancel(TimerKey::Offer(id));
-        if !self.calls.get(&id).is_some_and(Call::is_served) {
-            self.note_answered(id, false);
-        }
+        self.note_answered(id, false);
         self.set_stage(id, Stage::Bridged(agent));
         let call = self.calls.get_mut(&id).expect("the caller looked it up");
         call.bridged_at.get_or_insert(self.now.wall);

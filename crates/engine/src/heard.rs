@@ -159,18 +159,26 @@ impl Engine {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let judging = std::mem::replace(&mut call.judging, Judging::Off);
         if let Judging::On { abandoned: Some(abandoned) } = judging {
-            self.note_answered(id, abandoned);
+            self.count_answered(id, abandoned);
         }
     }
 
     /// A person answered, or what may be one, and it is known whether an agent came. While it is not known whether it was a
-    /// person, it is not counted.
+    /// person, it is not counted. Who has talked with an agent was counted then, whatever comes.
     pub(crate) fn note_answered(&mut self, id: CallId, abandoned: bool) {
         let call = self.calls.get_mut(&id).expect("the caller looked it up");
+        if call.is_served() {
+            return;
+        }
         if let Judging::On { abandoned: noted } = &mut call.judging {
             *noted = Some(abandoned);
             return;
         }
+        self.count_answered(id, abandoned);
+    }
+
+    fn count_answered(&mut self, id: CallId, abandoned: bool) {
+        let call = self.calls.get(&id).expect("the caller looked it up");
         let campaign = self.campaigns.get_mut(&call.campaign).expect("a campaign outlives its calls");
         campaign.pacer.note(self.now.mono, abandoned);
     }
